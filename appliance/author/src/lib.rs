@@ -1,0 +1,1 @@
+//! From a definition to a signed OCI layout: contents, boot kit, boot image, creation log.

@@ -1,0 +1,1 @@
+//! Content-addressed store in an OCI image layout.

@@ -1,0 +1,2 @@
+//! Runs on the computer booted from the media.
+fn main() {}

@@ -1,0 +1,1 @@
+//! MBR, GPT, FAT32 and boot records as bytes and extents.

@@ -1,0 +1,1 @@
+//! Plan, write, verify, seal, ledger; over the traits Drive and Clock.

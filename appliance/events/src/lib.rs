@@ -1,0 +1,1 @@
+//! Plain data every part may speak: drive and port ids, progress, outcomes, operator codes.

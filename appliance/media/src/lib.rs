@@ -1,0 +1,1 @@
+//! What a deployment medium is: definition, manifest, policy, signatures.

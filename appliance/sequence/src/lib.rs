@@ -1,0 +1,1 @@
+//! Task sequences: model, strict reading, the rules for stand-alone media.

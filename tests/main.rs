@@ -1,0 +1,1 @@
+//! The outside view: the programs driven on image files.
