@@ -1,1 +1,8 @@
-//! Plain data every part may speak: drive and port ids, progress, outcomes, operator codes.
+//! Plain data that every part may speak: which drive and port, which step, how far, how it ended, and the codes an
+//! operator reads out on the phone. Nothing here does anything.
+
+pub mod code;
+mod event;
+
+pub use code::{Code, Entry, Verdict};
+pub use event::{DriveRef, Event, Outcome, Step};

@@ -1,0 +1,166 @@
+//! The operator's codes: one table from which screens, logs, the ledger and the manual are fed.
+//!
+//! A code never changes its meaning and is never used again. Its letter says where it happens: `M` the medium's
+//! policy, `D` the drive before writing, `W` writing, `V` reading back, `S` sealing, `C` the cache, `L` the ledger,
+//! `T` the target computer booted from the medium.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What an operator does next. There is no fourth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Use the drive.
+    Ready,
+    /// Correct what the text says, then try the same drive again.
+    TryAgain,
+    /// Never use this drive again.
+    PullAndSetAside,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "READY",
+            Self::TryAgain => "TRY AGAIN",
+            Self::PullAndSetAside => "NOT USABLE",
+        })
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// As printed, for example `P-W-001`.
+    pub id: &'static str,
+    /// What happened, one sentence of at most [`WHAT_CHARS`] characters.
+    pub what: &'static str,
+    /// What to do now, one sentence of at most [`TODO_CHARS`] characters.
+    pub todo: &'static str,
+    pub verdict: Verdict,
+}
+
+/// Longest `what` that fits two lines of the smallest display that shows sentences (320 x 240).
+pub const WHAT_CHARS: usize = 64;
+/// Longest `todo`, likewise.
+pub const TODO_CHARS: usize = 72;
+
+macro_rules! codes {
+    ($($name:ident $id:literal $verdict:ident $what:literal $todo:literal)*) => {
+        /// An operator's code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $what] $name),* }
+
+        impl Code {
+            /// Every code there is, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+
+            /// Its row in the table.
+            pub const fn entry(self) -> Entry {
+                match self {
+                    $(Code::$name => Entry { id: $id, what: $what, todo: $todo, verdict: Verdict::$verdict }),*
+                }
+            }
+
+            /// The name in the code, which tests use to see that it is raised somewhere.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+codes! {
+    NotTrusted      "P-M-001" TryAgain "The medium is not signed by a trusted key."          "Call the person who made the medium."
+    NotYetValid     "P-M-002" TryAgain "The medium is not valid yet."                        "Check this station's clock, then the medium's dates."
+    Expired         "P-M-003" TryAgain "The medium has expired."                             "Use a newer version of the medium."
+    OlderThanFloor  "P-M-004" TryAgain "A newer version of this medium was already in use."  "Use the newest version of the medium."
+    TooSmall        "P-D-001" TryAgain "The drive is too small for this medium."             "Use a bigger drive."
+    ReadOnly        "P-D-002" TryAgain "The drive is write-protected."                       "Move its lock switch, or use another drive."
+    Busy            "P-D-003" TryAgain "The drive is in use by this computer."               "Unmount it or close what uses it, then try again."
+    NotAllowed      "P-D-004" TryAgain "This is not a removable USB drive."                  "Insert a USB drive."
+    NotADrive       "P-D-005" TryAgain "This is neither a drive nor an image file."          "Give a drive or an image file."
+    CannotOpen      "P-D-006" TryAgain "The drive can't be opened."                          "Pull it, insert it again, then try again."
+    DoesNotFit      "P-D-007" TryAgain "The medium can't be laid out on this drive."         "Call the person who made the medium."
+    WriteFailed     "P-W-001" PullAndSetAside "The drive refused a write."                   "Pull this drive and set it aside."
+    Vanished        "P-W-002" TryAgain "The drive was pulled before it was finished."        "Insert it again and start over."
+    FlushFailed     "P-W-003" PullAndSetAside "The drive could not save what was written."   "Pull this drive and set it aside."
+    Cancelled       "P-W-004" TryAgain "The job was stopped before this drive was finished." "Start over."
+    ReadBackDiffers "P-V-001" PullAndSetAside "Data read back differs from what was written." "Pull this drive and set it aside."
+    ReadFailed      "P-V-002" PullAndSetAside "The drive can't be read back."                "Pull this drive and set it aside."
+    NotAMedium      "P-V-003" TryAgain "This drive holds no finished medium."                "Write it."
+    FileChanged     "P-V-004" TryAgain "Files or boot records were changed after writing."   "Write the drive anew."
+    SealFailed      "P-S-001" PullAndSetAside "The boot records did not read back right."    "Pull this drive and set it aside."
+    CacheDamaged    "P-C-001" TryAgain "The station's own copy of the content is damaged."   "Run a cache scrub and import the medium again."
+    CacheMissing    "P-C-002" TryAgain "Content is missing from the station's cache."        "Import the medium again."
+    LedgerFailed    "P-L-001" TryAgain "The result could not be recorded."                   "Free space on the station, then write the drive anew."
+    TargetNoMedium  "P-T-001" TryAgain "The medium this computer started from is not found." "Use another USB port, then start again."
+    TargetUntrusted "P-T-002" PullAndSetAside "The medium's signature is not trusted."       "Do not use this drive; give it to its owner."
+    TargetTampered  "P-T-003" PullAndSetAside "Files on the medium were changed or damaged." "Do not use this drive; have it written anew."
+    TargetNotYet    "P-T-004" TryAgain "The medium is not valid yet."                        "Check this computer's clock, then the medium's dates."
+    TargetExpired   "P-T-005" TryAgain "The medium has expired."                             "Use a newer version of the medium."
+    TargetPassword  "P-T-006" TryAgain "The password is wrong."                              "Start again and enter the medium's password."
+    TargetPolicy    "P-T-007" PullAndSetAside "The medium's policy can't be read."           "Do not use this drive; have it written anew."
+    TargetClock     "P-T-008" TryAgain "This computer's clock is before the medium was made." "Set the clock in the firmware set-up, then start again."
+}
+
+impl Code {
+    /// The code printed as `id`.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.entry().id == id)
+    }
+
+    /// The operator's whole sentence for a port: which port, what happened, what to do, usable or not.
+    pub fn sentence(self, port: &str) -> String {
+        let Entry { id, what, todo, verdict } = self.entry();
+        format!("PORT {port}  {id}  {what} {todo} {verdict}.")
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry().id)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.entry().id)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        Self::from_id(&id).ok_or_else(|| serde::de::Error::custom(format!("unknown operator code {id:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique_and_every_text_fits_the_display() {
+        let mut seen = HashSet::new();
+        for code in Code::ALL {
+            let entry = code.entry();
+            assert!(seen.insert(entry.id), "{} is used twice", entry.id);
+            assert!(entry.what.len() <= WHAT_CHARS, "{}: {} characters", entry.id, entry.what.len());
+            assert!(entry.todo.len() <= TODO_CHARS, "{}: {} characters", entry.id, entry.todo.len());
+            assert!(entry.what.ends_with('.') && entry.todo.ends_with('.'), "{} is no sentence", entry.id);
+            assert_eq!(Code::from_id(entry.id), Some(*code));
+        }
+    }
+
+    #[test]
+    fn a_sentence_has_its_four_parts_in_order() {
+        let said = Code::ReadBackDiffers.sentence("7");
+        assert_eq!(
+            said,
+            "PORT 7  P-V-001  Data read back differs from what was written. Pull this drive and set it aside. NOT USABLE."
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! The two digests Platen uses: SHA-256 names content and is what anyone can check with common tools; BLAKE3 is
+//! what the station computes while streaming and reading back (ten times cheaper without SHA instructions).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Text that is not a digest of 32 bytes in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 lower-case hexadecimal digits, found {found:?}")]
+pub struct ParseDigestError {
+    found: String,
+}
+
+fn to_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+}
+
+fn from_hex(text: &str) -> Result<[u8; 32], ParseDigestError> {
+    let digit = |c: u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let fail = || ParseDigestError { found: text.chars().take(80).collect() };
+    if text.len() != 64 {
+        return Err(fail());
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = (digit(pair[0]).ok_or_else(fail)? << 4) | digit(pair[1]).ok_or_else(fail)?;
+    }
+    Ok(out)
+}
+
+macro_rules! digest {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to_hex(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to_hex(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseDigestError;
+            fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+                from_hex(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = [u8; 32];
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("64 lower-case hexadecimal digits")
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<[u8; 32], E> {
+                        from_hex(text).map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Visitor).map(Self)
+            }
+        }
+    };
+}
+
+digest!(
+    /// A SHA-256 digest; in OCI layouts written `sha256:<hex>`.
+    Sha256
+);
+digest!(
+    /// A BLAKE3 digest (256 bits).
+    Blake3
+);
+
+impl Sha256 {
+    /// Digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Sha256Hasher::new();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+impl Blake3 {
+    /// Digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+/// SHA-256 over a stream of pieces.
+#[derive(Clone)]
+pub struct Sha256Hasher(ring::digest::Context);
+
+impl Sha256Hasher {
+    /// An empty stream.
+    pub fn new() -> Self {
+        Self(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+
+    /// Append `bytes` to the stream.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything appended.
+    pub fn finish(self) -> Sha256 {
+        let digest = self.0.finish();
+        let mut out = [0; 32];
+        out.copy_from_slice(digest.as_ref());
+        Sha256(out)
+    }
+}
+
+impl Default for Sha256Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_vectors_and_round_trip() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Sha256::of(b"").to_string(), empty);
+        assert_eq!(empty.parse::<Sha256>().expect("valid"), Sha256::of(b""));
+        let b3 = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        assert_eq!(Blake3::of(b"").to_string(), b3);
+        assert!("E3B0".parse::<Sha256>().is_err());
+        assert!(empty.to_uppercase().parse::<Sha256>().is_err(), "one spelling only");
+    }
+}

@@ -1,0 +1,524 @@
+//! The manifest: every byte of a medium that matters, named, sized and hashed; the root of all trust in a drive.
+//!
+//! A manifest says *what* is on a medium, never *where on a drive*: the same manifest serves drives of every size.
+//! Reading one is strict (unknown fields are refused) and [`Manifest::problems`] lists everything that is wrong.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
+
+/// The only schema number this version reads and writes.
+pub const SCHEMA: u32 = 1;
+
+/// FAT32 stores sizes in 32 bits.
+pub const MAX_FAT_FILE_BYTES: u64 = u32::MAX as u64;
+
+/// Longest manifest that is read, in bytes: about 900,000 files.
+pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+
+/// What kind of medium it is, in Microsoft Configuration Manager's words where they exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MediaKind {
+    /// Everything needed to deploy without a network: task sequence, boot image, images, drivers, software.
+    StandAlone,
+    /// A ready file tree, for example existing Windows or Configuration Manager media.
+    Tree,
+    /// A disk image, written as it is.
+    Raw,
+}
+
+impl fmt::Display for MediaKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StandAlone => "stand-alone",
+            Self::Tree => "tree",
+            Self::Raw => "raw",
+        })
+    }
+}
+
+/// When a medium may be used. Both ends are part of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// Not before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Not after this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// The answer of [`Validity::at`] when the answer is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotValid {
+    /// The window has not begun.
+    #[error("not valid before {from}; the clock here says {now}")]
+    NotYet { from: Timestamp, now: Timestamp },
+    /// The window is over.
+    #[error("expired: valid until {until}; the clock here says {now}")]
+    Expired { until: Timestamp, now: Timestamp },
+    /// The clock is behind something that was already signed, so it can't be right.
+    #[error("the clock here says {now}, which is before this medium was made ({made}); set the clock")]
+    ClockBehind { made: Timestamp, now: Timestamp },
+}
+
+impl Validity {
+    /// Whether a medium made at `made` may be used at `now`.
+    ///
+    /// A clock that is behind `made` is wrong; it is refused only where the answer depends on it (a window is
+    /// given), so that media without dates work on machines with an empty clock battery, and a wrong clock never
+    /// widens a window.
+    pub fn at(&self, now: Timestamp, made: Timestamp) -> Result<(), NotValid> {
+        if (self.from.is_some() || self.until.is_some()) && now < made {
+            return Err(NotValid::ClockBehind { made, now });
+        }
+        match (self.from, self.until) {
+            (Some(from), _) if now < from => Err(NotValid::NotYet { from, now }),
+            (_, Some(until)) if now > until => Err(NotValid::Expired { until, now }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What role a content plays; its kind decides where its files stand on the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContentKind {
+    BootKit,
+    BootImage,
+    OperatingSystemImage,
+    DriverPackage,
+    Application,
+    Package,
+    Prestart,
+    /// The task sequence and variables.
+    Policy,
+    /// The user's own tree or image.
+    Tree,
+    /// Small files made by authoring itself (MediaLabel.txt, GRUB configuration).
+    Generated,
+}
+
+impl fmt::Display for ContentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BootKit => "boot kit",
+            Self::BootImage => "boot image",
+            Self::OperatingSystemImage => "operating system image",
+            Self::DriverPackage => "driver package",
+            Self::Application => "application",
+            Self::Package => "package",
+            Self::Prestart => "prestart files",
+            Self::Policy => "policy",
+            Self::Tree => "tree",
+            Self::Generated => "generated files",
+        })
+    }
+}
+
+/// One thing that was put on the medium, as its author named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    pub id: String,
+    pub kind: ContentKind,
+    pub name: String,
+    pub version: String,
+    /// Sum of its files' sizes.
+    pub size_bytes: u64,
+}
+
+/// A run of bytes in the content store, and their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blob {
+    /// Name and digest of the blob in the OCI layout.
+    pub sha256: Sha256,
+    pub size_bytes: u64,
+}
+
+/// Where a file's bytes are: in which blob of [`Manifest::blobs`], from which offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Location {
+    /// Index into [`Manifest::blobs`].
+    pub blob: u32,
+    pub offset_bytes: u64,
+}
+
+/// One file of the medium.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    pub path: MediaPath,
+    pub size_bytes: u64,
+    pub blake3: Blake3,
+    pub sha256: Sha256,
+    /// Index into [`Manifest::contents`].
+    pub content: u32,
+    /// None exactly when the file is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Location>,
+}
+
+/// A part of a raw image that is not all zeros; what lies between parts is zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePart {
+    /// Place in the image, and on the drive.
+    pub offset_bytes: u64,
+    pub size_bytes: u64,
+    pub blake3: Blake3,
+    pub at: Location,
+}
+
+/// A raw disk image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawImage {
+    pub size_bytes: u64,
+    /// Ascending, not overlapping, inside the image.
+    pub parts: Vec<ImagePart>,
+}
+
+/// How the partition table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    Mbr,
+    Gpt,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mbr => "MBR",
+            Self::Gpt => "GPT",
+        })
+    }
+}
+
+/// What must stand in the boot sectors of a written drive, so that a drive can be checked without the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BiosRecords {
+    pub scheme: Scheme,
+    /// The first 440 bytes of LBA 0.
+    pub boot_code_blake3: Blake3,
+    /// Size of the core image as laid down, a multiple of 512.
+    pub core_size_bytes: u64,
+    pub core_blake3: Blake3,
+}
+
+/// BIOS boot code as it comes from the boot kit, before it is fitted to a partitioning scheme.
+///
+/// UEFI needs nothing here: it starts ordinary files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BiosBoot {
+    /// GRUB's `boot.img`, 512 bytes.
+    pub boot_img: BlobSlice,
+    /// GRUB core image that looks for its files on the first MBR partition.
+    pub core_mbr: BlobSlice,
+    /// The same for the first GPT partition.
+    pub core_gpt: BlobSlice,
+    /// One for each scheme.
+    pub records: Vec<BiosRecords>,
+}
+
+/// Bytes in the store that are not a file of the medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlobSlice {
+    pub at: Location,
+    pub size_bytes: u64,
+    pub blake3: Blake3,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// Stays the same through all versions of a medium; the version floor is kept for each id.
+    pub id: String,
+    pub kind: MediaKind,
+    pub name: String,
+    /// For people.
+    pub version: String,
+    /// For machines: rises with every release; an older one than the newest seen is refused.
+    pub revision: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    pub label: VolumeLabel,
+    /// When it was authored.
+    pub created: Timestamp,
+    #[serde(default)]
+    pub validity: Validity,
+    /// No prompts for network settings or optional task sequences.
+    pub unattended: bool,
+    /// The policy is sealed; the password is asked for even when unattended.
+    pub password_required: bool,
+    /// The author's ceiling for the whole medium, files and file system together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_limit_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bios: Option<BiosBoot>,
+    pub contents: Vec<Content>,
+    pub blobs: Vec<Blob>,
+    /// Sorted by content, then by place in the store, so that a medium is streamed in one pass. Empty for `raw`.
+    pub files: Vec<FileRecord>,
+    /// Present exactly for `raw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<RawImage>,
+}
+
+/// Why bytes are no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not the JSON that is expected; the source says where.
+    #[error("reading the manifest's fields")]
+    Syntax(#[source] serde_json::Error),
+    /// Well-formed but impossible; every problem is listed.
+    #[error("manifest of {id:?} has {} problem(s): {}", problems.len(), problems.join("; "))]
+    Problems { id: String, problems: Vec<String> },
+}
+
+impl Manifest {
+    /// Read and check. The signature is not looked at: for that see [`crate::sign::SignedMedia::check`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+        let problems = manifest.problems();
+        if problems.is_empty() { Ok(manifest) } else { Err(ManifestError::Problems { id: manifest.id, problems }) }
+    }
+
+    /// The bytes that are signed: compact JSON, fields in the order of this type, a newline at the end.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(self).expect("a manifest has only strings, numbers and lists");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Sum of all files' sizes, or the image's size.
+    pub fn content_bytes(&self) -> u64 {
+        match &self.image {
+            Some(image) => image.size_bytes,
+            None => self.files.iter().map(|file| file.size_bytes).sum(),
+        }
+    }
+
+    /// The content a file belongs to.
+    pub fn content_of(&self, file: &FileRecord) -> Option<&Content> {
+        self.contents.get(file.content as usize)
+    }
+
+    /// Everything that is wrong with it, one sentence each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.schema != SCHEMA {
+            found.push(format!("schema: expected {SCHEMA}, found {}", self.schema));
+        }
+        if !is_id(&self.id) {
+            found.push(format!("id: expected 1 to 32 of A-Z a-z 0-9 - _ ., found {:?}", self.id));
+        }
+        if let (Some(from), Some(until)) = (self.validity.from, self.validity.until)
+            && from > until
+        {
+            found.push(format!("validity: from {from} is after until {until}"));
+        }
+        if (self.kind == MediaKind::Raw) != self.image.is_some() {
+            found.push(format!("image: expected exactly for kind raw, found kind {}", self.kind));
+        }
+        self.check_files(&mut found);
+        self.check_image(&mut found);
+        self.check_bios(&mut found);
+        found
+    }
+
+    fn check_files(&self, found: &mut Vec<String>) {
+        // Folded path -> is it a file; every directory on the way to a file is entered too.
+        let mut names: HashMap<String, (bool, &str)> = HashMap::with_capacity(self.files.len() * 2);
+        for reserved in envelope::ALL {
+            names.insert(reserved.to_uppercase(), (true, reserved));
+        }
+        for file in &self.files {
+            let path = file.path.as_str();
+            if self.content_of(file).is_none() {
+                found.push(format!("file {path}: content {} of {}", file.content, self.contents.len()));
+            }
+            match file.at {
+                None if file.size_bytes == 0 => {}
+                Some(at) if file.size_bytes > 0 && self.holds(at, file.size_bytes) => {}
+                _ => found.push(format!("file {path}: its {} bytes are in no blob", file.size_bytes)),
+            }
+            let folded = file.path.case_folded();
+            for (end, _) in folded.match_indices('/') {
+                match names.get(&folded[..end]) {
+                    Some((true, other)) => found.push(format!("file {path}: {other} is a file, not a folder")),
+                    Some(_) => {}
+                    None => drop(names.insert(folded[..end].to_owned(), (false, path))),
+                }
+            }
+            if let Some((_, other)) = names.insert(folded, (true, path)) {
+                found.push(format!("file {path}: collides with {other} (names on FAT differ in more than case)"));
+            }
+        }
+    }
+
+    fn check_image(&self, found: &mut Vec<String>) {
+        let Some(image) = &self.image else { return };
+        if !self.files.is_empty() {
+            found.push(format!("files: expected none in a raw image, found {}", self.files.len()));
+        }
+        let mut end_bytes = 0;
+        for part in &image.parts {
+            let end = part.offset_bytes.checked_add(part.size_bytes);
+            match end {
+                Some(end) if part.offset_bytes >= end_bytes && end <= image.size_bytes && part.size_bytes > 0 => {
+                    end_bytes = end
+                }
+                _ => found.push(format!("image: part at {:#x} overlaps or leaves the image", part.offset_bytes)),
+            }
+            if !self.holds(part.at, part.size_bytes) {
+                found.push(format!("image: part at {:#x} is in no blob", part.offset_bytes));
+            }
+        }
+    }
+
+    fn check_bios(&self, found: &mut Vec<String>) {
+        let Some(bios) = &self.bios else { return };
+        for (name, slice) in [("boot_img", bios.boot_img), ("core_mbr", bios.core_mbr), ("core_gpt", bios.core_gpt)] {
+            // 1 MiB less the table is all the room there is before the first partition.
+            if slice.size_bytes == 0 || slice.size_bytes > 1 << 20 || !self.holds(slice.at, slice.size_bytes) {
+                found.push(format!("bios.{name}: {} bytes are in no blob or do not fit", slice.size_bytes));
+            }
+        }
+        for scheme in [Scheme::Mbr, Scheme::Gpt] {
+            if bios.records.iter().filter(|record| record.scheme == scheme).count() != 1 {
+                found.push(format!("bios.records: expected one for {scheme}"));
+            }
+        }
+    }
+
+    fn holds(&self, at: Location, size_bytes: u64) -> bool {
+        self.blobs
+            .get(at.blob as usize)
+            .is_some_and(|blob| at.offset_bytes.checked_add(size_bytes).is_some_and(|end| end <= blob.size_bytes))
+    }
+}
+
+/// Ids of media and contents: they become file and folder names, and are read out on the phone.
+pub fn is_id(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && MediaPath::new(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            schema: SCHEMA,
+            id: "PLT00001".into(),
+            kind: MediaKind::Tree,
+            name: "Tree".into(),
+            version: "1".into(),
+            revision: 1,
+            comment: String::new(),
+            label: VolumeLabel::new("TREE").expect("valid"),
+            created: Timestamp::from_unix_s(1_795_000_000),
+            validity: Validity::default(),
+            unattended: false,
+            password_required: false,
+            size_limit_bytes: None,
+            bios: None,
+            contents: vec![Content {
+                id: "T".into(),
+                kind: ContentKind::Tree,
+                name: "T".into(),
+                version: "1".into(),
+                size_bytes: 5,
+            }],
+            blobs: vec![Blob { sha256: Sha256::of(b"hello"), size_bytes: 5 }],
+            files: vec![file("a/hello.txt", 5)],
+            image: None,
+        }
+    }
+
+    fn file(path: &str, size_bytes: u64) -> FileRecord {
+        let at = (size_bytes > 0).then_some(Location { blob: 0, offset_bytes: 0 });
+        let path = MediaPath::new(path).expect("valid");
+        FileRecord { path, size_bytes, blake3: Blake3::of(b"hello"), sha256: Sha256::of(b"hello"), content: 0, at }
+    }
+
+    #[test]
+    fn round_trip_is_byte_exact() {
+        let bytes = manifest().to_json();
+        let again = Manifest::from_json(&bytes).expect("valid");
+        assert_eq!(again, manifest());
+        assert_eq!(again.to_json(), bytes);
+    }
+
+    #[test]
+    fn each_impossible_manifest_is_refused_with_its_culprit() {
+        type Change = fn(&mut Manifest);
+        let cases: &[(&str, Change)] = &[
+            ("schema", |m| m.schema = 2),
+            ("id", |m| m.id = "../x".into()),
+            ("id", |m| m.id = "CON".into()),
+            ("validity", |m| {
+                m.validity = Validity { from: Some(Timestamp::from_unix_s(2)), until: Some(Timestamp::from_unix_s(1)) }
+            }),
+            ("image", |m| m.kind = MediaKind::Raw),
+            ("A/HELLO.TXT: collides with a/hello.txt", |m| m.files.push(file("A/HELLO.TXT", 5))),
+            ("a/hello.txt is a file", |m| m.files.push(file("a/hello.txt/b", 5))),
+            ("file a: collides", |m| m.files.push(file("a", 5))),
+            ("platen/manifest.json", |m| m.files.push(file("Platen/Manifest.json", 5))),
+            ("in no blob", |m| m.files[0].size_bytes = 6),
+            ("in no blob", |m| m.files[0].at = None),
+            ("in no blob", |m| m.files[0].at = Some(Location { blob: 1, offset_bytes: 0 })),
+            ("in no blob", |m| m.files[0].at = Some(Location { blob: 0, offset_bytes: u64::MAX })),
+            ("content 7", |m| m.files[0].content = 7),
+        ];
+        for (culprit, change) in cases {
+            let mut changed = manifest();
+            change(&mut changed);
+            let error = Manifest::from_json(&changed.to_json()).expect_err(culprit).to_string();
+            assert!(error.contains(culprit), "{error:?} does not name {culprit:?}");
+        }
+        let text = String::from_utf8(manifest().to_json()).expect("UTF-8");
+        assert!(matches!(
+            Manifest::from_json(text.replacen("\"id\"", "\"idd\"", 1).as_bytes()),
+            Err(ManifestError::Syntax(_))
+        ));
+        assert!(matches!(
+            Manifest::from_json(text.replace("a/hello.txt", "../hello").as_bytes()),
+            Err(ManifestError::Syntax(_))
+        ));
+    }
+
+    #[test]
+    fn a_wrong_clock_never_widens_a_window() {
+        let at = Timestamp::from_unix_s;
+        let window = Validity { from: Some(at(200)), until: Some(at(300)) };
+        assert_eq!(window.at(at(200), at(100)), Ok(()));
+        assert_eq!(window.at(at(300), at(100)), Ok(()));
+        assert!(matches!(window.at(at(199), at(100)), Err(NotValid::NotYet { .. })));
+        assert!(matches!(window.at(at(301), at(100)), Err(NotValid::Expired { .. })));
+        assert!(matches!(window.at(at(50), at(100)), Err(NotValid::ClockBehind { .. })));
+        let until_only = Validity { from: None, until: Some(at(300)) };
+        assert!(
+            matches!(until_only.at(at(0), at(100)), Err(NotValid::ClockBehind { .. })),
+            "an empty clock battery is no way round"
+        );
+        assert_eq!(Validity::default().at(at(0), at(100)), Ok(()), "no window, no need of a clock");
+    }
+}

@@ -1,0 +1,189 @@
+//! The policy of a medium: its task sequence, variables and everything else that tells the target what to do.
+//!
+//! It is always covered by the manifest's signature, and sealed with age when the medium has a password
+//! (scrypt, so that guessing is slow). What is sealed is nowhere else on the medium.
+
+use age::secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::MediaPath;
+
+/// A task-sequence variable set by the medium.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    pub name: String,
+    /// At most 4,000 characters; empty means: ask the user.
+    pub value: String,
+    /// Never shown, never logged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+}
+
+impl std::fmt::Debug for Variable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = if self.secret { MASK } else { &self.value };
+        write!(f, "{}={value:?}", self.name)
+    }
+}
+
+/// What stands in logs and on screens in place of a secret.
+pub const MASK: &str = "********";
+
+/// A command run before the task sequence is chosen, and the folder with the files it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prestart {
+    pub command: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<MediaPath>,
+}
+
+/// The operating system image to apply: its WIM, or the first part of a split one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperatingSystemImage {
+    pub id: String,
+    pub path: MediaPath,
+    /// 1-based, as WIM tools count.
+    pub index: u32,
+    /// How many parts the WIM was split into; 1 when it is whole.
+    pub parts: u32,
+}
+
+/// An application or a package: where its files are and how it is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Software {
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub folder: MediaPath,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<String>,
+}
+
+/// A set of drivers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverPackage {
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub folder: MediaPath,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The medium it was made for; a policy moved to another medium is refused.
+    pub media_id: String,
+    pub revision: u32,
+    /// The model of `platen-sequence`, which this crate does not look into.
+    pub task_sequence: serde_json::Value,
+    pub variables: Vec<Variable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prestart: Option<Prestart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_system_image: Option<OperatingSystemImage>,
+    pub driver_packages: Vec<DriverPackage>,
+    /// In installation order: what others depend on comes first.
+    pub applications: Vec<Software>,
+    pub packages: Vec<Software>,
+}
+
+/// Why a policy can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// age could not seal it.
+    #[error("sealing the policy")]
+    Seal(#[source] age::EncryptError),
+    /// The password is not the one it was sealed with.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Not an age file for a passphrase, damaged, or asking for more work than we would ever set.
+    #[error("opening the sealed policy")]
+    Damaged(#[source] age::DecryptError),
+    /// Not the JSON that is expected.
+    #[error("reading the policy's fields")]
+    Syntax(#[source] serde_json::Error),
+}
+
+/// scrypt work factor: 2^17 needs 128 MiB and about two seconds of one core of 2020.
+///
+/// Fixed rather than measured, because the machine that opens it is not the one that seals it.
+const WORK_FACTOR: u8 = 17;
+
+impl Policy {
+    /// As it stands on a medium without a password.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a policy has only strings, numbers and lists");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Read one in clear.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, PolicyError> {
+        serde_json::from_slice(bytes).map_err(PolicyError::Syntax)
+    }
+
+    /// An age file that only `password` opens. Two calls give different bytes: the salt is random.
+    pub fn seal(&self, password: &str) -> Result<Vec<u8>, PolicyError> {
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(password));
+        recipient.set_work_factor(WORK_FACTOR);
+        age::encrypt(&recipient, &self.to_json()).map_err(PolicyError::Seal)
+    }
+
+    /// Open what [`Policy::seal`] made.
+    pub fn open(sealed: &[u8], password: &str) -> Result<Self, PolicyError> {
+        let mut identity = age::scrypt::Identity::new(SecretString::from(password));
+        identity.set_max_work_factor(WORK_FACTOR + 2);
+        let clear = age::decrypt(&identity, sealed).map_err(|error| match error {
+            age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => PolicyError::WrongPassword,
+            other => PolicyError::Damaged(other),
+        })?;
+        Self::from_json(&clear)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy {
+            media_id: "PLT00001".into(),
+            revision: 1,
+            task_sequence: serde_json::json!({"name": "Bare metal"}),
+            variables: vec![Variable {
+                name: "OSDLocalAdminPassword".into(),
+                value: "PLANTED-SECRET".into(),
+                secret: true,
+            }],
+            prestart: None,
+            operating_system_image: None,
+            driver_packages: vec![],
+            applications: vec![],
+            packages: vec![],
+        }
+    }
+
+    #[test]
+    fn only_the_password_opens_it_and_nothing_is_in_clear() {
+        let sealed = policy().seal("correct horse").expect("seals");
+        assert!(!sealed.windows(14).any(|w| w == b"PLANTED-SECRET"));
+        assert_eq!(Policy::open(&sealed, "correct horse").expect("opens"), policy());
+        assert!(matches!(Policy::open(&sealed, "correct horsf"), Err(PolicyError::WrongPassword)));
+        let mut damaged = sealed.clone();
+        *damaged.last_mut().expect("not empty") ^= 1;
+        assert!(Policy::open(&damaged, "correct horse").is_err());
+        assert!(matches!(Policy::open(b"no age file", "x"), Err(PolicyError::Damaged(_))));
+    }
+
+    #[test]
+    fn debug_output_masks_secrets() {
+        let shown = format!("{:?}", policy());
+        assert!(!shown.contains("PLANTED-SECRET") && shown.contains(MASK));
+    }
+}
