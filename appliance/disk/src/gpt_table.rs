@@ -1,0 +1,159 @@
+//! GUID partition tables, made by the `gpt` crate on a device that has only its first and last sectors.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use gpt::disk::LogicalBlockSize;
+use gpt::partition::Partition;
+use gpt::partition_types::{BIOS, EFI, Type};
+
+use crate::geometry::Geometry;
+use crate::{ALIGN_BYTES, DriveIds, LayoutError};
+
+/// 128 entries of 128 bytes (UEFI 5.3.1: "a minimum of 16,384 bytes").
+pub(crate) const ENTRIES_BYTES: u64 = 128 * 128;
+/// The first sector of the BIOS boot partition: right after the entries (512-byte sectors).
+pub(crate) const BIOS_BOOT_LBA: u64 = 34;
+
+/// The parts of a GPT, each a whole number of sectors.
+pub(crate) struct Table {
+    pub(crate) header: Vec<u8>,
+    pub(crate) entries: Vec<u8>,
+    pub(crate) backup_entries: Vec<u8>,
+    pub(crate) backup_header: Vec<u8>,
+}
+
+pub(crate) fn table(geometry: &Geometry, ids: &DriveIds) -> Result<Table, LayoutError> {
+    let sector = geometry.sector_bytes;
+    let block = if sector == 512 { LogicalBlockSize::Lb512 } else { LogicalBlockSize::Lb4096 };
+    let head = 2 * sector + ENTRIES_BYTES;
+    let tail = ENTRIES_BYTES + sector;
+    let window =
+        Window { size: geometry.size_bytes, position: 0, head: vec![0; head as usize], tail: vec![0; tail as usize] };
+
+    let mut disk = gpt::GptConfig::new()
+        .writable(true)
+        .logical_block_size(block)
+        .create_from_device(window, Some(guid(&ids.disk_guid, "disk")?))
+        .map_err(refused)?;
+    let mut partitions = BTreeMap::new();
+    let first = geometry.partition_lba();
+    let last = first + geometry.partition_sectors() - 1;
+    partitions.insert(1, partition(EFI, &ids.esp_guid, first, last, "EFI system partition")?);
+    // Its place is what a 512-byte-sector drive has between the entries and 1 MiB. With 4096-byte sectors nothing boots
+    // by BIOS, so nothing is there.
+    if sector == 512 {
+        let last = ALIGN_BYTES / sector - 1;
+        partitions.insert(2, partition(BIOS, &ids.bios_boot_guid, BIOS_BOOT_LBA, last, "BIOS boot partition")?);
+    }
+    disk.update_partitions(partitions).map_err(refused)?;
+    let mut window = disk.write().map_err(refused)?;
+
+    let entries = window.head.split_off(2 * sector as usize);
+    let header = window.head.split_off(sector as usize);
+    let backup_header = window.tail.split_off(ENTRIES_BYTES as usize);
+    Ok(Table { header, entries, backup_entries: window.tail, backup_header })
+}
+
+fn partition(
+    kind: Type,
+    unique: &[u8; 16],
+    first_lba: u64,
+    last_lba: u64,
+    name: &str,
+) -> Result<Partition, LayoutError> {
+    let part_guid = guid(unique, "partition")?;
+    Ok(Partition { part_type_guid: kind, part_guid, first_lba, last_lba, flags: 0, name: name.to_owned() })
+}
+
+// Generic over the GUID type, which is the `uuid` crate's: `gpt` does not re-export it and we need no more of it.
+fn guid<G: TryFrom<Vec<u8>>>(stored: &[u8; 16], whose: &str) -> Result<G, LayoutError> {
+    // On the drive the first three fields are little-endian (UEFI appendix A); the conversion wants them big-endian.
+    let mut bytes = stored.to_vec();
+    bytes[0..4].reverse();
+    bytes[4..6].reverse();
+    bytes[6..8].reverse();
+    G::try_from(bytes).map_err(|_| LayoutError::PartitionTable { reason: format!("{whose} guid not taken") })
+}
+
+fn refused(error: impl std::fmt::Display) -> LayoutError {
+    LayoutError::PartitionTable { reason: error.to_string() }
+}
+
+/// A device of the drive's size that has its first and last bytes only; between them it reads as zeros and refuses
+/// writes.
+#[derive(Debug)]
+struct Window {
+    size: u64,
+    position: u64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Window {
+    fn tail_start(&self) -> u64 {
+        self.size - self.tail.len() as u64
+    }
+
+    /// The stored bytes from the current position on.
+    fn here(&mut self) -> Option<&mut [u8]> {
+        let tail_start = self.tail_start();
+        if self.position < self.head.len() as u64 {
+            self.head.get_mut(self.position as usize..)
+        } else if self.position >= tail_start && self.position < self.size {
+            self.tail.get_mut((self.position - tail_start) as usize..)
+        } else {
+            None
+        }
+    }
+}
+
+impl Read for Window {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let (position, size) = (self.position, self.size);
+        let tail_start = self.tail_start();
+        let read = match self.here() {
+            Some(stored) => {
+                let n = stored.len().min(buf.len());
+                buf[..n].copy_from_slice(&stored[..n]);
+                n
+            }
+            None => {
+                let end = if position < tail_start { tail_start } else { size.max(position) };
+                let n = buf.len().min(usize::try_from(end - position).unwrap_or(usize::MAX));
+                buf[..n].fill(0);
+                n
+            }
+        };
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Write for Window {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let Some(stored) = self.here() else {
+            return Err(io::Error::other("partition table outside its place"));
+        };
+        let n = stored.len().min(buf.len());
+        stored[..n].copy_from_slice(&buf[..n]);
+        self.position += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Window {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(n) => Some(n),
+            SeekFrom::End(n) => self.size.checked_add_signed(n),
+            SeekFrom::Current(n) => self.position.checked_add_signed(n),
+        };
+        self.position = target.ok_or_else(|| io::Error::other("seek out of range"))?;
+        Ok(self.position)
+    }
+}
