@@ -1,1 +1,19 @@
-//! Content-addressed store in an OCI image layout.
+//! The station's content store: an OCI image layout on disk, so that standard tools can read, copy and mirror it.
+//!
+//! [`layout`] is the format (also written by authoring); [`Cache`] adds what a station needs: checked import,
+//! version floors, pins, scrub, garbage collection, quota. A [`CachedMedia`] can only be had from
+//! [`Cache::load`], which checks signature, version floor and presence of every blob at that moment.
+
+mod cached;
+mod check;
+mod error;
+mod import;
+pub mod layout;
+mod maintain;
+mod store;
+
+pub use cached::CachedMedia;
+pub use error::CacheError;
+pub use import::{ImportProgress, Imported};
+pub use maintain::{Collected, Damage, Scrubbed};
+pub use store::{Cache, Listed, MediaRef};

@@ -1,0 +1,151 @@
+//! Upkeep of the store: scrub, garbage collection, pins.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+
+use platen_media::manifest::Manifest;
+use platen_media::{Sha256, Sha256Hasher};
+
+use crate::check::BlobChecker;
+use crate::import::for_each_piece;
+use crate::store::{Cache, MediaRef, holds, missing_content};
+use crate::{CacheError, ImportProgress};
+
+/// A blob that is not what its digest says.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Damage {
+    /// The medium that needs it.
+    pub medium: String,
+    pub digest: Sha256,
+    /// The damaged files, or what else is wrong.
+    pub files: Vec<String>,
+}
+
+/// The answer of a scrub.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Scrubbed {
+    pub checked_bytes: u64,
+    pub damage: Vec<Damage>,
+}
+
+/// The answer of a garbage collection.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Collected {
+    /// Media taken out because a newer revision is here and they are not pinned.
+    pub media: Vec<String>,
+    pub removed_blobs: u64,
+    pub removed_bytes: u64,
+}
+
+impl Cache {
+    /// Read every blob of every medium and check all digests. Nothing is changed.
+    pub fn scrub(&self, progress: &mut dyn FnMut(ImportProgress)) -> Result<Scrubbed, CacheError> {
+        let _lock = self.lock()?;
+        let mut scrubbed = Scrubbed::default();
+        let mut seen: HashSet<Sha256> = HashSet::new();
+        let total_bytes = self.used_bytes()?;
+        for entry in self.layout().entries()? {
+            let damage = |digest, files| Damage { medium: entry.name.clone(), digest, files };
+            let read = self.layout().media(&entry).and_then(|media| {
+                let name = entry.name.clone();
+                Manifest::from_json(&media.manifest_bytes).map_err(|source| CacheError::Manifest { name, source })
+            });
+            let manifest = match read {
+                Ok(manifest) => manifest,
+                Err(error) => {
+                    scrubbed.damage.push(damage(entry.oci_manifest, vec![error.to_string()]));
+                    continue;
+                }
+            };
+            let missing = missing_content(self.layout(), &manifest);
+            if !missing.is_empty() {
+                scrubbed.damage.push(damage(entry.oci_manifest, missing));
+            }
+            for (index, blob) in manifest.blobs.iter().enumerate() {
+                // A blob two media share is read for each: they may name its bytes differently.
+                let path = self.layout().blob_path(blob.sha256);
+                let Ok(mut file) = File::open(&path) else { continue };
+                let mut checker = BlobChecker::new(&manifest, index, false);
+                let mut sha256 = Sha256Hasher::new();
+                let first = seen.insert(blob.sha256);
+                for_each_piece(&mut file, &path, |bytes| {
+                    checker.update(bytes);
+                    if first {
+                        sha256.update(bytes);
+                        scrubbed.checked_bytes += bytes.len() as u64;
+                        progress(ImportProgress { done_bytes: scrubbed.checked_bytes, total_bytes });
+                    }
+                    Ok(())
+                })?;
+                let mut files = checker.finish();
+                if first && files.is_empty() && sha256.finish() != blob.sha256 {
+                    files.push(holds(&manifest, index));
+                }
+                if !files.is_empty() {
+                    scrubbed.damage.push(damage(blob.sha256, files));
+                }
+            }
+        }
+        Ok(scrubbed)
+    }
+
+    /// Remove superseded media that are not pinned, then every blob nothing leads to, then half-copied ones.
+    pub fn collect_garbage(&self) -> Result<Collected, CacheError> {
+        let _lock = self.lock()?;
+        let state = self.state()?;
+        let mut collected = Collected::default();
+        let entries = self.layout().entries()?;
+        let revision = |name: &str| name.parse::<MediaRef>().ok().and_then(|name| name.revision);
+        let newest = |id: &str| entries.iter().filter(|e| e.media_id == id).filter_map(|e| revision(&e.name)).max();
+        let superseded =
+            entries.iter().filter(|e| revision(&e.name) < newest(&e.media_id) && !state.pinned.contains(&e.name));
+        collected.media = superseded.map(|entry| entry.name.clone()).collect();
+        self.layout().unpublish(&collected.media)?;
+
+        let mut reachable = HashSet::new();
+        for entry in self.layout().entries()? {
+            // An entry that can't be read keeps everything: better a full disk than a lost medium.
+            reachable.extend(self.layout().reachable(&entry)?);
+        }
+        for dir in [self.layout().blobs_dir(), self.ingest_dir()] {
+            let is_ingest = dir == self.ingest_dir();
+            for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
+                let file = file.map_err(CacheError::io("listing", &dir))?;
+                let named: Option<Sha256> = file.file_name().to_str().and_then(|name| name.parse().ok());
+                if !is_ingest && named.is_some_and(|digest| reachable.contains(&digest)) {
+                    continue;
+                }
+                let path = file.path();
+                collected.removed_bytes += file.metadata().map_or(0, |metadata| metadata.len());
+                collected.removed_blobs += 1;
+                fs::remove_file(&path).map_err(CacheError::io("removing", &path))?;
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Keep a medium when newer revisions arrive, or no longer. Returns its full name.
+    pub fn pin(&self, wanted: &MediaRef, pinned: bool) -> Result<String, CacheError> {
+        let _lock = self.lock()?;
+        let name = self.find(wanted)?.name;
+        let mut state = self.state()?;
+        state.pinned.retain(|other| *other != name);
+        if pinned {
+            state.pinned.push(name.clone());
+        }
+        self.write_state(&state)?;
+        Ok(name)
+    }
+
+    /// Bytes all blobs take, half-copied ones included.
+    pub fn used_bytes(&self) -> Result<u64, CacheError> {
+        let mut used_bytes = 0;
+        for dir in [self.layout().blobs_dir(), self.ingest_dir()] {
+            for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
+                let file = file.map_err(CacheError::io("listing", &dir))?;
+                used_bytes += file.metadata().map_or(0, |metadata| metadata.len());
+            }
+        }
+        Ok(used_bytes)
+    }
+}

@@ -1,0 +1,294 @@
+//! The station's store: a layout plus what the station remembers about it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use platen_media::manifest::Manifest;
+use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::{Timestamp, envelope};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{IndexEntry, Layout, read_bounded, replace_file};
+use crate::{CacheError, CachedMedia};
+
+/// How a person names a medium: `ID` for the newest revision here, or `ID-rREVISION`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaRef {
+    pub id: String,
+    pub revision: Option<u32>,
+}
+
+impl FromStr for MediaRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, revision) = match text.rsplit_once("-r") {
+            Some((id, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                let revision = digits.parse().map_err(|_| format!("revision in {text:?}: expected a 32-bit number"))?;
+                (id, Some(revision))
+            }
+            _ => (text, None),
+        };
+        if platen_media::manifest::is_id(id) {
+            Ok(Self { id: id.to_owned(), revision })
+        } else {
+            Err(format!("expected ID or ID-rREVISION, found {text:?}"))
+        }
+    }
+}
+
+impl fmt::Display for MediaRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.revision {
+            Some(revision) => write!(f, "{}-r{revision}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
+/// The newest release of a medium that was ever here. Ordered by revision, then by time of authoring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Floor {
+    revision: u32,
+    created: Timestamp,
+}
+
+/// What outlives the media themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct State {
+    floors: BTreeMap<String, Floor>,
+    /// The clock can't be right when it is before this.
+    newest_signed: Option<Timestamp>,
+    pub(crate) pinned: Vec<String>,
+}
+
+/// One line of `platen cache list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// `<id>-r<revision>`.
+    pub name: String,
+    pub title: String,
+    pub version: String,
+    pub kind: String,
+    pub content_bytes: u64,
+    pub created: Timestamp,
+    pub pinned: bool,
+    /// None when every blob is there; else what is missing or wrong.
+    pub problem: Option<String>,
+}
+
+/// See the crate's documentation.
+#[derive(Debug)]
+pub struct Cache {
+    layout: Layout,
+    pub(crate) quota_bytes: Option<u64>,
+}
+
+impl Cache {
+    /// Open the store in `dir`, making an empty one where there is nothing yet. `quota_bytes` limits what imports
+    /// may fill.
+    pub fn open(dir: &Path, quota_bytes: Option<u64>) -> Result<Self, CacheError> {
+        let layout = Layout::create(dir)?;
+        let ingest = dir.join("ingest");
+        fs::create_dir_all(&ingest).map_err(CacheError::io("making the folder", &ingest))?;
+        Ok(Self { layout, quota_bytes })
+    }
+
+    /// The OCI layout below.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn ingest_dir(&self) -> PathBuf {
+        self.layout.dir().join("ingest")
+    }
+
+    /// Keep other importing, scrubbing or collecting processes out until the result is dropped.
+    pub(crate) fn lock(&self) -> Result<File, CacheError> {
+        let path = self.layout.dir().join("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(CacheError::io("opening", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(CacheError::Locked { path }),
+            Err(TryLockError::Error(error)) => Err(CacheError::io("locking", &path)(error)),
+        }
+    }
+
+    pub(crate) fn state(&self) -> Result<State, CacheError> {
+        let path = self.layout.dir().join("state.json");
+        match read_bounded(&path, 16 << 20) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source }),
+            Err(CacheError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn write_state(&self, state: &State) -> Result<(), CacheError> {
+        let mut bytes = serde_json::to_vec_pretty(state).expect("the state has only strings, numbers and lists");
+        bytes.push(b'\n');
+        replace_file(&self.layout.dir().join("state.json"), &bytes)
+    }
+
+    /// The newest signed time seen: a clock that is behind it is wrong.
+    pub fn time_floor(&self) -> Result<Option<Timestamp>, CacheError> {
+        Ok(self.state()?.newest_signed)
+    }
+
+    /// Find a medium by name.
+    pub fn find(&self, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
+        find(&self.layout, wanted)
+    }
+
+    /// A medium that may be written: signature, version floor and the presence of all content hold at this moment.
+    pub fn load(&self, wanted: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, CacheError> {
+        let entry = self.find(wanted)?;
+        let (signed, sums) = check_entry(&self.layout, &entry, keys)?;
+        self.state()?.check_floor(signed.manifest())?;
+        CachedMedia::new(self.layout.clone(), entry.name, signed, sums)
+    }
+
+    /// Everything in the store, newest last.
+    pub fn list(&self) -> Result<Vec<Listed>, CacheError> {
+        let state = self.state()?;
+        let entries = self.layout.entries()?;
+        let line = |entry: &IndexEntry| -> Result<Listed, CacheError> {
+            let media = self.layout.media(entry)?;
+            let source_name = || entry.name.clone();
+            let manifest = Manifest::from_json(&media.manifest_bytes)
+                .map_err(|source| CacheError::Manifest { name: source_name(), source })?;
+            let missing = missing_content(&self.layout, &manifest);
+            Ok(Listed {
+                name: entry.name.clone(),
+                title: manifest.name.clone(),
+                version: manifest.version.clone(),
+                kind: manifest.kind.to_string(),
+                content_bytes: manifest.content_bytes(),
+                created: manifest.created,
+                pinned: state.pinned.contains(&entry.name),
+                problem: (!missing.is_empty()).then(|| format!("missing content: {}", missing.join("; "))),
+            })
+        };
+        entries.iter().map(line).collect()
+    }
+}
+
+impl State {
+    /// Refuse what is older than the newest release seen.
+    pub(crate) fn check_floor(&self, manifest: &Manifest) -> Result<(), CacheError> {
+        let found = Floor { revision: manifest.revision, created: manifest.created };
+        match self.floors.get(&manifest.id) {
+            Some(floor) if found < *floor => Err(CacheError::OlderThanFloor {
+                id: manifest.id.clone(),
+                found: found.revision,
+                found_made: found.created.to_string(),
+                floor: floor.revision,
+                floor_made: floor.created.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remember a release. Floors only rise.
+    pub(crate) fn raise(&mut self, manifest: &Manifest) {
+        let seen = Floor { revision: manifest.revision, created: manifest.created };
+        let floor = self.floors.entry(manifest.id.clone()).or_insert(seen);
+        *floor = seen.max(*floor);
+        self.newest_signed = self.newest_signed.max(Some(manifest.created));
+    }
+}
+
+/// Find a medium in a layout by name; without a revision, the newest one.
+pub(crate) fn find(layout: &Layout, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
+    let entries = layout.entries()?;
+    let revision = |entry: &IndexEntry| entry.name.parse::<MediaRef>().ok().and_then(|name| name.revision);
+    let matching = |entry: &&IndexEntry| {
+        entry.media_id == wanted.id && (wanted.revision.is_none() || revision(entry) == wanted.revision)
+    };
+    let found = entries.iter().filter(matching).max_by_key(|entry| revision(entry)).cloned();
+    found.ok_or_else(|| {
+        let known: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        CacheError::UnknownMedia { wanted: wanted.to_string(), path: layout.dir().to_owned(), known }
+    })
+}
+
+/// Check signatures of one entry, and that it is what its place in the index says.
+pub(crate) fn check_entry(
+    layout: &Layout,
+    entry: &IndexEntry,
+    keys: &TrustedKeys,
+) -> Result<(SignedMedia, Sums), CacheError> {
+    let media = layout.media(entry)?;
+    let signature = |source| CacheError::Signature { name: entry.name.clone(), source };
+    let signed = SignedMedia::check(media.manifest_bytes, media.manifest_signature, keys).map_err(signature)?;
+    keys.check(envelope::SHA256SUMS, &media.sums, &media.sums_signature).map_err(signature)?;
+    let wrong = |found: String| CacheError::Entry { path: layout.dir().to_owned(), entry: entry.name.clone(), found };
+    let name = crate::layout::entry_name(signed.manifest());
+    if name != entry.name {
+        return Err(wrong(format!("it holds medium {name}")));
+    }
+    if media.blobs != signed.manifest().blobs {
+        return Err(wrong("its layers are not the blobs of its manifest".to_owned()));
+    }
+    // Both files are signed on their own: without this, one of another release could stand beside the manifest.
+    let line = format!("{}  {}", signed.manifest_digest(), envelope::MANIFEST);
+    if !media.sums.split(|&b| b == b'\n').any(|found| found == line.as_bytes()) {
+        return Err(wrong(format!("{} is of another release: it lacks the line {line:?}", envelope::SHA256SUMS)));
+    }
+    Ok((signed, Sums { text: media.sums, signature: media.sums_signature }))
+}
+
+/// SHA256SUMS and its signature, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Sums {
+    pub(crate) text: Vec<u8>,
+    pub(crate) signature: String,
+}
+
+/// What a manifest needs and the layout lacks: one entry for each missing blob, naming what is in it.
+pub(crate) fn missing_content(layout: &Layout, manifest: &Manifest) -> Vec<String> {
+    let lacking = |index: usize| {
+        let blob = &manifest.blobs[index];
+        match layout.blob_size_bytes(blob.sha256) {
+            Some(size) if size == blob.size_bytes => None,
+            Some(size) => Some(format!(" (expected {} bytes, found {size})", blob.size_bytes)),
+            None => Some(String::new()),
+        }
+    };
+    let missing = (0..manifest.blobs.len()).filter_map(|index| {
+        let how = lacking(index)?;
+        Some(format!("{}{how}", holds(manifest, index)))
+    });
+    missing.collect()
+}
+
+/// What is in a blob, for messages: contents by kind, id and name, and the file when it is only one.
+pub(crate) fn holds(manifest: &Manifest, blob: usize) -> String {
+    let files: Vec<_> =
+        manifest.files.iter().filter(|file| file.at.is_some_and(|at| at.blob as usize == blob)).collect();
+    let mut contents: Vec<String> = files
+        .iter()
+        .filter_map(|file| manifest.content_of(file))
+        .map(|content| format!("{} {} ({})", content.kind, content.id, content.name))
+        .collect();
+    contents.dedup();
+    match &*files {
+        [] if manifest.image.is_some() => "the disk image".to_owned(),
+        [] => "BIOS boot code".to_owned(),
+        [file] => format!("{}: {}", contents.join(", "), file.path),
+        _ => format!("{}: {} files", contents.join(", "), files.len()),
+    }
+}
+
+/// Bytes an unprivileged process may still write to the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let existing = path.ancestors().find(|dir| dir.exists())?;
+    let stat = nix::sys::statvfs::statvfs(existing).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}
