@@ -1,0 +1,173 @@
+//! Conditions of steps and groups.
+
+use serde::{Deserialize, Serialize};
+
+/// A tree of expressions. When it is false the step or group is skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// True when all are.
+    All(Vec<Condition>),
+    /// True when at least one is.
+    Any(Vec<Condition>),
+    /// True when none is.
+    None(Vec<Condition>),
+    If(Expression),
+}
+
+/// The ten operators of a variable's condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VariableOperator {
+    Exists,
+    NotExists,
+    Equals,
+    NotEquals,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    Like,
+    NotLike,
+}
+
+impl VariableOperator {
+    /// As in XML, and what is expected when it is another.
+    pub const ALL: [(&str, Self); 10] = [
+        ("exists", Self::Exists),
+        ("notExists", Self::NotExists),
+        ("equals", Self::Equals),
+        ("notEquals", Self::NotEquals),
+        ("greater", Self::Greater),
+        ("greaterEqual", Self::GreaterEqual),
+        ("less", Self::Less),
+        ("lessEqual", Self::LessEqual),
+        ("like", Self::Like),
+        ("notLike", Self::NotLike),
+    ];
+
+    /// The word in XML.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// A version or time stamp and how it is compared, both as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub operator: String,
+    pub value: String,
+}
+
+/// One question about the computer or the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Expression {
+    Variable { variable: String, operator: VariableOperator, value: String },
+    Wmi { namespace: String, query: String },
+    File { path: String, version: Option<Comparison>, date_time: Option<Comparison> },
+    Folder { path: String, date_time: Option<Comparison> },
+    Registry { key_path: String, value: String, value_type: String, operator: String, data: String },
+    Software { operator: String, product_code: String, upgrade_code: String, product_name: String, version: String },
+}
+
+impl Condition {
+    /// The answer as far as `known` values of variables (names in any case) decide it; None when they do not.
+    ///
+    /// `known` says None for a variable nothing is known about.
+    pub fn decide(&self, known: &impl Fn(&str) -> Option<String>) -> Option<bool> {
+        let any = |parts: &[Self]| {
+            let answers: Vec<_> = parts.iter().map(|part| part.decide(known)).collect();
+            if answers.contains(&Some(true)) {
+                Some(true)
+            } else if answers.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
+        };
+        match self {
+            Self::Any(parts) => any(parts),
+            Self::None(parts) => any(parts).map(|answer| !answer),
+            Self::All(parts) => {
+                let answers: Vec<_> = parts.iter().map(|part| part.decide(known)).collect();
+                if answers.contains(&Some(false)) {
+                    Some(false)
+                } else if answers.contains(&None) {
+                    None
+                } else {
+                    Some(true)
+                }
+            }
+            Self::If(Expression::Variable { variable, operator, value }) => {
+                let found = known(variable)?;
+                match operator {
+                    VariableOperator::Exists => Some(!found.is_empty()),
+                    VariableOperator::NotExists => Some(found.is_empty()),
+                    VariableOperator::Equals => Some(found.eq_ignore_ascii_case(value)),
+                    VariableOperator::NotEquals => Some(!found.eq_ignore_ascii_case(value)),
+                    _ => None,
+                }
+            }
+            Self::If(_) => None,
+        }
+    }
+
+    /// One line for people.
+    pub fn to_line(&self) -> String {
+        let join = |parts: &[Self]| parts.iter().map(Self::to_line).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::All(parts) if parts.len() == 1 => parts[0].to_line(),
+            Self::All(parts) => format!("all of ({})", join(parts)),
+            Self::Any(parts) => format!("any of ({})", join(parts)),
+            Self::None(parts) => format!("none of ({})", join(parts)),
+            Self::If(expression) => expression.to_line(),
+        }
+    }
+}
+
+impl Expression {
+    fn to_line(&self) -> String {
+        match self {
+            Self::Variable { variable, operator, value } => match operator {
+                VariableOperator::Exists | VariableOperator::NotExists => format!("{variable} {}", operator.word()),
+                _ => format!("{variable} {} {value:?}", operator.word()),
+            },
+            Self::Wmi { query, .. } => format!("WMI {query:?}"),
+            Self::File { path, .. } => format!("file {path:?}"),
+            Self::Folder { path, .. } => format!("folder {path:?}"),
+            Self::Registry { key_path, value, operator, .. } => format!("registry {key_path:?} {value:?} {operator}"),
+            Self::Software { product_name, product_code, .. } => format!("software {product_name:?} {product_code}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media_type(operator: VariableOperator, value: &str) -> Condition {
+        Condition::If(Expression::Variable { variable: "_SMSTSMediaType".into(), operator, value: value.into() })
+    }
+
+    fn unknown() -> Condition {
+        Condition::If(Expression::Wmi { namespace: String::new(), query: "SELECT".into() })
+    }
+
+    #[test]
+    fn three_valued_answers() {
+        let known = |name: &str| name.eq_ignore_ascii_case("_smstsmediatype").then(|| "FullMedia".to_owned());
+        let not_full = media_type(VariableOperator::NotEquals, "fullmedia");
+        assert_eq!(not_full.decide(&known), Some(false), "values and names are compared without case");
+        assert_eq!(Condition::All(vec![unknown(), not_full.clone()]).decide(&known), Some(false));
+        assert_eq!(Condition::Any(vec![unknown(), not_full.clone()]).decide(&known), None);
+        assert_eq!(Condition::None(vec![not_full.clone()]).decide(&known), Some(true));
+        assert_eq!(Condition::None(vec![unknown()]).decide(&known), None);
+        assert_eq!(Condition::All(vec![]).decide(&known), Some(true));
+        assert_eq!(
+            Condition::Any(vec![media_type(VariableOperator::Equals, "FullMedia"), unknown()]).decide(&known),
+            Some(true)
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! What can be wrong with a task sequence.
+
+use std::fmt;
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// `line:column`, both from 1, of the XML; or the path of the step when it does not come from XML.
+    pub place: String,
+    /// The element or attribute it is about.
+    pub what: String,
+    pub expected: String,
+    pub found: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: expected {}, found {}", self.place, self.what, self.expected, self.found)
+    }
+}
+
+/// Why something is no task sequence that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SequenceError {
+    /// More than [`crate::limits::MAX_XML_BYTES`].
+    #[error("expected a task sequence of at most {} bytes, found {found_bytes}", crate::limits::MAX_XML_BYTES)]
+    TooLarge { found_bytes: usize },
+    /// Not well-formed XML; the source says where.
+    #[error("reading the task sequence as XML")]
+    Xml(#[source] roxmltree::Error),
+    /// Not the JSON this crate writes; the source says where.
+    #[error("reading the task sequence as JSON")]
+    Json(#[source] serde_json::Error),
+    /// Well-formed, but not a task sequence within the documented limits; every problem is listed.
+    #[error("task sequence has {} problem(s): {}", problems.len(), list(problems))]
+    Problems { problems: Vec<Problem> },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,93 @@
+//! The rules for task sequences on stand-alone media.
+//!
+//! A rule's id is stable: it stands in reports, and people search for it. `SA-<n>` are Configuration Manager's own
+//! rules by their number in Platen's feature map; `REF-` is about contents, `SEQ-` about the sequence itself. A step
+//! that is disabled, or that a condition on `_SMSTSMediaType` keeps from running on stand-alone media, breaks no rule.
+
+mod fix;
+mod rules;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+pub use fix::Fix;
+pub use secrets::{SecretHint, find as find_secrets};
+
+use crate::TaskSequence;
+
+/// Whether a finding stops the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable id, such as `SA-62`.
+    pub rule: &'static str,
+    pub severity: Severity,
+    /// Path of the step, or `sequence`.
+    pub place: String,
+    /// What is wrong and what to do. Never a secret.
+    pub text: String,
+    /// A change that cures it, for [`Fix::apply`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}: {}", self.severity, self.rule, self.place, self.text)
+    }
+}
+
+/// An image a definition names, as far as the rules look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    pub id: String,
+    /// `x86_64`, `x86`, `arm64` or `arm`; None when it is not known.
+    pub architecture: Option<String>,
+}
+
+/// What is on the medium beside the sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LintContext {
+    pub boot_image: Option<ImageFacts>,
+    pub operating_system_image: Option<ImageFacts>,
+    /// 1-based index of the image to apply.
+    pub operating_system_index: Option<u32>,
+    /// Ids.
+    pub driver_packages: BTreeSet<String>,
+    /// Ids.
+    pub applications: BTreeSet<String>,
+    /// Ids.
+    pub packages: BTreeSet<String>,
+    /// Names of the variables that the medium sets.
+    pub media_variables: Vec<String>,
+    /// The policy is sealed with a password.
+    pub sealed: bool,
+}
+
+/// All broken rules, in the order of the steps; what is about the whole sequence comes first.
+pub fn lint(sequence: &TaskSequence, context: &LintContext) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    rules::check(sequence, context, &mut findings);
+    findings
+}

@@ -1,0 +1,76 @@
+//! The contents a sequence needs on the medium.
+
+use crate::{Entry, StepKind, TaskSequence};
+
+/// What a referenced id is the id of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReferenceKind {
+    OperatingSystemImage,
+    DriverPackage,
+    Application,
+    Package,
+    /// A child sequence; there is no way to put one on a medium.
+    TaskSequence,
+}
+
+impl ReferenceKind {
+    /// The field's word.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OperatingSystemImage => "operating system image",
+            Self::DriverPackage => "driver package",
+            Self::Application => "application",
+            Self::Package => "package",
+            Self::TaskSequence => "task sequence",
+        }
+    }
+}
+
+/// One id that an enabled step names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub kind: ReferenceKind,
+    pub id: String,
+    /// Path of the step.
+    pub place: String,
+}
+
+impl TaskSequence {
+    /// Ids of everything that enabled steps need, in the order of the steps. Ids that are computed on the target
+    /// (`%variable%`) are left out: they can't be known here.
+    pub fn references(&self) -> Vec<Reference> {
+        self.steps().iter().filter(|entry| !entry.disabled).flat_map(of_step).collect()
+    }
+}
+
+pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
+    use ReferenceKind as K;
+    let properties: &[(&str, K)] = match entry.step.kind {
+        StepKind::ApplyOperatingSystemImage => &[
+            ("ImagePackageID", K::OperatingSystemImage),
+            ("InstallPackageID", K::Package),
+            ("ConfigFilePackage", K::Package),
+        ],
+        StepKind::ApplyDataImage => &[("ImagePackageID", K::OperatingSystemImage)],
+        StepKind::UpgradeOperatingSystem => &[("InstallPackageID", K::Package), ("DriverPackageID", K::DriverPackage)],
+        StepKind::ApplyDriverPackage => &[("DriverPackageID", K::DriverPackage)],
+        StepKind::InstallApplication => &[("ApplicationName", K::Application)],
+        StepKind::InstallPackage | StepKind::RunCommandLine | StepKind::RunPowerShellScript => {
+            &[("PackageID", K::Package)]
+        }
+        StepKind::SetupWindowsAndConfigMgr => &[("ClientPackageID", K::Package)],
+        StepKind::CaptureUserState | StepKind::RestoreUserState => &[("UsmtPackageID", K::Package)],
+        StepKind::ApplyWindowsSettings | StepKind::ApplyNetworkSettings => &[],
+        StepKind::RunTaskSequence => &[("TsPackageID", K::TaskSequence)],
+        _ => &[],
+    };
+    let mut found = Vec::new();
+    for &(property, kind) in properties {
+        let Some(value) = entry.step.property(property) else { continue };
+        // Only Install Application lists several; ids have neither commas nor spaces.
+        for id in value.split([',', ' ']).filter(|id| !id.is_empty() && !id.contains('%')) {
+            found.push(Reference { kind, id: id.to_owned(), place: entry.path.clone() });
+        }
+    }
+    found
+}

@@ -1,0 +1,115 @@
+//! The step types of the documentation: names, categories, and where each can run.
+
+use serde::{Deserialize, Serialize};
+
+/// The editor's menu a step is found in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Category {
+    General,
+    Software,
+    Disks,
+    UserState,
+    Images,
+    Drivers,
+    Settings,
+}
+
+/// In which system a step type can run at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    Anywhere,
+    WinPeOnly,
+    FullOsOnly,
+}
+
+macro_rules! steps {
+    ($($variant:ident = $type_name:literal, $label:literal, $category:ident, $place:ident;)*) => {
+        /// A step's type. In XML and JSON it is the name of Configuration Manager's class.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum StepKind {
+            $(#[doc = $label] #[serde(rename = $type_name)] $variant,)*
+        }
+
+        impl StepKind {
+            /// All of them, by category.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The class name, as in the `type` attribute.
+            pub fn type_name(self) -> &'static str {
+                match self { $(Self::$variant => $type_name,)* }
+            }
+
+            /// The name in the editor.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+
+            /// The editor's menu.
+            pub fn category(self) -> Category {
+                match self { $(Self::$variant => Category::$category,)* }
+            }
+
+            /// Where it can run.
+            pub fn place(self) -> Place {
+                match self { $(Self::$variant => Place::$place,)* }
+            }
+
+            /// The type of that class name.
+            pub fn from_type_name(text: &str) -> Option<Self> {
+                match text { $($type_name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+steps! {
+    RunCommandLine = "SMS_TaskSequence_RunCommandLineAction", "Run Command Line", General, Anywhere;
+    RunPowerShellScript = "SMS_TaskSequence_RunPowerShellScriptAction", "Run PowerShell Script", General, Anywhere;
+    SetDynamicVariables = "SMS_TaskSequence_SetDynamicVariablesAction", "Set Dynamic Variables", General, Anywhere;
+    JoinDomainOrWorkgroup = "SMS_TaskSequence_JoinDomainWorkgroupAction", "Join Domain or Workgroup", General, FullOsOnly;
+    ConnectToNetworkFolder = "SMS_TaskSequence_ConnectNetworkFolderAction", "Connect To Network Folder", General, Anywhere;
+    RestartComputer = "SMS_TaskSequence_RebootAction", "Restart Computer", General, Anywhere;
+    SetVariable = "SMS_TaskSequence_SetVariableAction", "Set Task Sequence Variable", General, Anywhere;
+    CheckReadiness = "SMS_TaskSequence_PrestartCheckAction", "Check Readiness", General, Anywhere;
+    RunTaskSequence = "SMS_TaskSequence_SubTasksequence", "Run Task Sequence", General, Anywhere;
+    InstallApplication = "SMS_TaskSequence_InstallApplicationAction", "Install Application", Software, FullOsOnly;
+    InstallPackage = "SMS_TaskSequence_InstallSoftwareAction", "Install Package", Software, FullOsOnly;
+    InstallSoftwareUpdates = "SMS_TaskSequence_InstallUpdateAction", "Install Software Updates", Software, FullOsOnly;
+    DownloadPackageContent = "SMS_TaskSequence_DownloadPackageContentAction", "Download Package Content", Software, Anywhere;
+    FormatAndPartitionDisk = "SMS_TaskSequence_PartitionDiskAction", "Format and Partition Disk", Disks, WinPeOnly;
+    EnableBitLocker = "SMS_TaskSequence_EnableBitLockerAction", "Enable BitLocker", Disks, FullOsOnly;
+    DisableBitLocker = "SMS_TaskSequence_DisableBitLockerAction", "Disable BitLocker", Disks, FullOsOnly;
+    PreProvisionBitLocker = "SMS_TaskSequence_OfflineEnableBitLockerAction", "Pre-provision BitLocker", Disks, WinPeOnly;
+    RequestStateStore = "SMS_TaskSequence_RequestStateStoreAction", "Request State Store", UserState, Anywhere;
+    CaptureUserState = "SMS_TaskSequence_CaptureUserStateAction", "Capture User State", UserState, Anywhere;
+    RestoreUserState = "SMS_TaskSequence_RestoreUserStateAction", "Restore User State", UserState, FullOsOnly;
+    ReleaseStateStore = "SMS_TaskSequence_ReleaseStateStoreAction", "Release State Store", UserState, FullOsOnly;
+    ApplyOperatingSystemImage = "SMS_TaskSequence_ApplyOperatingSystemAction", "Apply Operating System Image", Images, WinPeOnly;
+    ApplyDataImage = "SMS_TaskSequence_ApplyDataImageAction", "Apply Data Image", Images, WinPeOnly;
+    SetupWindowsAndConfigMgr = "SMS_TaskSequence_SetupWindowsAndSMSAction", "Setup Windows and ConfigMgr", Images, Anywhere;
+    UpgradeOperatingSystem = "SMS_TaskSequence_UpgradeOperatingSystemAction", "Upgrade Operating System", Images, FullOsOnly;
+    PrepareClientForCapture = "SMS_TaskSequence_PrepareSMSClientAction", "Prepare ConfigMgr Client for Capture", Images, FullOsOnly;
+    PrepareWindowsForCapture = "SMS_TaskSequence_PrepareOSAction", "Prepare Windows for Capture", Images, FullOsOnly;
+    CaptureOperatingSystemImage = "SMS_TaskSequence_CaptureSystemImageAction", "Capture Operating System Image", Images, WinPeOnly;
+    AutoApplyDrivers = "SMS_TaskSequence_AutoApplyAction", "Auto Apply Drivers", Drivers, WinPeOnly;
+    ApplyDriverPackage = "SMS_TaskSequence_ApplyDriverPackageAction", "Apply Driver Package", Drivers, WinPeOnly;
+    CaptureNetworkSettings = "SMS_TaskSequence_CaptureNetworkSettingsAction", "Capture Network Settings", Settings, Anywhere;
+    CaptureWindowsSettings = "SMS_TaskSequence_CaptureWindowsSettingsAction", "Capture Windows Settings", Settings, Anywhere;
+    ApplyNetworkSettings = "SMS_TaskSequence_ApplyNetworkSettingsAction", "Apply Network Settings", Settings, WinPeOnly;
+    ApplyWindowsSettings = "SMS_TaskSequence_ApplyWindowsSettingsAction", "Apply Windows Settings", Settings, WinPeOnly;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_names_are_the_same_in_xml_and_json() {
+        for &kind in StepKind::ALL {
+            assert_eq!(StepKind::from_type_name(kind.type_name()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).expect("a text"), kind.type_name());
+        }
+        assert_eq!(StepKind::ALL.len(), 34);
+        assert_eq!(StepKind::from_type_name("BDD_InstallOS"), None);
+    }
+}
