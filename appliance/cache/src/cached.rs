@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use platen_media::manifest::Manifest;
 use platen_media::sign::SignedMedia;
@@ -47,7 +48,7 @@ impl CachedMedia {
     }
 
     /// The bytes of SHA256SUMS.
-    pub fn sums(&self) -> &[u8] {
+    pub fn sums(&self) -> &Arc<[u8]> {
         &self.sums.text
     }
 

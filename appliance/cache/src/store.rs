@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
@@ -241,13 +242,13 @@ pub(crate) fn check_entry(
     if !media.sums.split(|&b| b == b'\n').any(|found| found == line.as_bytes()) {
         return Err(wrong(format!("{} is of another release: it lacks the line {line:?}", envelope::SHA256SUMS)));
     }
-    Ok((signed, Sums { text: media.sums, signature: media.sums_signature }))
+    Ok((signed, Sums { text: media.sums.into(), signature: media.sums_signature }))
 }
 
 /// SHA256SUMS and its signature, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Sums {
-    pub(crate) text: Vec<u8>,
+    pub(crate) text: Arc<[u8]>,
     pub(crate) signature: String,
 }
 

@@ -1,1 +1,34 @@
-//! Plan, write, verify, seal, ledger; over the traits Drive and Clock.
+//! Plan, write, read back, seal, record; and checking a drive that is already written.
+//!
+//! Left to right, and no stage can be skipped, because only the stage to its left makes what it needs:
+//!
+//! ```text
+//! CachedMedia --plan::plan--> WritePlan --write::write--> WrittenDrive --verify--> VerifiedDrive --seal--> SealedDrive
+//! ```
+//!
+//! The engine never opens a device: a drive is whatever implements [`Drive`] (real ones are in `platen-device`). It
+//! never parses what is on an inserted drive, except in [`examine`], which runs in a process of its own.
+
+mod buffer;
+mod check;
+mod clock;
+mod drive;
+pub mod examine;
+mod job;
+pub mod ledger;
+pub mod plan;
+pub mod record;
+pub mod report;
+mod source;
+mod spans;
+pub mod write;
+
+pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
+pub use clock::{Clock, SystemClock};
+pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive};
+pub use job::{Context, write_drive};
+pub use source::SourceError;
+
+/// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count
+/// (facts: 64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.
+pub const PIECE_BYTES: usize = 4 << 20;

@@ -3,6 +3,7 @@
 //! minisign, prehashed Ed25519 only; the legacy form signs unhashed data and is refused.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use minisign_verify::{PublicKey, Signature};
 
@@ -147,14 +148,19 @@ fn key_number(line: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct SignedMedia {
     manifest: Manifest,
-    manifest_bytes: Vec<u8>,
+    manifest_bytes: Arc<[u8]>,
     signature: String,
     key_id: String,
 }
 
 impl SignedMedia {
     /// The only way to make one.
-    pub fn check(manifest_bytes: Vec<u8>, signature: String, keys: &TrustedKeys) -> Result<Self, SignError> {
+    pub fn check(
+        manifest_bytes: impl Into<Arc<[u8]>>,
+        signature: String,
+        keys: &TrustedKeys,
+    ) -> Result<Self, SignError> {
+        let manifest_bytes = manifest_bytes.into();
         let key_id = keys.check(envelope::MANIFEST, &manifest_bytes, &signature)?;
         let manifest = Manifest::from_json(&manifest_bytes).map_err(SignError::Manifest)?;
         Ok(Self { manifest, manifest_bytes, signature, key_id })
@@ -166,7 +172,7 @@ impl SignedMedia {
     }
 
     /// The bytes that were signed.
-    pub fn manifest_bytes(&self) -> &[u8] {
+    pub fn manifest_bytes(&self) -> &Arc<[u8]> {
         &self.manifest_bytes
     }
 

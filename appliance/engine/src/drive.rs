@@ -1,0 +1,92 @@
+//! What the engine needs of a drive, and what it is told about one.
+
+use std::io;
+
+use platen_events::{Code, DriveRef};
+use serde::{Deserialize, Serialize};
+
+/// How a drive is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriveKind {
+    /// A regular file.
+    File,
+    /// A loop device.
+    Loop,
+    /// A whole removable USB disk.
+    Usb,
+    /// Any other block device; refused unless it was named as allowed.
+    Other,
+}
+
+/// What is known of a drive before it is touched. None of the texts is ever used as a path or a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveFacts {
+    pub drive: DriveRef,
+    pub kind: DriveKind,
+    pub size_bytes: u64,
+    /// Logical sector size: 512 or 4096.
+    pub sector_bytes: u32,
+    /// As the drive says it; may be empty, repeated or hostile.
+    pub serial: Option<String>,
+    /// USB vendor and product number.
+    pub vendor_product: Option<(u16, u16)>,
+    /// Counts every insertion of every disk since the station started (Linux `diskseq`).
+    pub disk_sequence: Option<u64>,
+    /// Which cache the read-back passes by, for the report.
+    pub read_back: String,
+}
+
+/// What was being done to a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    Write,
+    Flush,
+}
+
+/// A drive's failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {len_bytes} bytes at {offset_bytes:#x}", match operation { Operation::Read => "reading", Operation::Write => "writing", Operation::Flush => "flushing" })]
+pub struct DriveError {
+    pub operation: Operation,
+    pub offset_bytes: u64,
+    pub len_bytes: u64,
+    /// The drive is gone, not broken.
+    pub vanished: bool,
+    /// The drive turned read-only.
+    pub read_only: bool,
+    pub source: io::Error,
+}
+
+impl DriveError {
+    /// What the operator is told.
+    pub fn code(&self) -> Code {
+        match self.operation {
+            _ if self.vanished => Code::Vanished,
+            _ if self.read_only => Code::ReadOnly,
+            Operation::Read => Code::ReadFailed,
+            Operation::Write => Code::WriteFailed,
+            Operation::Flush => Code::FlushFailed,
+        }
+    }
+}
+
+/// A drive that can be looked at.
+///
+/// Offsets and lengths are multiples of the sector, buffers are aligned to [`crate::MEMORY_ALIGN_BYTES`]. All bytes
+/// are moved or the call fails: short reads and writes are the implementation's business.
+pub trait ReadDrive: Send {
+    /// What is known of it.
+    fn facts(&self) -> &DriveFacts;
+    /// Fill `bytes` from the device itself, past the kernel's page cache.
+    fn read_at(&mut self, offset_bytes: u64, bytes: &mut [u8]) -> Result<(), DriveError>;
+}
+
+/// A drive that was opened for writing, for this job alone.
+pub trait Drive: ReadDrive {
+    /// Write all of `bytes`. Not durable before [`Drive::flush`].
+    fn write_at(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DriveError>;
+    /// Make everything written survive a loss of power, the drive's own cache included.
+    fn flush(&mut self) -> Result<(), DriveError>;
+}

@@ -1,0 +1,194 @@
+//! Looking at what is on a drive that somebody inserted.
+//!
+//! Everything here trusts nothing and may panic or run out of memory on a hostile drive: it is meant to run in a
+//! process of its own, without any rights, whose only way out is the [`Examination`] it prints (see
+//! `platen_device::sandbox`). What it says is then judged by [`crate::report`] against the signed manifest.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use platen_disk::{READ_IDS_BYTES, Scheme, read_ids};
+use platen_media::envelope;
+use platen_media::manifest::MAX_MANIFEST_BYTES;
+use serde::{Deserialize, Serialize};
+
+/// Deeper folders than this are not followed: a loop of folders has no end.
+const MAX_DEPTH: usize = 64;
+/// More files than a full 2 TiB volume of the smallest real media would hold.
+const MAX_FILES: usize = 2_000_000;
+
+/// A file as found on the drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFile {
+    pub path: String,
+    pub size_bytes: u64,
+    /// Of what could be read; hexadecimal.
+    pub blake3: String,
+    /// The text of the small files that carry the manifest and its signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What a drive says of itself at fixed places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenIds {
+    pub gpt: bool,
+    pub sector_bytes: u32,
+    pub label: String,
+    pub disk_signature: u32,
+    pub volume_serial: u32,
+    pub disk_guid: [u8; 16],
+    pub esp_guid: [u8; 16],
+    pub bios_boot_guid: [u8; 16],
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Examination {
+    /// None: not laid out as Platen does.
+    pub ids: Option<SeenIds>,
+    /// Without folders.
+    pub files: Vec<SeenFile>,
+    /// Folders with nothing in them.
+    pub empty_folders: Vec<String>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+/// Examine a drive of `size_bytes` and print the answer as JSON.
+pub fn run(drive: impl Read + Seek, size_bytes: u64, out: &mut dyn Write) -> io::Result<()> {
+    let examination = examine(drive, size_bytes);
+    serde_json::to_writer(&mut *out, &examination)?;
+    out.flush()
+}
+
+/// Read partition table and file system, and hash every file.
+pub fn examine(mut drive: impl Read + Seek, size_bytes: u64) -> Examination {
+    let mut found = Examination::default();
+    let mut head = vec![0; READ_IDS_BYTES.min(usize::try_from(size_bytes).unwrap_or(READ_IDS_BYTES))];
+    if let Err(error) = drive.seek(SeekFrom::Start(0)).and_then(|_| drive.read_exact(&mut head)) {
+        found.problems.push(format!("reading the first sectors: {error}"));
+        return found;
+    }
+    let Some(record) = read_ids(&head) else { return found };
+    found.ids = Some(SeenIds {
+        gpt: record.scheme == Scheme::Gpt,
+        sector_bytes: record.sector_bytes,
+        label: record.label.as_str().to_owned(),
+        disk_signature: record.ids.disk_signature,
+        volume_serial: record.ids.volume_serial,
+        disk_guid: record.ids.disk_guid,
+        esp_guid: record.ids.esp_guid,
+        bios_boot_guid: record.ids.bios_boot_guid,
+    });
+    let volume = Volume { drive, start_bytes: platen_disk::ALIGN_BYTES, at_bytes: 0, len_bytes: record.volume_bytes };
+    match fatfs::FileSystem::new(volume, fatfs::FsOptions::new()) {
+        Ok(volume) => walk(&volume.root_dir(), "", 0, &mut found),
+        Err(error) => found.problems.push(format!("reading the file system: {error}")),
+    }
+    found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn walk<D: fatfs::ReadWriteSeek>(folder: &fatfs::Dir<'_, D>, path: &str, depth: usize, found: &mut Examination) {
+    if depth > MAX_DEPTH || found.files.len() > MAX_FILES {
+        found.problems.push(format!("{path}: too deep or too many files; not followed"));
+        return;
+    }
+    let mut entries = 0;
+    for entry in folder.iter() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                found.problems.push(format!("{path}/: {error}"));
+                return;
+            }
+        };
+        let name = entry.file_name();
+        if name == "." || name == ".." {
+            continue;
+        }
+        entries += 1;
+        let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+        if entry.is_dir() {
+            walk(&entry.to_dir(), &path, depth + 1, found);
+            continue;
+        }
+        let size_bytes = entry.len();
+        let keep = envelope::ALL.contains(&&*path) && size_bytes <= MAX_MANIFEST_BYTES;
+        match hash(entry.to_file(), keep) {
+            Ok((blake3, read_bytes, text)) => {
+                if read_bytes != size_bytes {
+                    found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
+                }
+                found.files.push(SeenFile { path, size_bytes, blake3, text });
+            }
+            Err(error) => found.problems.push(format!("{path}: {error}")),
+        }
+    }
+    if entries == 0 && !path.is_empty() {
+        found.empty_folders.push(path.to_owned());
+    }
+}
+
+fn hash(mut file: impl Read, keep: bool) -> io::Result<(String, u64, Option<String>)> {
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; 128 << 10];
+    let mut kept = Vec::new();
+    let mut read_bytes = 0;
+    loop {
+        let n = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&piece[..n]);
+        read_bytes += n as u64;
+        if keep {
+            kept.extend_from_slice(&piece[..n]);
+        }
+    }
+    let text = if keep { String::from_utf8(kept).ok() } else { None };
+    Ok((hasher.finalize().to_hex().to_string(), read_bytes, text))
+}
+
+/// The FAT volume inside the drive. Nothing is ever written: `fatfs` only wants to be able to.
+struct Volume<D> {
+    drive: D,
+    start_bytes: u64,
+    at_bytes: u64,
+    len_bytes: u64,
+}
+
+impl<D: Read + Seek> Read for Volume<D> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
+        let len = bytes.len().min(left);
+        let at_bytes = self.start_bytes.checked_add(self.at_bytes).ok_or(io::ErrorKind::InvalidInput)?;
+        self.drive.seek(SeekFrom::Start(at_bytes))?;
+        let read = self.drive.read(&mut bytes[..len])?;
+        self.at_bytes += read as u64;
+        Ok(read)
+    }
+}
+
+impl<D> Write for Volume<D> {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<D> Seek for Volume<D> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.len_bytes.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at_bytes.checked_add_signed(by),
+        };
+        self.at_bytes = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at_bytes)
+    }
+}

@@ -1,0 +1,377 @@
+//! The plan of one drive: a pure function of a medium and a drive's shape. Whatever can be refused is refused here,
+//! before the first byte is erased.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use platen_cache::CachedMedia;
+use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError, grub};
+use platen_events::Code;
+use platen_media::manifest::{BiosRecords, BlobSlice, Manifest, NotValid, RawImage, Scheme};
+use platen_media::{Blake3, Timestamp, envelope};
+
+use crate::record::DRIVE_RECORD_BYTES;
+
+/// What of a drive a plan depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriveShape {
+    pub size_bytes: u64,
+    /// 512 or 4096.
+    pub sector_bytes: u32,
+}
+
+/// Where the bytes of an extent come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// These bytes, from `start` on.
+    Bytes { bytes: Arc<[u8]>, start: usize },
+    /// A whole content from the store, with the digest its bytes must have.
+    Content { blob: u32, offset_bytes: u64, blake3: Blake3, name: Name },
+    /// Zeros.
+    Zero,
+    /// The drive's own record, known only when everything else was read back.
+    Record,
+}
+
+/// What a content extent is called in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// Index into `Manifest::files`.
+    File(u32),
+    /// A part of a raw image, by its offset.
+    ImagePart,
+}
+
+/// A run of bytes on the drive and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedExtent {
+    pub offset_bytes: u64,
+    pub len_bytes: u64,
+    pub source: Source,
+}
+
+/// Everything that will be written to one drive, in order.
+#[derive(Debug, Clone)]
+pub struct WritePlan {
+    media: CachedMedia,
+    shape: DriveShape,
+    scheme: Option<Scheme>,
+    ids: DriveIds,
+    payload: Vec<PlannedExtent>,
+    seal: Vec<PlannedExtent>,
+    invalidate: Vec<Range<u64>>,
+    free_bytes: u64,
+}
+
+/// Why a medium can't be written to a drive. Nothing was touched.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Outside its validity window, or the clock can't be right.
+    #[error("medium {name}")]
+    NotValid { name: String, source: NotValid },
+    /// File system or partition table can't be computed; all problems are in the source.
+    #[error("laying out {name} on a drive of {size_bytes} bytes")]
+    Layout { name: String, size_bytes: u64, source: LayoutError },
+    /// A raw image is bigger than the drive.
+    #[error("{name}: the image needs {needed_bytes} bytes, the drive has {size_bytes}; use a bigger drive")]
+    ImageTooBig { name: String, needed_bytes: u64, size_bytes: u64 },
+    /// An image made for 512-byte sectors shows no partitions on a drive with others.
+    #[error("{name}: a disk image needs a drive with 512-byte sectors, found {sector_bytes}-byte ones")]
+    ImageSectors { name: String, sector_bytes: u32 },
+    /// The author's ceiling.
+    #[error("{name}: files and file system take {needed_bytes} bytes, more than its media size of {limit_bytes}")]
+    OverMediaSize { name: String, needed_bytes: u64, limit_bytes: u64 },
+    /// BIOS boot code from the store can't be read.
+    #[error("{name}: reading the BIOS boot code")]
+    BootCode { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+impl PlanError {
+    /// What the operator is told.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NotValid { source: NotValid::Expired { .. }, .. } => Code::Expired,
+            Self::NotValid { .. } => Code::NotYetValid,
+            Self::Layout { source: LayoutError::NoRoom { .. } | LayoutError::BelowMinimum { .. }, .. } => {
+                Code::TooSmall
+            }
+            Self::ImageTooBig { .. } => Code::TooSmall,
+            Self::Layout { .. } | Self::ImageSectors { .. } | Self::OverMediaSize { .. } => Code::DoesNotFit,
+            Self::BootCode { .. } => Code::CacheDamaged,
+        }
+    }
+
+    /// Refused by policy (dates), not because the request is wrong.
+    pub fn is_policy(&self) -> bool {
+        matches!(self, Self::NotValid { .. })
+    }
+}
+
+/// Compute the plan. `ids` must be fresh for every drive; `scheme` is ignored for raw images.
+pub fn plan(
+    media: &CachedMedia,
+    shape: DriveShape,
+    scheme: Scheme,
+    ids: DriveIds,
+    now: Timestamp,
+) -> Result<WritePlan, PlanError> {
+    let manifest = media.manifest();
+    let named = || media.name().to_owned();
+    manifest.validity.at(now, manifest.created).map_err(|source| PlanError::NotValid { name: named(), source })?;
+    match &manifest.image {
+        Some(image) => plan_image(media, image, shape, ids),
+        None => plan_files(media, shape, scheme, ids),
+    }
+}
+
+fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: DriveIds) -> Result<WritePlan, PlanError> {
+    let manifest = media.manifest();
+    let layout_error =
+        |source| PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source };
+    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+
+    let own_files: [(&str, Arc<[u8]>); 4] = [
+        (envelope::MANIFEST, media.signed().manifest_bytes().clone()),
+        (envelope::MANIFEST_SIGNATURE, media.signed().signature().as_bytes().into()),
+        (envelope::SHA256SUMS, media.sums().clone()),
+        (envelope::SHA256SUMS_SIGNATURE, media.sums_signature().as_bytes().into()),
+    ];
+    // The envelope first: a drive that is read at all is read there first, and old BIOSes reach only the front.
+    let mut files: Vec<FileSpec<'_>> = own_files
+        .iter()
+        .map(|(path, bytes)| FileSpec { path, size_bytes: bytes.len() as u64, sealed: false })
+        .collect();
+    files.push(FileSpec { path: envelope::DRIVE_RECORD, size_bytes: DRIVE_RECORD_BYTES, sealed: true });
+    let first_listed = files.len();
+    files.extend(manifest.files.iter().map(|f| FileSpec {
+        path: f.path.as_str(),
+        size_bytes: f.size_bytes,
+        sealed: false,
+    }));
+    let layout = platen_disk::lay_out(&spec, &files).map_err(layout_error)?;
+
+    let convert = |extent: Extent| {
+        let source = match extent.data {
+            Data::Bytes(bytes) => Source::Bytes { bytes, start: 0 },
+            Data::Zero => Source::Zero,
+            Data::File { index, offset_bytes } => match (own_files.get(index as usize), index as usize) {
+                (Some((_, bytes)), _) => Source::Bytes { bytes: bytes.clone(), start: offset_bytes as usize },
+                (None, index) if index < first_listed => Source::Record,
+                (None, index) => {
+                    let file = &manifest.files[index - first_listed];
+                    let at = file.at.expect("a file with an extent has bytes, checked with the manifest");
+                    debug_assert!(offset_bytes == 0 && extent.len_bytes == file.size_bytes, "files are contiguous");
+                    let name = Name::File((index - first_listed) as u32);
+                    Source::Content { blob: at.blob, offset_bytes: at.offset_bytes, blake3: file.blake3, name }
+                }
+            },
+        };
+        PlannedExtent { offset_bytes: extent.offset_bytes, len_bytes: extent.len_bytes, source }
+    };
+    let plan = WritePlan {
+        media: media.clone(),
+        shape,
+        scheme: Some(scheme),
+        ids,
+        payload: layout.payload.into_iter().map(convert).collect(),
+        seal: layout.seal.into_iter().map(convert).collect(),
+        invalidate: layout.invalidate,
+        free_bytes: u64::from(layout.stats.clusters_free) * u64::from(layout.stats.cluster_bytes),
+    };
+    let needed_bytes = shape.size_bytes.saturating_sub(plan.free_bytes);
+    match manifest.size_limit_bytes {
+        // What the file system takes grows with the drive; the ceiling is about what a drive of that size can hold.
+        Some(limit_bytes) if needed_bytes > limit_bytes && manifest.content_bytes() > limit_bytes => {
+            Err(PlanError::OverMediaSize { name: media.name().to_owned(), needed_bytes, limit_bytes })
+        }
+        _ => Ok(plan),
+    }
+}
+
+fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: DriveIds) -> Result<WritePlan, PlanError> {
+    let named = || media.name().to_owned();
+    if shape.sector_bytes != 512 {
+        return Err(PlanError::ImageSectors { name: named(), sector_bytes: shape.sector_bytes });
+    }
+    if image.size_bytes > shape.size_bytes {
+        let (needed_bytes, size_bytes) = (image.size_bytes, shape.size_bytes);
+        return Err(PlanError::ImageTooBig { name: named(), needed_bytes, size_bytes });
+    }
+    let mut extents = Vec::with_capacity(image.parts.len() * 2 + 1);
+    let mut end_bytes = 0;
+    let zero = |extents: &mut Vec<PlannedExtent>, from: u64, to: u64| {
+        if from < to {
+            extents.push(PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
+        }
+    };
+    for part in &image.parts {
+        zero(&mut extents, end_bytes, part.offset_bytes);
+        let (blob, offset_bytes) = (part.at.blob, part.at.offset_bytes);
+        let source = Source::Content { blob, offset_bytes, blake3: part.blake3, name: Name::ImagePart };
+        extents.push(PlannedExtent { offset_bytes: part.offset_bytes, len_bytes: part.size_bytes, source });
+        end_bytes = part.offset_bytes + part.size_bytes;
+    }
+    zero(&mut extents, end_bytes, image.size_bytes);
+    // An old GPT backup at the end of a bigger drive would contradict the image's own table.
+    let tail_start = shape.size_bytes.saturating_sub(1 << 20).max(image.size_bytes);
+    zero(&mut extents, tail_start, shape.size_bytes);
+
+    // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
+    let (seal, payload) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
+    let head = shape.size_bytes.min(1 << 20);
+    let mut invalidate = vec![0..head];
+    if shape.size_bytes > 2 << 20 {
+        invalidate.push(shape.size_bytes - (1 << 20)..shape.size_bytes);
+    }
+    Ok(WritePlan {
+        media: media.clone(),
+        shape,
+        scheme: None,
+        ids,
+        payload,
+        seal,
+        invalidate,
+        free_bytes: shape.size_bytes - image.size_bytes,
+    })
+}
+
+/// The disk a medium makes of a drive; the checker of a written drive computes the same.
+pub(crate) fn disk_spec(
+    manifest: &Manifest,
+    shape: DriveShape,
+    scheme: Scheme,
+    ids: DriveIds,
+    boot: Option<BootRecords>,
+) -> Result<DiskSpec, LayoutError> {
+    Ok(DiskSpec {
+        size_bytes: shape.size_bytes / u64::from(shape.sector_bytes) * u64::from(shape.sector_bytes),
+        sector_bytes: shape.sector_bytes,
+        scheme: disk_scheme(scheme),
+        label: platen_disk::VolumeLabel::new(manifest.label.as_str())?,
+        ids,
+        modified: FatTime::from_unix_seconds(manifest.created.unix_s()),
+        boot,
+    })
+}
+
+pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
+    match scheme {
+        Scheme::Mbr => platen_disk::Scheme::Mbr,
+        Scheme::Gpt => platen_disk::Scheme::Gpt,
+    }
+}
+
+/// GRUB's boot code from the store, checked against the manifest, fitted to a scheme and checked again.
+fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option<BootRecords>, PlanError> {
+    let Some(bios) = &media.manifest().bios else { return Ok(None) };
+    let fail = |source| PlanError::BootCode { name: media.name().to_owned(), source };
+    let core = match scheme {
+        Scheme::Mbr => bios.core_mbr,
+        Scheme::Gpt => bios.core_gpt,
+    };
+    let boot_img = read_slice(media, bios.boot_img).map_err(fail)?;
+    let core_img = read_slice(media, core).map_err(fail)?;
+    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme)).map_err(|error| fail(Box::new(error)))?;
+    let expected = bios.records.iter().find(|record| record.scheme == scheme);
+    if expected.is_none_or(|expected| !matches_records(expected, &records)) {
+        return Err(fail("the boot code is not what the manifest says".into()));
+    }
+    Ok(Some(records))
+}
+
+fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
+    // Hashed as it is laid down: filled up with zeros to whole sectors.
+    let mut core = found.core.clone();
+    core.resize(core.len().next_multiple_of(512), 0);
+    expected.boot_code_blake3 == Blake3::of(&found.boot_code)
+        && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
+}
+
+fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
+    media.open_blob(slice.at.blob)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
+    if Blake3::of(&bytes) == slice.blake3 { Ok(bytes) } else { Err("its digest differs; scrub the cache".into()) }
+}
+
+impl WritePlan {
+    /// The medium that will be written.
+    pub fn media(&self) -> &CachedMedia {
+        &self.media
+    }
+
+    /// The drive it was made for.
+    pub fn shape(&self) -> DriveShape {
+        self.shape
+    }
+
+    /// None for raw images.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
+    /// What makes this drive different from others.
+    pub fn ids(&self) -> &DriveIds {
+        &self.ids
+    }
+
+    /// Written first, ascending.
+    pub fn payload(&self) -> &[PlannedExtent] {
+        &self.payload
+    }
+
+    /// Written last, after the payload was read back.
+    pub fn seal(&self) -> &[PlannedExtent] {
+        &self.seal
+    }
+
+    /// Zeroed before anything else, and again when the drive fails.
+    pub fn invalidate(&self) -> &[Range<u64>] {
+        &self.invalidate
+    }
+
+    /// Bytes of all extents, the seal included.
+    pub fn write_bytes(&self) -> u64 {
+        self.payload.iter().chain(&self.seal).map(|extent| extent.len_bytes).sum()
+    }
+
+    /// Room left in the file system, or behind the image.
+    pub fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+
+    /// What an extent is, for messages and maps.
+    pub fn name_of(&self, source: &Source) -> String {
+        match source {
+            Source::Bytes { .. } => "structures".to_owned(),
+            Source::Zero => "zeros".to_owned(),
+            Source::Record => envelope::DRIVE_RECORD.to_owned(),
+            Source::Content { name: Name::ImagePart, .. } => "disk image".to_owned(),
+            Source::Content { name: Name::File(index), .. } => {
+                self.media.manifest().files.get(*index as usize).map_or_else(String::new, |file| file.path.to_string())
+            }
+        }
+    }
+}
+
+impl PartialEq for WritePlan {
+    /// Equal plans put equal bytes in equal places.
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
+            && self.media.signed().manifest_bytes() == other.media.signed().manifest_bytes()
+            && (&self.payload, &self.seal, &self.invalidate) == (&other.payload, &other.seal, &other.invalidate)
+    }
+}
+
+impl fmt::Display for WritePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let manifest = self.media.manifest();
+        let scheme = self.scheme.map_or_else(|| "disk image".to_owned(), |scheme| format!("{scheme}, FAT32"));
+        writeln!(f, "medium    {} {:?} version {}", self.media.name(), manifest.name, manifest.version)?;
+        writeln!(f, "drive     {} bytes, {}-byte sectors, {scheme}", self.shape.size_bytes, self.shape.sector_bytes)?;
+        writeln!(f, "to write  {} bytes in {} extents, read back in full", self.write_bytes(), self.payload.len())?;
+        writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
+        write!(f, "free      {} bytes", self.free_bytes)
+    }
+}

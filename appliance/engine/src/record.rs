@@ -1,0 +1,71 @@
+//! `platen/drive.json`: what a drive says about its own making. The only file on a medium that is not signed, because
+//! the station that writes it holds no private key; nobody decides anything by it.
+
+use platen_events::DriveRef;
+use platen_media::{Sha256, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Size of the file: fixed, so that its place is planned before its text is known. Filled up with spaces.
+pub const DRIVE_RECORD_BYTES: u64 = 4096;
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveRecord {
+    pub station: String,
+    pub drive: DriveRef,
+    pub serial: Option<String>,
+    /// `<id>-r<revision>`.
+    pub medium: String,
+    pub version: String,
+    pub manifest_sha256: Sha256,
+    /// Every byte but this record and the boot sectors was read back by then.
+    pub verified_at: Timestamp,
+    pub written_bytes: u64,
+    pub verified_bytes: u64,
+    pub read_back: String,
+}
+
+impl DriveRecord {
+    /// Exactly [`DRIVE_RECORD_BYTES`] bytes. A drive's own texts are shortened, so that no drive can make it overflow.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let short = |text: &str| text.chars().take(128).collect::<String>();
+        let fitted = Self {
+            station: short(&self.station),
+            drive: DriveRef { port: short(&self.drive.port), path: short(&self.drive.path) },
+            serial: self.serial.as_deref().map(short),
+            ..self.clone()
+        };
+        let mut bytes = serde_json::to_vec_pretty(&fitted).expect("a record has only strings and numbers");
+        // Control characters take six bytes each in JSON: 3 x 128 x 6 and the fixed fields stay below the size.
+        assert!(bytes.len() < DRIVE_RECORD_BYTES as usize, "record of {} bytes", bytes.len());
+        bytes.resize(DRIVE_RECORD_BYTES as usize - 1, b' ');
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_its_size_whatever_the_drive_calls_itself() {
+        let hostile = "\u{1}".repeat(10_000);
+        let record = DriveRecord {
+            station: hostile.clone(),
+            drive: DriveRef { port: hostile.clone(), path: "/dev/sdb".into() },
+            serial: Some(hostile),
+            medium: "PLT00001-r1".into(),
+            version: "v".repeat(32),
+            manifest_sha256: Sha256::of(b""),
+            verified_at: Timestamp::from_unix_s(i64::MAX),
+            written_bytes: u64::MAX,
+            verified_bytes: u64::MAX,
+            read_back: "O_DIRECT".into(),
+        };
+        let bytes = record.to_bytes();
+        assert_eq!(bytes.len() as u64, DRIVE_RECORD_BYTES);
+        let again: DriveRecord = serde_json::from_slice(&bytes).expect("JSON with blanks after it");
+        assert_eq!(again.medium, record.medium);
+    }
+}

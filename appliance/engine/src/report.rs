@@ -1,0 +1,336 @@
+//! Is this drive a medium, which one, and is it unchanged? Answered from the drive alone: what an [`Examination`]
+//! found is held against the signed manifest it found, and the boot sectors are computed anew and compared.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use platen_disk::{ALIGN_BYTES, Data, DiskSpec, DriveIds, boot_structures};
+use platen_events::Code;
+use platen_media::manifest::{Manifest, MediaKind, Scheme};
+use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::{Blake3, Sha256, Timestamp, envelope};
+use serde::Serialize;
+
+use crate::buffer::AlignedBuffer;
+use crate::drive::{DriveError, ReadDrive};
+use crate::examine::{Examination, SeenFile, SeenIds};
+use crate::job::chain;
+use crate::plan::{DriveShape, disk_scheme, disk_spec};
+use crate::record::DriveRecord;
+
+/// Folders and files that operating systems make on every drive they see. They are named in the report, not refused.
+const MADE_BY_SYSTEMS: [&str; 9] = [
+    "SYSTEM VOLUME INFORMATION",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    ".TRASHES",
+    ".FSEVENTSD",
+    ".SPOTLIGHT-V100",
+    ".DS_STORE",
+    "FOUND.000",
+    "LOST.DIR",
+];
+
+/// MBR boot code ends here; disk signature and partition table follow.
+const BOOT_CODE_BYTES: usize = 440;
+/// `BS_Reserved1` of a FAT32 boot sector: bit 0 is set by an operating system while it has the volume mounted.
+const DIRTY_FLAG: usize = 0x41;
+
+/// The medium a drive claims to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Medium {
+    pub id: String,
+    pub revision: u32,
+    pub kind: MediaKind,
+    pub name: String,
+    pub version: String,
+    pub label: String,
+    pub created: Timestamp,
+    pub valid_from: Option<Timestamp>,
+    pub valid_until: Option<Timestamp>,
+    pub password_required: bool,
+    pub manifest_sha256: Sha256,
+    pub signed_by: String,
+    pub scheme: Scheme,
+    pub files: usize,
+    /// What the drive says about its making; not signed.
+    pub record: Option<DriveRecord>,
+}
+
+/// Something that keeps a drive from being used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    pub code: Code,
+    /// What, where, expected, found.
+    pub text: String,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Report {
+    pub medium: Option<Medium>,
+    /// None: the drive is a medium, complete and unchanged, and valid now.
+    pub problems: Vec<Problem>,
+    /// Harmless, but worth knowing.
+    pub notes: Vec<String>,
+    pub checked_bytes: u64,
+}
+
+impl Report {
+    /// The drive may be used.
+    pub fn is_good(&self) -> bool {
+        self.medium.is_some() && self.problems.is_empty()
+    }
+
+    fn problem(&mut self, code: Code, text: impl Into<String>) {
+        self.problems.push(Problem { code, text: text.into() });
+    }
+}
+
+/// Judge a drive by what was found on it.
+pub fn judge(
+    drive: &mut dyn ReadDrive,
+    found: &Examination,
+    keys: &TrustedKeys,
+    now: Timestamp,
+) -> Result<Report, DriveError> {
+    let mut report = Report::default();
+    let files: BTreeMap<&str, &SeenFile> = found.files.iter().map(|file| (&*file.path, file)).collect();
+    let text = |path: &str| files.get(path).and_then(|file| file.text.as_deref());
+    let (Some(ids), Some(manifest), Some(signature)) =
+        (&found.ids, text(envelope::MANIFEST), text(envelope::MANIFEST_SIGNATURE))
+    else {
+        let what = match &found.ids {
+            None => "no partition table and FAT32 volume as Platen writes them",
+            Some(_) => "no manifest and signature in platen/",
+        };
+        report.problem(Code::NotAMedium, what);
+        report.notes.extend(found.problems.iter().cloned());
+        return Ok(report);
+    };
+    let signed = match SignedMedia::check(manifest.as_bytes().to_vec(), signature.to_owned(), keys) {
+        Ok(signed) => signed,
+        Err(error) => {
+            report.problem(Code::NotTrusted, chain(&error));
+            return Ok(report);
+        }
+    };
+    let manifest = signed.manifest();
+    let scheme = if ids.gpt { Scheme::Gpt } else { Scheme::Mbr };
+    report.medium = Some(medium(&signed, scheme, text(envelope::DRIVE_RECORD)));
+    if let Err(error) = manifest.validity.at(now, manifest.created) {
+        let expired = matches!(error, platen_media::manifest::NotValid::Expired { .. });
+        report.problem(if expired { Code::Expired } else { Code::NotYetValid }, error.to_string());
+    }
+    check_sums(&signed, text(envelope::SHA256SUMS), text(envelope::SHA256SUMS_SIGNATURE), keys, &mut report);
+    check_files(manifest, &files, found, &mut report);
+    check_boot_sectors(drive, manifest, scheme, ids, &mut report)?;
+    for problem in &found.problems {
+        report.problem(Code::FileChanged, problem);
+    }
+    Ok(report)
+}
+
+fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium {
+    let manifest = signed.manifest();
+    Medium {
+        id: manifest.id.clone(),
+        revision: manifest.revision,
+        kind: manifest.kind,
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        label: manifest.label.to_string(),
+        created: manifest.created,
+        valid_from: manifest.validity.from,
+        valid_until: manifest.validity.until,
+        password_required: manifest.password_required,
+        manifest_sha256: signed.manifest_digest(),
+        signed_by: signed.key_id().to_owned(),
+        scheme,
+        files: manifest.files.len(),
+        record: record.and_then(|text| serde_json::from_str(text).ok()),
+    }
+}
+
+fn check_sums(
+    signed: &SignedMedia,
+    sums: Option<&str>,
+    signature: Option<&str>,
+    keys: &TrustedKeys,
+    report: &mut Report,
+) {
+    let (Some(sums), Some(signature)) = (sums, signature) else {
+        report.problem(Code::FileChanged, format!("{} or its signature is missing", envelope::SHA256SUMS));
+        return;
+    };
+    if let Err(error) = keys.check(envelope::SHA256SUMS, sums.as_bytes(), signature) {
+        report.problem(Code::NotTrusted, chain(&error));
+    }
+    let line = format!("{}  {}", signed.manifest_digest(), envelope::MANIFEST);
+    if !sums.lines().any(|found| found == line) {
+        report.problem(Code::FileChanged, format!("{} is of another release", envelope::SHA256SUMS));
+    }
+}
+
+fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &Examination, report: &mut Report) {
+    let mut listed: BTreeMap<&str, ()> = envelope::ALL.iter().map(|path| (*path, ())).collect();
+    for file in &manifest.files {
+        let path = file.path.as_str();
+        listed.insert(path, ());
+        match files.get(path) {
+            None => report.problem(Code::FileChanged, format!("{path}: missing")),
+            Some(seen) if seen.size_bytes != file.size_bytes => {
+                let text = format!("{path}: expected {} bytes, found {}", file.size_bytes, seen.size_bytes);
+                report.problem(Code::FileChanged, text);
+            }
+            Some(seen) if seen.blake3.parse() != Ok(file.blake3) => {
+                report.problem(Code::FileChanged, format!("{path}: its content was changed"));
+            }
+            Some(seen) => report.checked_bytes += seen.size_bytes,
+        }
+    }
+    let by_system = |path: &str| {
+        let top = path.split('/').next().unwrap_or_default().to_uppercase();
+        MADE_BY_SYSTEMS.contains(&&*top) || top.starts_with(".TRASH-") || top.starts_with("._")
+    };
+    let mut noted: Vec<&str> = Vec::new();
+    for path in files.keys().filter(|path| !listed.contains_key(*path)) {
+        if by_system(path) {
+            noted.push(path.split('/').next().unwrap_or(path));
+        } else {
+            report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
+        }
+    }
+    for folder in &found.empty_folders {
+        noted.push(folder);
+    }
+    noted.dedup();
+    report.notes.extend(noted.into_iter().map(|name| format!("{name}: added by an operating system, not checked")));
+}
+
+/// Compute partition tables, FAT boot sectors, boot code and the gap between them anew; compare byte for byte. Boot
+/// code is compared by digest, because its bytes are in the boot kit, not in the manifest.
+fn check_boot_sectors(
+    drive: &mut dyn ReadDrive,
+    manifest: &Manifest,
+    scheme: Scheme,
+    ids: &SeenIds,
+    report: &mut Report,
+) -> Result<(), DriveError> {
+    let facts = drive.facts();
+    let shape = DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes };
+    let drive_ids = DriveIds {
+        disk_signature: ids.disk_signature,
+        volume_serial: ids.volume_serial,
+        disk_guid: ids.disk_guid,
+        esp_guid: ids.esp_guid,
+        bios_boot_guid: ids.bios_boot_guid,
+    };
+    if ids.sector_bytes != shape.sector_bytes {
+        let text = format!("written for {}-byte sectors, this drive has {}", ids.sector_bytes, shape.sector_bytes);
+        report.problem(Code::FileChanged, text);
+        return Ok(());
+    }
+    let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, drive_ids, None);
+    let structures = match spec.and_then(|spec| boot_structures(&spec)) {
+        Ok(structures) => structures,
+        Err(error) => {
+            report.problem(Code::FileChanged, format!("this drive can't hold the medium: {error}"));
+            return Ok(());
+        }
+    };
+
+    let mut gap = read(drive, 0, ALIGN_BYTES as usize)?;
+    check_boot_code(manifest, scheme, shape, &mut gap, report);
+    for structure in structures {
+        let extent = &structure.extent;
+        let Data::Bytes(expected) = &extent.data else { continue };
+        let mut seen = if extent.end_bytes() <= ALIGN_BYTES {
+            let range = extent.offset_bytes as usize..extent.end_bytes() as usize;
+            let seen = gap[range.clone()].to_vec();
+            gap[range].fill(0);
+            seen
+        } else {
+            read(drive, extent.offset_bytes, expected.len())?.to_vec()
+        };
+        let mut expected = expected.to_vec();
+        if extent.offset_bytes == 0 {
+            // Boot code was hashed and blanked above.
+            expected[..BOOT_CODE_BYTES].fill(0);
+        }
+        let is_fat_boot_sector = extent.offset_bytes == ALIGN_BYTES;
+        if is_fat_boot_sector && seen.get(DIRTY_FLAG) == Some(&1) {
+            seen[DIRTY_FLAG] = 0;
+            report.notes.push("an operating system had the volume mounted and did not unmount it".to_owned());
+        }
+        report.checked_bytes += seen.len() as u64;
+        if let Some(at) = seen.iter().zip(&expected).position(|(a, b)| a != b) {
+            let at_bytes = extent.offset_bytes + at as u64;
+            report.problem(Code::FileChanged, format!("{}: changed at {at_bytes:#x}", structure.name));
+        }
+    }
+    if let Some(at) = gap.iter().position(|&byte| byte != 0) {
+        report.problem(Code::FileChanged, format!("the gap before the partition: changed at {at:#x}"));
+    }
+    Ok(())
+}
+
+/// Hash boot code and core image, then blank them, so that what is left of the gap must be zeros.
+fn check_boot_code(manifest: &Manifest, scheme: Scheme, shape: DriveShape, gap: &mut [u8], report: &mut Report) {
+    let record = manifest.bios.iter().flat_map(|bios| &bios.records).find(|record| record.scheme == scheme);
+    // No BIOS starts from a drive with other sectors, so no boot code is laid down there.
+    let Some(record) = record.filter(|_| shape.sector_bytes == 512) else { return };
+    if Blake3::of(&gap[..BOOT_CODE_BYTES]) != record.boot_code_blake3 {
+        report.problem(Code::FileChanged, "BIOS boot code in the master boot record: changed");
+    }
+    gap[..BOOT_CODE_BYTES].fill(0);
+    let start = platen_disk::grub::core_lba(disk_scheme(scheme)) as usize * 512;
+    let end = usize::try_from(record.core_size_bytes).ok().and_then(|size| start.checked_add(size));
+    match end.and_then(|end| gap.get_mut(start..end)) {
+        Some(core) => {
+            if Blake3::of(core) != record.core_blake3 {
+                report.problem(Code::FileChanged, "GRUB core image: changed");
+            }
+            core.fill(0);
+        }
+        None => report.problem(Code::FileChanged, "GRUB core image: the manifest gives an impossible size"),
+    }
+}
+
+fn read(drive: &mut dyn ReadDrive, offset_bytes: u64, len: usize) -> Result<AlignedBuffer, DriveError> {
+    let mut buffer = AlignedBuffer::new(len);
+    drive.read_at(offset_bytes, &mut buffer)?;
+    Ok(buffer)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(medium) = &self.medium {
+            writeln!(f, "medium     {}-r{}  {:?}  {} media", medium.id, medium.revision, medium.name, medium.kind)?;
+            writeln!(f, "version    {}  made {}", medium.version, medium.created)?;
+            let date = |date: Option<Timestamp>| date.map_or_else(|| "any time".to_owned(), |date| date.to_string());
+            writeln!(f, "valid      from {} until {}", date(medium.valid_from), date(medium.valid_until))?;
+            writeln!(f, "signed by  {}  manifest sha256:{}", medium.signed_by, medium.manifest_sha256)?;
+            writeln!(f, "layout     {}, label {:?}, {} files", medium.scheme, medium.label, medium.files)?;
+            if let Some(record) = &medium.record {
+                writeln!(
+                    f,
+                    "written    at {} by {} in port {}",
+                    record.verified_at, record.station, record.drive.port
+                )?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(f, "note       {note}")?;
+        }
+        for problem in &self.problems {
+            writeln!(f, "problem    {}  {}", problem.code, problem.text)?;
+        }
+        if self.is_good() {
+            write!(f, "verdict    READY: {} bytes checked, all as signed", self.checked_bytes)
+        } else {
+            let code = self.problems.first().map_or(Code::NotAMedium, |problem| problem.code);
+            write!(f, "verdict    {}: {} {}", code.entry().verdict, code.entry().what, code.entry().todo)
+        }
+    }
+}
