@@ -7,6 +7,28 @@
 //! What makes a drive bootable or even recognisable (boot sectors, partition tables, files marked
 //! [`FileSpec::sealed`]) is held back in [`DiskLayout::seal`], to be written when everything else was read back.
 //!
+//! ```
+//! use platen_disk::{DiskSpec, DriveIds, FatTime, FileSpec, Scheme, VolumeLabel, lay_out};
+//!
+//! let spec = DiskSpec {
+//!     size_bytes: 8 << 30,
+//!     sector_bytes: 512,
+//!     scheme: Scheme::Mbr,
+//!     label: VolumeLabel::new("WIN11 24H2")?,
+//!     ids: DriveIds { disk_signature: 0x1234_5678, volume_serial: 0x50a7_e201, ..DriveIds::default() },
+//!     modified: FatTime::from_unix_seconds(1_770_000_000),
+//!     boot: None,
+//! };
+//! let files = [
+//!     FileSpec { path: "EFI/BOOT/BOOTX64.EFI", size_bytes: 966_664, sealed: true },
+//!     FileSpec { path: "sources/install.wim", size_bytes: 3_900_000_000, sealed: false },
+//! ];
+//! let layout = lay_out(&spec, &files)?;
+//! assert_eq!(layout.stats.directories, 4);
+//! assert!(layout.payload.is_sorted_by_key(|extent| extent.offset_bytes));
+//! # Ok::<(), platen_disk::LayoutError>(())
+//! ```
+//!
 //! This crate is pure: bytes and ranges only. It never opens a file or a drive, starts no program, reads no clock and
 //! draws no random number; two calls with equal arguments give equal results.
 //!

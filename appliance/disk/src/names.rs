@@ -24,7 +24,8 @@ pub(crate) fn check(path: &str, component: &str, problems: &mut Vec<TreeProblem>
         }
         _ => {}
     }
-    if let Some(character) = component.chars().find(|&c| c.is_control() || "\"*:<>?|\\".contains(c)) {
+    // U+FFFF is what unused places of a long-name entry are filled with.
+    if let Some(character) = component.chars().find(|&c| c.is_control() || "\"*:<>?|\\\u{ffff}".contains(c)) {
         problems.push(TreeProblem::ForbiddenCharacter { path: path(), component: component.to_owned(), character });
     }
     if component.ends_with(['.', ' ']) {

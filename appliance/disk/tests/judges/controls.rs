@@ -159,6 +159,8 @@ fn a_damaged_gpt_for_4096_byte_sectors_is_seen() {
     assert_eq!(image.tables(Scheme::Gpt), Ok(()));
     image.overwrite(case.spec.size_bytes - 4096 + 20, &[1]);
     image.tables(Scheme::Gpt).unwrap_err();
+    image.overwrite(4096, &[0; 8]);
+    tools::fdisk_4096(&image.path()).unwrap_err();
 }
 
 #[test]

@@ -160,11 +160,14 @@ impl Image {
         tools::fsck(&self.partition_file())
     }
 
-    /// What partitioning programs say. They read 512-byte sectors; a GPT for 4096 is read with the `gpt` crate.
+    /// What partitioning programs say. `sfdisk` and `sgdisk` read image files as 512-byte sectors; a drive of 4096 is listed
+    /// by `fdisk`, and its GPT read with the `gpt` crate, which also looks at the backup.
     pub(crate) fn tables(&self, scheme: Scheme) -> Result<(), String> {
         let path = self.path();
         if self.sector_bytes == 512 {
             tools::sfdisk(&path)?;
+        } else {
+            tools::fdisk_4096(&path)?;
         }
         match (scheme, self.sector_bytes) {
             (Scheme::Mbr, _) => {}

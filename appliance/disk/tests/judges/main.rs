@@ -9,6 +9,7 @@
 
 mod big;
 mod controls;
+mod fields;
 mod image;
 mod readers;
 mod refusals;

@@ -3,6 +3,7 @@
 use platen_disk::{
     BootProblem, DiskSpec, FileSpec, LayoutError, MAX_FILE_BYTES, Scheme, TreeProblem, boot_structures, lay_out,
 };
+use proptest::prelude::*;
 
 use crate::trees::{GIB, MIB, spec};
 
@@ -49,7 +50,7 @@ fn dot_components() {
 
 #[test]
 fn forbidden_characters() {
-    for character in "\"*:<>?|\\\0\u{1}\u{1f}\u{7f}\u{85}".chars() {
+    for character in "\"*:<>?|\\\0\u{1}\u{1f}\u{7f}\u{85}\u{ffff}".chars() {
         let path = format!("a/b{character}c/d");
         let component = format!("b{character}c");
         assert_eq!(only(&[&path]), TreeProblem::ForbiddenCharacter { path, component, character });
@@ -182,4 +183,23 @@ fn boot_records_of_the_other_scheme() {
     let problem = BootProblem::PatchedForOtherScheme { expected_lba: 34, found_lba: 1 };
     assert_eq!(lay_out(&mixed, &[]), Err(LayoutError::Boot { problem: problem.clone() }));
     assert_eq!(boot_structures(&mixed), Err(LayoutError::Boot { problem }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_paths_and_sizes_are_laid_out_or_refused(
+        tree in prop::collection::vec(("(\\PC|[/./~aA ]){0,40}", any::<u64>(), 0u32..64), 0..30), sector in any::<bool>(),
+        size in any::<u64>(), shift in 0u32..40,
+    ) {
+        let files: Vec<_> = tree.iter().map(|(path, size, shift)| FileSpec { path, size_bytes: size >> shift, sealed: false }).collect();
+        let sector = if sector { 4096 } else { 512 };
+        if let Err(refused) = lay_out(&spec(Scheme::Gpt, sector, size >> shift), &files) {
+            prop_assert!(!refused.to_string().is_empty());
+        }
+        if let Err(refused) = lay_out(&spec(Scheme::Gpt, sector, 16 * GIB), &files) {
+            prop_assert!(!refused.to_string().is_empty());
+        }
+    }
 }

@@ -46,6 +46,18 @@ pub(crate) fn sfdisk(drive: &Path) -> Result<(), String> {
     if clean { Ok(()) } else { Err(format!("sfdisk --verify: {} {said}", output.status)) }
 }
 
+/// `fdisk -l` for 4096-byte sectors: one partition, of the right kind, at sector 256, and no complaint.
+pub(crate) fn fdisk_4096(drive: &Path) -> Result<(), String> {
+    let path = drive.to_str().unwrap();
+    let output = run("fdisk", "fdisk", &["-b", "4096", "-o", "Device,Start,Type", "-l", path]);
+    let said = said(&output);
+    let listed: Vec<_> =
+        said.lines().filter(|l| l.starts_with(path)).map(|l| l.split_whitespace().collect::<Vec<_>>()).collect();
+    let right = matches!(&listed[..], [row] if row[1] == "256" && matches!(row[2..].join(" ").as_str(), "W95 FAT32 (LBA)" | "EFI System"));
+    let clean = output.status.success() && right && output.stderr.is_empty();
+    if clean { Ok(()) } else { Err(format!("fdisk -l: {} {said}", output.status)) }
+}
+
 /// `sgdisk -v`. It says "No problems found" even after it found the backup corrupt.
 pub(crate) fn sgdisk(drive: &Path) -> Result<(), String> {
     let output = run("sgdisk", "gdisk", &["-v", drive.to_str().unwrap()]);
