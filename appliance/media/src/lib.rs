@@ -12,6 +12,7 @@ pub mod manifest;
 mod path;
 pub mod policy;
 pub mod sign;
+pub mod spec;
 mod timestamp;
 
 pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};

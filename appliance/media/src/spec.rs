@@ -1,0 +1,201 @@
+//! The definition of a medium: what a person writes, in TOML.
+//!
+//! Reading is strict and reports everything that is wrong at once, each with its line, field, what was expected and
+//! what was found. It looks at no other file: whether paths lead somewhere is authoring's business. Secrets named by
+//! file or environment variable stay names here; no message ever shows a value of a variable.
+
+mod check;
+mod fields;
+mod read;
+mod software;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::{MediaKind, Validity};
+use crate::{Timestamp, VolumeLabel};
+
+pub use software::ResolvedApplications;
+
+/// Longest name of a medium, in characters.
+pub const MAX_NAME: usize = 50;
+/// Longest version, in characters.
+pub const MAX_VERSION: usize = 32;
+/// Longest comment, in characters.
+pub const MAX_COMMENT: usize = 127;
+/// Longest `created-by`, in characters.
+pub const MAX_CREATED_BY: usize = 50;
+/// Longest value of a variable, in characters.
+pub const MAX_VALUE: usize = 4000;
+/// Names and values of all variables together, in bytes.
+pub const MAX_ENVIRONMENT_BYTES: u64 = 32 << 20;
+/// Longest definition that is read, in bytes.
+pub const MAX_SPEC_BYTES: u64 = 40 << 20;
+
+/// Where a secret comes from. Never the definition itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable of the authoring machine.
+    Env(String),
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ValueSource {
+    Inline(String),
+    /// A whole file, less one newline at its end.
+    File(PathBuf),
+    /// An environment variable of the authoring machine.
+    Env(String),
+}
+
+impl fmt::Debug for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(_) => f.write_str("Inline(..)"),
+            Self::File(path) => write!(f, "File({path:?})"),
+            Self::Env(name) => write!(f, "Env({name:?})"),
+        }
+    }
+}
+
+/// A task-sequence variable set by the medium.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableSpec {
+    pub name: String,
+    pub value: ValueSource,
+    /// Never shown, never logged; needs a password.
+    pub secret: bool,
+}
+
+/// A content that is a folder or file with nothing more to say: boot image or driver package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentSpec {
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub path: PathBuf,
+}
+
+/// The operating system image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatingSystemImageSpec {
+    pub content: ContentSpec,
+    /// 1-based.
+    pub index: u32,
+}
+
+/// A package: a folder and, where it is installed by name, its command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSpec {
+    pub content: ContentSpec,
+    pub install: Option<String>,
+}
+
+/// An application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationSpec {
+    pub content: ContentSpec,
+    pub install: Option<String>,
+    /// Ids of what must be installed before it.
+    pub depends_on: Vec<String>,
+    /// Ids of what it replaces.
+    pub supersedes: Vec<String>,
+}
+
+/// A command that runs before the task sequence is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrestartSpec {
+    pub command: String,
+    /// Folder with the files it needs.
+    pub path: Option<PathBuf>,
+}
+
+/// See the module's documentation. Paths are joined to the definition's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSpec {
+    pub kind: MediaKind,
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub revision: u32,
+    pub comment: String,
+    pub created_by: String,
+    pub label: VolumeLabel,
+    pub created: Option<Timestamp>,
+    pub validity: Validity,
+    pub unattended: bool,
+    pub password: Option<SecretSource>,
+    /// None when there is no ceiling.
+    pub media_size_bytes: Option<u64>,
+    pub task_sequence: Option<PathBuf>,
+    pub boot_kit: Option<PathBuf>,
+    pub boot_image: Option<ContentSpec>,
+    pub operating_system_image: Option<OperatingSystemImageSpec>,
+    pub driver_packages: Vec<ContentSpec>,
+    /// As written; see [`MediaSpec::applications_in_order`].
+    pub applications: Vec<ApplicationSpec>,
+    pub include_application_dependencies: bool,
+    pub packages: Vec<PackageSpec>,
+    pub variables: Vec<VariableSpec>,
+    pub prestart: Option<PrestartSpec>,
+    /// For kind `tree`.
+    pub tree: Option<PathBuf>,
+    /// For kind `raw`.
+    pub image: Option<PathBuf>,
+}
+
+/// One thing that is wrong in a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// 1-based.
+    pub line: usize,
+    /// Dotted, with the number of a table's entry from 1: `application[2].depends-on`.
+    pub field: String,
+    pub expected: String,
+    /// Never the value of a variable or password.
+    pub found: String,
+}
+
+impl fmt::Display for SpecProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}: expected {}, found {}", self.line, self.field, self.expected, self.found)
+    }
+}
+
+/// A definition that can't be used, with everything that is wrong in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {} problem(s) in the definition: {}", problems.len(), list(problems))]
+pub struct SpecError {
+    pub file: PathBuf,
+    pub problems: Vec<SpecProblem>,
+}
+
+fn list(problems: &[SpecProblem]) -> String {
+    problems.iter().map(SpecProblem::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl MediaSpec {
+    /// Reads the text of the definition `file`; relative paths in it start at the file's folder.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, SpecError> {
+        read::parse(text, file).map_err(|problems| SpecError { file: file.to_owned(), problems })
+    }
+
+    /// Applications that go on the medium, what others depend on first; what is superseded is replaced.
+    ///
+    /// A definition that was read has neither cycles nor conflicts, so this does not fail.
+    pub fn applications_in_order(&self) -> ResolvedApplications<'_> {
+        software::resolve(&self.applications, self.include_application_dependencies).0
+    }
+}
+
+/// Whether `name` may be set as a task-sequence variable: `[A-Za-z][A-Za-z0-9_-]{0,255}`.
+pub fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.len() <= 256
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+}
