@@ -12,17 +12,26 @@ use platen_media::manifest::MAX_MANIFEST_BYTES;
 use serde::{Deserialize, Serialize};
 
 /// Deeper folders than this are not followed: a loop of folders has no end.
-const MAX_DEPTH: usize = 64;
+const MAX_LEVEL: usize = 64;
 /// More files than a full 2 TiB volume of the smallest real media would hold.
 const MAX_FILES: usize = 2_000_000;
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Names, sizes, and the files that carry the manifest and its signatures.
+    Names,
+    /// Every file is hashed.
+    Content,
+}
 
 /// A file as found on the drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenFile {
     pub path: String,
     pub size_bytes: u64,
-    /// Of what could be read; hexadecimal.
-    pub blake3: String,
+    /// Hexadecimal; None where the content was not asked for.
+    pub blake3: Option<String>,
     /// The text of the small files that carry the manifest and its signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -55,14 +64,14 @@ pub struct Examination {
 }
 
 /// Examine a drive of `size_bytes` and print the answer as JSON.
-pub fn run(drive: impl Read + Seek, size_bytes: u64, out: &mut dyn Write) -> io::Result<()> {
-    let examination = examine(drive, size_bytes);
+pub fn run(drive: impl Read + Seek, size_bytes: u64, depth: Depth, out: &mut dyn Write) -> io::Result<()> {
+    let examination = examine(drive, size_bytes, depth);
     serde_json::to_writer(&mut *out, &examination)?;
     out.flush()
 }
 
 /// Read partition table and file system, and hash every file.
-pub fn examine(mut drive: impl Read + Seek, size_bytes: u64) -> Examination {
+pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Examination {
     let mut found = Examination::default();
     let mut head = vec![0; READ_IDS_BYTES.min(usize::try_from(size_bytes).unwrap_or(READ_IDS_BYTES))];
     if let Err(error) = drive.seek(SeekFrom::Start(0)).and_then(|_| drive.read_exact(&mut head)) {
@@ -82,15 +91,21 @@ pub fn examine(mut drive: impl Read + Seek, size_bytes: u64) -> Examination {
     });
     let volume = Volume { drive, start_bytes: platen_disk::ALIGN_BYTES, at_bytes: 0, len_bytes: record.volume_bytes };
     match fatfs::FileSystem::new(volume, fatfs::FsOptions::new()) {
-        Ok(volume) => walk(&volume.root_dir(), "", 0, &mut found),
+        Ok(volume) => walk(&volume.root_dir(), "", 0, depth, &mut found),
         Err(error) => found.problems.push(format!("reading the file system: {error}")),
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
 
-fn walk<D: fatfs::ReadWriteSeek>(folder: &fatfs::Dir<'_, D>, path: &str, depth: usize, found: &mut Examination) {
-    if depth > MAX_DEPTH || found.files.len() > MAX_FILES {
+fn walk<D: fatfs::ReadWriteSeek>(
+    folder: &fatfs::Dir<'_, D>,
+    path: &str,
+    level: usize,
+    depth: Depth,
+    found: &mut Examination,
+) {
+    if level > MAX_LEVEL || found.files.len() > MAX_FILES {
         found.problems.push(format!("{path}: too deep or too many files; not followed"));
         return;
     }
@@ -110,17 +125,21 @@ fn walk<D: fatfs::ReadWriteSeek>(folder: &fatfs::Dir<'_, D>, path: &str, depth: 
         entries += 1;
         let path = if path.is_empty() { name } else { format!("{path}/{name}") };
         if entry.is_dir() {
-            walk(&entry.to_dir(), &path, depth + 1, found);
+            walk(&entry.to_dir(), &path, level + 1, depth, found);
             continue;
         }
         let size_bytes = entry.len();
         let keep = envelope::ALL.contains(&&*path) && size_bytes <= MAX_MANIFEST_BYTES;
+        if depth == Depth::Names && !keep {
+            found.files.push(SeenFile { path, size_bytes, blake3: None, text: None });
+            continue;
+        }
         match hash(entry.to_file(), keep) {
             Ok((blake3, read_bytes, text)) => {
                 if read_bytes != size_bytes {
                     found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
                 }
-                found.files.push(SeenFile { path, size_bytes, blake3, text });
+                found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text });
             }
             Err(error) => found.problems.push(format!("{path}: {error}")),
         }

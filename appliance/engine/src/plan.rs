@@ -108,6 +108,26 @@ impl PlanError {
     }
 }
 
+/// Fresh numbers for one drive: two drives with the same disk signature or volume serial confuse operating systems.
+pub fn fresh_ids() -> Result<DriveIds, getrandom::Error> {
+    let guid = || -> Result<[u8; 16], getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        // RFC 9562: version 4, variant 10. GPT stores the first fields little-endian, so the version is in byte 7.
+        bytes[7] = (bytes[7] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Ok(bytes)
+    };
+    Ok(DriveIds {
+        // Zero means "none" to Windows.
+        disk_signature: getrandom::u32()?.max(1),
+        volume_serial: getrandom::u32()?.max(1),
+        disk_guid: guid()?,
+        esp_guid: guid()?,
+        bios_boot_guid: guid()?,
+    })
+}
+
 /// Compute the plan. `ids` must be fresh for every drive; `scheme` is ignored for raw images.
 pub fn plan(
     media: &CachedMedia,
@@ -220,7 +240,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
     let head = shape.size_bytes.min(1 << 20);
-    let mut invalidate = vec![0..head];
+    let mut invalidate: Vec<Range<u64>> = std::iter::once(0..head).collect();
     if shape.size_bytes > 2 << 20 {
         invalidate.push(shape.size_bytes - (1 << 20)..shape.size_bytes);
     }

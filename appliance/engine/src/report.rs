@@ -69,6 +69,9 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
     pub medium: Option<Medium>,
+    /// The raw image it was compared with; those carry no manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// None: the drive is a medium, complete and unchanged, and valid now.
     pub problems: Vec<Problem>,
     /// Harmless, but worth knowing.
@@ -79,7 +82,7 @@ pub struct Report {
 impl Report {
     /// The drive may be used.
     pub fn is_good(&self) -> bool {
-        self.medium.is_some() && self.problems.is_empty()
+        (self.medium.is_some() || self.image.is_some()) && self.problems.is_empty()
     }
 
     fn problem(&mut self, code: Code, text: impl Into<String>) {
@@ -173,6 +176,7 @@ fn check_sums(
 }
 
 fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &Examination, report: &mut Report) {
+    let mut unchecked = 0;
     let mut listed: BTreeMap<&str, ()> = envelope::ALL.iter().map(|path| (*path, ())).collect();
     for file in &manifest.files {
         let path = file.path.as_str();
@@ -183,11 +187,15 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
                 let text = format!("{path}: expected {} bytes, found {}", file.size_bytes, seen.size_bytes);
                 report.problem(Code::FileChanged, text);
             }
-            Some(seen) if seen.blake3.parse() != Ok(file.blake3) => {
+            Some(SeenFile { blake3: Some(found), .. }) if found.parse() != Ok(file.blake3) => {
                 report.problem(Code::FileChanged, format!("{path}: its content was changed"));
             }
-            Some(seen) => report.checked_bytes += seen.size_bytes,
+            Some(SeenFile { blake3: Some(_), size_bytes, .. }) => report.checked_bytes += size_bytes,
+            Some(_) => unchecked += 1,
         }
+    }
+    if unchecked > 0 {
+        report.notes.push(format!("the content of {unchecked} files was not read; `platen verify` does"));
     }
     let by_system = |path: &str| {
         let top = path.split('/').next().unwrap_or_default().to_uppercase();
@@ -319,6 +327,9 @@ impl fmt::Display for Report {
                     record.verified_at, record.station, record.drive.port
                 )?;
             }
+        }
+        if let Some(image) = &self.image {
+            writeln!(f, "image      {image}, compared byte for byte")?;
         }
         for note in &self.notes {
             writeln!(f, "note       {note}")?;

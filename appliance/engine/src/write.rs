@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::check::{Differs, ReadBackCheck};
-use crate::drive::{Drive, DriveError};
+use crate::drive::{Drive, DriveError, ReadDrive};
 use crate::job::Context;
 use crate::plan::{PlannedExtent, WritePlan};
 use crate::record::DriveRecord;
@@ -154,10 +154,10 @@ pub fn write<'a>(
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { mut armed, written_bytes } = self;
+        let Self { armed, written_bytes } = self;
         context.started(Step::Verify, written_bytes);
         let plan = armed.plan;
-        let verified_bytes = read_back(&mut armed, plan.payload(), &[], Step::Verify, context)?;
+        let verified_bytes = read_back(armed.drive, plan, plan.payload(), &[], Step::Verify, context)?;
         Ok(VerifiedDrive { armed, written_bytes, verified_bytes })
     }
 }
@@ -171,7 +171,7 @@ impl<'a> VerifiedDrive<'a> {
     /// Write what makes it a medium and read that back as well. LBA 0 goes last and on its own: a drive that loses
     /// power before that has no partition table.
     pub fn seal(self, record: &DriveRecord, context: &Context<'_>) -> Result<SealedDrive<'a>, WriteError> {
-        let Self { mut armed, mut written_bytes, verified_bytes } = self;
+        let Self { armed, mut written_bytes, verified_bytes } = self;
         let plan = armed.plan;
         let record = record.to_bytes();
         let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
@@ -190,7 +190,7 @@ impl<'a> VerifiedDrive<'a> {
             }
             armed.drive.flush().map_err(failed)?;
         }
-        let sealed_bytes = read_back(&mut armed, plan.seal(), &record, Step::Seal, context)?;
+        let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, context)?;
         Ok(SealedDrive { armed, written_bytes, verified_bytes: verified_bytes + sealed_bytes })
     }
 }
@@ -202,15 +202,23 @@ impl SealedDrive<'_> {
     }
 }
 
+/// Compare a drive that was written before with the plan it would be written by. This is how raw images are verified:
+/// they carry no manifest.
+pub fn compare(plan: &WritePlan, drive: &mut dyn ReadDrive, context: &Context<'_>) -> Result<u64, WriteError> {
+    let payload_bytes = read_back(drive, plan, plan.payload(), &[], Step::Verify, context)?;
+    Ok(payload_bytes + read_back(drive, plan, plan.seal(), &[], Step::Verify, context)?)
+}
+
 fn read_back(
-    armed: &mut Armed<'_>,
+    drive: &mut dyn ReadDrive,
+    plan: &WritePlan,
     extents: &[PlannedExtent],
     record: &[u8],
     step: Step,
     context: &Context<'_>,
 ) -> Result<u64, WriteError> {
     let total_bytes = extents.iter().map(|extent| extent.len_bytes).sum();
-    let mut check = ReadBackCheck::new(armed.plan, extents, record);
+    let mut check = ReadBackCheck::new(plan, extents, record);
     let mut buffer = AlignedBuffer::new(PIECE_BYTES);
     let mut done_bytes = 0;
     for piece in pieces(extents) {
@@ -218,8 +226,7 @@ fn read_back(
         let bytes = &mut buffer[..piece.len];
         // A read that moves nothing must not leave the last piece's bytes to be compared.
         bytes.fill(0xa5);
-        let failed = |source| WriteError::Drive { step, source };
-        armed.drive.read_at(piece.offset_bytes, bytes).map_err(failed)?;
+        drive.read_at(piece.offset_bytes, bytes).map_err(|source| WriteError::Drive { step, source })?;
         check.check(piece, bytes).map_err(|source| WriteError::Differs { step, source })?;
         done_bytes += piece.len as u64;
         context.progress(step, done_bytes, total_bytes);

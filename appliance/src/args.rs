@@ -1,0 +1,261 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use platen_cache::MediaRef;
+use platen_media::manifest::Scheme;
+
+/// Make USB drives into signed, bootable deployment media, and prove each one right.
+///
+/// Exit status: 0 all done and verified; 1 some drive failed; 2 the request or definition is wrong (nothing touched);
+/// 3 refused by policy: signature, validity, target guard (nothing touched); 4 the machine lacks something.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub places: Places,
+    /// Print one JSON object a line on standard output instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Where the station keeps its things.
+#[derive(Debug, ClapArgs)]
+pub struct Places {
+    /// Content store (an OCI image layout)
+    #[arg(long, global = true, env = "PLATEN_CACHE", default_value = "/var/lib/platen/cache", value_name = "DIR")]
+    pub cache: PathBuf,
+    /// Trusted public keys: a minisign key file, or a folder of *.pub files
+    #[arg(long, global = true, env = "PLATEN_TRUST", default_value = "/etc/platen/keys", value_name = "PATH")]
+    pub trust: PathBuf,
+    /// Ledger of every drive written here
+    #[arg(long, global = true, env = "PLATEN_LEDGER", default_value = "/var/lib/platen/ledger.db", value_name = "FILE")]
+    pub ledger: PathBuf,
+    /// Name of this station, for drive records and the ledger
+    #[arg(long, global = true, env = "PLATEN_STATION", default_value = "station", value_name = "NAME")]
+    pub station: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Signing keys
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Signed shim, GRUB and kernel from the distribution's packages
+    #[command(subcommand)]
+    BootKit(BootKitVerb),
+    /// What a computer booted from a medium runs
+    #[command(subcommand)]
+    BootImage(BootImageVerb),
+    /// Definitions of media: check, build, look at
+    #[command(subcommand)]
+    Media(MediaVerb),
+    /// The station's content store
+    #[command(subcommand)]
+    Cache(CacheVerb),
+    /// Show what would be written to a drive, without one
+    Plan(PlanOptions),
+    /// Write a medium to drives, read them back, seal and record them
+    Write(WriteOptions),
+    /// Check drives that were written before: every listed file and boot sector
+    Verify(VerifyOptions),
+    /// Show which medium a drive carries, without reading all of it
+    Inspect { drive: PathBuf },
+    /// The record of every drive written here
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+    /// Read the drive given as standard input, without any rights (for `verify` and `inspect`)
+    #[command(hide = true)]
+    ExamineDrive {
+        size_bytes: u64,
+        #[arg(long)]
+        names_only: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key pair: NAME.key stays offline, NAME.pub goes to stations and boot images
+    New {
+        name: String,
+        /// Folder to write both files to
+        #[arg(long, default_value = ".", value_name = "DIR")]
+        out: PathBuf,
+        /// File with the password that protects NAME.key
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Show a public key's number
+    Show { key: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BootKitVerb {
+    /// Collect a boot kit
+    Collect {
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Keep downloaded packages here and use them again
+        #[arg(long, value_name = "DIR")]
+        packages: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BootImageVerb {
+    /// Assemble a boot image for a boot kit's kernel
+    Build {
+        #[arg(long, value_name = "DIR")]
+        kit: PathBuf,
+        /// Public keys the booted computer trusts
+        #[arg(long, required = true, value_name = "FILE")]
+        trusted: Vec<PathBuf>,
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The program to run; by default platen-deploy beside this program
+        #[arg(long, value_name = "FILE")]
+        deploy: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MediaVerb {
+    /// Check a definition and its task sequence without building
+    Lint { definition: PathBuf },
+    /// Build and sign a medium
+    Build {
+        definition: PathBuf,
+        /// Secret key file
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// File with the key's password
+        #[arg(long, value_name = "FILE")]
+        key_password_file: Option<PathBuf>,
+        /// OCI image layout to add the medium to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Describe a built medium
+    Show {
+        layout: PathBuf,
+        /// Which one, when the layout holds several
+        medium: Option<MediaRef>,
+    },
+    /// What changed between two media of a layout
+    Diff { layout: PathBuf, old: MediaRef, new: MediaRef },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheVerb {
+    /// Check and copy media from a layout (a folder or a mounted USB drive)
+    Import {
+        layout: PathBuf,
+        /// Only this one
+        medium: Option<MediaRef>,
+        /// Most the cache may hold, in bytes
+        #[arg(long, env = "PLATEN_CACHE_QUOTA", value_name = "BYTES")]
+        quota: Option<u64>,
+    },
+    /// List all media
+    List,
+    /// Describe one medium
+    Show { medium: MediaRef },
+    /// Read everything and check every digest
+    Scrub,
+    /// Remove superseded media that are not pinned, and content nothing needs
+    Gc,
+    /// Keep a medium when newer revisions arrive
+    Pin {
+        medium: MediaRef,
+        /// Keep it no longer
+        #[arg(long)]
+        remove: bool,
+    },
+}
+
+/// How the partition table is written.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum SchemeArg {
+    /// Starts on BIOS and UEFI computers
+    #[default]
+    Mbr,
+    /// With a BIOS boot partition; for firmware that insists on it
+    Gpt,
+}
+
+impl From<SchemeArg> for Scheme {
+    fn from(arg: SchemeArg) -> Self {
+        match arg {
+            SchemeArg::Mbr => Self::Mbr,
+            SchemeArg::Gpt => Self::Gpt,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PlanOptions {
+    pub medium: MediaRef,
+    /// Size of the drive in bytes
+    #[arg(long, value_name = "BYTES", required_unless_present = "drive", conflicts_with = "drive")]
+    pub size: Option<u64>,
+    /// Sector size of that drive
+    #[arg(long, value_name = "BYTES", default_value_t = 512, requires = "size")]
+    pub sector_size: u32,
+    /// Take size and sector size from this drive; it is only looked at
+    #[arg(long, value_name = "DEV")]
+    pub drive: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub scheme: SchemeArg,
+    /// List every extent
+    #[arg(long)]
+    pub map: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct WriteOptions {
+    pub medium: MediaRef,
+    /// Removable USB drives, or image files of the drive's size
+    #[arg(required = true)]
+    pub drives: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub scheme: SchemeArg,
+    /// Also accept this block device, which is no removable USB drive
+    #[arg(long, value_name = "DEV")]
+    pub allow_device: Vec<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VerifyOptions {
+    #[arg(required = true)]
+    pub drives: Vec<PathBuf>,
+    /// Compare with this medium of the cache (needed for raw images, which carry no manifest)
+    #[arg(long, value_name = "MEDIUM")]
+    pub medium: Option<MediaRef>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerVerb {
+    /// List all rows
+    List,
+    /// Follow the chain of hashes from the first row to the last
+    Check {
+        /// Hash of the last row of an earlier export: also find rows cut off since
+        #[arg(long, value_name = "SHA256")]
+        head: Option<platen_media::Sha256>,
+    },
+    /// Print all rows as a table or document
+    Export {
+        #[arg(long, value_enum, default_value_t)]
+        format: ExportFormat,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum ExportFormat {
+    #[default]
+    Csv,
+    Json,
+}

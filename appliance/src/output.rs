@@ -1,0 +1,168 @@
+//! What is printed: JSON lines on standard output with `--json`, text for people otherwise. Progress and errors for
+//! people go to standard error.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use platen_events::{DriveRef, Event, Outcome, Step};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// Where everything printed goes through.
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A result: `value` as one line of JSON, or `text` for people.
+    pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        let line = if self.json {
+            serde_json::to_string(value).expect("results have only strings, numbers and lists")
+        } else {
+            text()
+        };
+        // Nobody listens any more: `platen cache list | head` is no error.
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+
+    /// Something for people only.
+    pub fn say(&self, text: &str) {
+        if !self.json {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// The end of a run that failed.
+    pub fn failure(&self, failure: &Failure) {
+        let text = failure.text();
+        if self.json {
+            let value = serde_json::json!({ "event": "error", "exit": failure.exit as u8, "error": text });
+            let _ = writeln!(std::io::stdout().lock(), "{value}");
+        } else {
+            let _ = writeln!(std::io::stderr().lock(), "platen: {text}");
+        }
+    }
+
+    /// A bar for one long action, drawn only on a terminal.
+    pub fn bar(&self, what: &str) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0).with_style(style("{prefix:<10} {bar:32.cyan/dim} {percent:>3}%  {bytes}"));
+        bar.with_prefix(what.to_owned())
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is part of this program").progress_chars("━╸─")
+}
+
+/// Shows the events of many drives at once: one bar for each, or one line for each step where there is no terminal.
+pub struct DriveBoard<'a> {
+    output: &'a Output,
+    bars: MultiProgress,
+    drives: Mutex<HashMap<DriveRef, ProgressBar>>,
+    terminal: bool,
+}
+
+impl<'a> DriveBoard<'a> {
+    pub fn new(output: &'a Output, drives: &[DriveRef]) -> Self {
+        let terminal = !output.is_json() && std::io::stderr().is_terminal();
+        let bars = MultiProgress::new();
+        let width = drives.iter().map(|drive| drive.port.chars().count()).max().unwrap_or(0).min(24);
+        let bar = |drive: &DriveRef| {
+            let template = "  {prefix} {msg:<9} {bar:32.cyan/dim} {percent:>3}%  {bytes:>11} {bytes_per_sec:>12}";
+            let bar = if terminal { bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };
+            let bar = bar.with_style(style(template)).with_prefix(format!("{:<width$}", drive.port));
+            (drive.clone(), bar.with_message("waiting"))
+        };
+        let drives = drives.iter().map(bar).collect();
+        Self { output, bars, drives: Mutex::new(drives), terminal }
+    }
+
+    pub fn show(&self, event: &Event) {
+        if self.output.json {
+            self.output.result(event, String::new);
+            return;
+        }
+        let drives = self.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = match event {
+            Event::Started { drive, step, total_bytes } => {
+                if let Some(bar) = drives.get(drive) {
+                    bar.set_length(*total_bytes);
+                    bar.reset();
+                    bar.set_message(step_name(*step));
+                }
+                format!("{}: {}", drive.port, step_name(*step))
+            }
+            Event::Progress { drive, done_bytes, total_bytes, .. } => {
+                if let Some(bar) = drives.get(drive) {
+                    bar.set_length(*total_bytes);
+                    bar.set_position(*done_bytes);
+                }
+                return;
+            }
+            Event::Finished { drive, outcome } => {
+                if let Some(bar) = drives.get(drive) {
+                    bar.finish_with_message(match outcome {
+                        Outcome::Ready { .. } => "READY",
+                        Outcome::Failed { .. } => "FAILED",
+                    });
+                }
+                match outcome {
+                    Outcome::Ready { .. } => format!("{}: ready", drive.port),
+                    Outcome::Failed { code, detail } => {
+                        let sentence = code.sentence(&drive.port);
+                        if self.terminal {
+                            let _ = self.bars.println(format!("{sentence}\n  ({detail})"));
+                            return;
+                        }
+                        format!("{sentence}\n  ({detail})")
+                    }
+                }
+            }
+        };
+        if !self.terminal {
+            self.output.say(&line);
+        }
+    }
+}
+
+fn step_name(step: Step) -> &'static str {
+    match step {
+        Step::Prepare => "preparing",
+        Step::Write => "writing",
+        Step::Verify => "reading back",
+        Step::Seal => "sealing",
+    }
+}
+
+/// Bytes for people: binary units, one decimal.
+pub fn human_bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+/// A table for people; columns are as wide as their widest cell.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|at| rows.iter().map(|row| row[at].chars().count()).chain([header[at].chars().count()]).max().unwrap_or(0))
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let rule = widths.iter().map(|width| "─".repeat(*width)).collect::<Vec<_>>().join("──");
+    let body = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
+    [line(header.to_vec()), rule].into_iter().chain(body).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,1 @@
+//! Everything that happens before a medium reaches a station.
