@@ -1,2 +1,19 @@
-//! Runs on the computer booted from the media.
-fn main() {}
+//! The program that runs on the computer booted from a medium.
+//!
+//! It is process 1 of the boot image and its only program. It finds the medium it came on and checks it: signature,
+//! dates, every file, password, policy. It writes nothing to any drive, and never ends by itself: whatever happens, it
+//! says a code and waits for a person. Everything that touches the machine is in [`machine`].
+
+mod check;
+mod machine;
+mod medium;
+mod refusal;
+mod screen;
+
+fn main() {
+    if std::process::id() != 1 {
+        eprintln!("platen-deploy is started by the kernel of a boot image, as its /init; nothing was done");
+        std::process::exit(2);
+    }
+    machine::run()
+}

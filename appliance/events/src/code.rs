@@ -103,6 +103,8 @@ codes! {
     TargetPassword  "P-T-006" TryAgain "The password is wrong."                              "Start again and enter the medium's password."
     TargetPolicy    "P-T-007" PullAndSetAside "The medium's policy can't be read."           "Do not use this drive; have it written anew."
     TargetClock     "P-T-008" TryAgain "This computer's clock is before the medium was made." "Set the clock in the firmware set-up, then start again."
+    TargetUnreadable "P-T-009" TryAgain "The medium can't be read on this computer."         "Use another USB port, then start again."
+    TargetFault     "P-T-010" TryAgain "The check of the medium stopped because of a fault." "Start again; if it happens again, call the medium's maker."
 }
 
 impl Code {

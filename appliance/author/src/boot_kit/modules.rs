@@ -1,0 +1,222 @@
+//! Which kernel modules a boot image needs, and in which order they must be loaded.
+//!
+//! The kernel's package has no `modules.dep` (it is made on the machine where it is installed), so the same facts are
+//! read from where `depmod` has them: the `.modinfo` section of each module. Modules are never changed: their signature
+//! is at their end, and under Secure Boot the kernel loads no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A module that is wanted, in the order in which boot images load them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) name: &'static str,
+    /// No boot image works without it. The others serve some machines only, and not every kernel has them.
+    pub(crate) required: bool,
+}
+
+const fn required(name: &'static str) -> Wanted {
+    Wanted { name, required: true }
+}
+
+const fn optional(name: &'static str) -> Wanted {
+    Wanted { name, required: false }
+}
+
+/// Everything by which the medium is reached, the password typed and the screen seen. Network, sound and real graphics
+/// drivers are left out: the firmware's frame buffer and text screen are built into the kernel.
+pub(crate) const WANTED: &[Wanted] = &[
+    // Keyboards first: whoever waits for a slow drive may want to press a key.
+    required("xhci_pci"),
+    required("ehci_pci"),
+    optional("ohci_pci"),
+    optional("uhci_hcd"),
+    required("hid_generic"),
+    required("usbhid"),
+    // Surface laptops: their keyboard is behind a serial bus.
+    optional("intel_lpss_pci"),
+    optional("surface_aggregator_registry"),
+    optional("surface_hid"),
+    optional("surface_kbd"),
+    optional("hyperv_keyboard"),
+    // The volume, before the drives on which it will be found.
+    required("vfat"),
+    required("nls_cp437"),
+    required("nls_ascii"),
+    required("nls_utf8"),
+    optional("nls_iso8859_1"),
+    required("sd_mod"),
+    required("usb_storage"),
+    required("uas"),
+    optional("nvme"),
+    optional("vmd"),
+    optional("ahci"),
+    optional("ata_piix"),
+    optional("virtio_pci"),
+    optional("virtio_blk"),
+    optional("virtio_scsi"),
+    optional("hv_storvsc"),
+    optional("vmw_pvscsi"),
+    // Virtual machines whose screen the firmware can't hand over.
+    optional("virtio_gpu"),
+];
+
+/// Parameters given to a module when it is loaded.
+///
+/// `hid` leaves many keyboards to a driver of their maker, none of which is in a boot image; as plain keyboards all of
+/// them work.
+pub(crate) fn parameters(name: &str) -> &'static str {
+    match name {
+        "hid" => "ignore_special_drivers=1",
+        _ => "",
+    }
+}
+
+/// A module's name as the kernel has it: its file's name without ending, `-` as `_`.
+pub(crate) fn module_name(file_name: &str) -> Option<String> {
+    let stem = ["", ".xz", ".zst"].iter().find_map(|packing| file_name.strip_suffix(&format!(".ko{packing}")))?;
+    Some(stem.replace('-', "_"))
+}
+
+/// Where reading a module stopped to make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAModule {
+    pub(crate) offset: u64,
+}
+
+/// The modules that must be loaded before this one, by kernel name, from its `.modinfo` section.
+pub(crate) fn depends(elf: &[u8]) -> Result<Vec<String>, NotAModule> {
+    let fields = modinfo(elf)?;
+    let list = fields.split(|&b| b == 0).find_map(|field| field.strip_prefix(b"depends="));
+    let list = String::from_utf8_lossy(list.unwrap_or_default()).into_owned();
+    Ok(list.split(',').filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect())
+}
+
+/// The `.modinfo` section of a 64-bit little-endian ELF file: fields `key=value`, each ended by a zero.
+fn modinfo(elf: &[u8]) -> Result<&[u8], NotAModule> {
+    let at = |offset: u64, length: u64| {
+        let range = usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|e| usize::try_from(e).ok()));
+        range.and_then(|(start, end)| elf.get(start..end)).ok_or(NotAModule { offset })
+    };
+    let u16_at = |offset| at(offset, 2).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]])));
+    let u32_at = |offset| at(offset, 4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+    let u64_at = |offset| {
+        at(offset, 8).map(|b| {
+            let mut value = [0; 8];
+            value.copy_from_slice(b);
+            u64::from_le_bytes(value)
+        })
+    };
+    if at(0, 6)? != b"\x7fELF\x02\x01" {
+        return Err(NotAModule { offset: 0 });
+    }
+    let (table, size, count, names) = (u64_at(0x28)?, u16_at(0x3a)?, u16_at(0x3c)?, u16_at(0x3e)?);
+    let section = |number: u64| number.checked_mul(size).and_then(|n| n.checked_add(table));
+    let wrong = NotAModule { offset: 0x28 };
+    let names_at = u64_at(section(names).and_then(|s| s.checked_add(0x18)).ok_or(wrong)?)?;
+    for number in 0..count {
+        let header = section(number).ok_or(wrong)?;
+        let name = names_at.checked_add(u32_at(header)?).ok_or(wrong)?;
+        if at(name, 9).is_ok_and(|name| name == b".modinfo\0") {
+            let field = |offset: u64| header.checked_add(offset).ok_or(wrong);
+            return at(u64_at(field(0x18)?)?, u64_at(field(0x20)?)?);
+        }
+    }
+    Err(NotAModule { offset: table })
+}
+
+/// Puts `roots` and all they depend on in an order in which each module comes after those it needs.
+///
+/// `depends_on` maps every known module to its needs; a root or need that is not in it is passed over (it is built into
+/// the kernel, or was checked before).
+pub(crate) fn load_order<'a>(
+    roots: impl IntoIterator<Item = &'a str>,
+    depends_on: &'a BTreeMap<String, Vec<String>>,
+) -> Vec<String> {
+    fn enter<'a>(
+        name: &'a str,
+        all: &'a BTreeMap<String, Vec<String>>,
+        entered: &mut BTreeSet<&'a str>,
+        order: &mut Vec<String>,
+    ) {
+        let Some(needs) = all.get(name) else { return };
+        // Entered before its needs, so that a ring of modules would end here instead of never.
+        if !entered.insert(name) {
+            return;
+        }
+        for need in needs {
+            enter(need, all, entered, order);
+        }
+        order.push(name.to_owned());
+    }
+    let (mut entered, mut order) = (BTreeSet::new(), Vec::new());
+    for root in roots {
+        enter(root, depends_on, &mut entered, &mut order);
+    }
+    order
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A module with nothing in it but its `.modinfo` section.
+    pub(crate) fn module(depends: &str) -> Vec<u8> {
+        let info = format!("license=GPL\0depends={depends}\0name=x\0");
+        let strings = b"\0.modinfo\0";
+        let mut elf = vec![0u8; 64];
+        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        let (info_at, strings_at) = (64, 64 + info.len());
+        let table = strings_at + strings.len();
+        elf[0x28..0x30].copy_from_slice(&(table as u64).to_le_bytes());
+        elf[0x3a] = 64;
+        elf[0x3c] = 3;
+        elf[0x3e] = 2;
+        elf.extend(info.as_bytes());
+        elf.extend(strings);
+        let section = |name: u32, at: usize, size: usize| {
+            let mut header = vec![0u8; 64];
+            header[..4].copy_from_slice(&name.to_le_bytes());
+            header[0x18..0x20].copy_from_slice(&(at as u64).to_le_bytes());
+            header[0x20..0x28].copy_from_slice(&(size as u64).to_le_bytes());
+            header
+        };
+        elf.extend(section(0, 0, 0));
+        elf.extend(section(1, info_at, info.len()));
+        elf.extend(section(0, strings_at, strings.len()));
+        elf
+    }
+
+    #[test]
+    fn needs_are_read_from_the_module_itself() {
+        assert_eq!(depends(&module("usbcore,scsi-mod")), Ok(vec!["usbcore".to_owned(), "scsi_mod".to_owned()]));
+        assert_eq!(depends(&module("")), Ok(vec![]));
+        let whole = module("usbcore");
+        for length in 0..whole.len() - 64 {
+            assert!(depends(&whole[..length]).is_err(), "{length} bytes");
+        }
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] = 0xff;
+            let _ = depends(&changed);
+        }
+    }
+
+    #[test]
+    fn what_is_needed_comes_first_and_once() {
+        let all: BTreeMap<String, Vec<String>> =
+            [("a", vec!["b", "builtin"]), ("b", vec!["c"]), ("c", vec![]), ("d", vec!["c"])]
+                .into_iter()
+                .map(|(name, needs)| (name.to_owned(), needs.into_iter().map(str::to_owned).collect()))
+                .collect();
+        assert_eq!(load_order(["a", "d", "absent"], &all), ["c", "b", "a", "d"]);
+        let ring = [("x".to_owned(), vec!["y".to_owned()]), ("y".to_owned(), vec!["x".to_owned()])].into();
+        assert_eq!(load_order(["x"], &ring), ["y", "x"], "a ring ends");
+    }
+
+    #[test]
+    fn names_are_the_kernels() {
+        assert_eq!(module_name("usb-storage.ko").as_deref(), Some("usb_storage"));
+        assert_eq!(module_name("xhci-hcd.ko.xz").as_deref(), Some("xhci_hcd"));
+        assert_eq!(module_name("modules.order"), None);
+    }
+}

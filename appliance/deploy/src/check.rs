@@ -1,0 +1,211 @@
+//! Whether a medium may be used: signature, dates, every file, password, policy; in this order, so that nothing is
+//! believed before it was proved.
+
+use std::time::{Duration, Instant};
+
+use platen_media::manifest::{Manifest, MediaKind, NotValid, Validity};
+use platen_media::policy::{MASK, Policy, PolicyError};
+use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::{Timestamp, envelope};
+use platen_sequence::TaskSequence;
+
+use crate::medium::{FileReport, Medium};
+use crate::refusal::Refusal;
+use crate::screen::{Mark, Screen};
+
+/// How often the password may be tried before the computer has to be started again.
+pub(crate) const PASSWORD_ATTEMPTS: u32 = 3;
+/// Problems and unexpected files named on the screen; a serial line takes 5 s for a thousand.
+const MAX_LISTED: usize = 100;
+/// Often enough to be seen moving, seldom enough for a serial line.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// A medium that passed every check.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    signed: SignedMedia,
+    /// None on media without a task sequence.
+    policy: Option<(Policy, TaskSequence)>,
+}
+
+impl Checked {
+    pub(crate) fn manifest(&self) -> &Manifest {
+        self.signed.manifest()
+    }
+}
+
+/// Checks the medium that `media_id` names; every step is shown as it ends.
+pub(crate) fn check(
+    medium: &Medium,
+    media_id: &str,
+    keys: &TrustedKeys,
+    now: impl Fn() -> Timestamp,
+    screen: &mut Screen<'_>,
+) -> Result<Checked, Refusal> {
+    let stop = |screen: &mut Screen<'_>, step: &str, refusal: Refusal| {
+        screen.step(Mark::Stop, step, &refusal.chain());
+        refusal
+    };
+
+    let signed = signature(medium, media_id, keys).map_err(|refusal| stop(screen, "Signature", refusal))?;
+    let manifest = signed.manifest();
+    screen.step(Mark::Ok, "Signature", &format!("by key {}", signed.key_id()));
+    introduce(manifest, screen);
+
+    let clock = now();
+    let valid = manifest.validity.at(clock, manifest.created);
+    valid.map_err(|reason: NotValid| stop(screen, "Validity", Refusal::NotValid(reason)))?;
+    screen.step(Mark::Ok, "Validity", &format!("the clock here says {clock}"));
+
+    let report = files(medium, manifest, screen)?;
+    let policy = policy(manifest, report, screen).map_err(|refusal| stop(screen, "Policy", refusal))?;
+    Ok(Checked { signed, policy })
+}
+
+fn signature(medium: &Medium, media_id: &str, keys: &TrustedKeys) -> Result<SignedMedia, Refusal> {
+    let (bytes, signature) = medium.signed_manifest()?;
+    let signed = SignedMedia::check(bytes, signature, keys).map_err(Refusal::Signature)?;
+    let found = &signed.manifest().id;
+    if found != media_id {
+        return Err(Refusal::OtherMedium { expected: media_id.to_owned(), found: found.clone() });
+    }
+    Ok(signed)
+}
+
+/// What medium it is, in the words of its author.
+fn introduce(manifest: &Manifest, screen: &mut Screen<'_>) {
+    let Manifest { id, kind, name, version, revision, created, .. } = manifest;
+    screen.gap();
+    screen.line(&format!("  {name}"));
+    screen.line(&format!("  medium {id}   version {version}   revision {revision}   {kind}"));
+    screen.line(&format!("  made {created}   {}", window(manifest.validity)));
+    screen.gap();
+}
+
+fn window(validity: Validity) -> String {
+    match (validity.from, validity.until) {
+        (None, None) => "valid without limit".to_owned(),
+        (Some(from), None) => format!("valid from {from}"),
+        (None, Some(until)) => format!("valid until {until}"),
+        (Some(from), Some(until)) => format!("valid {from} to {until}"),
+    }
+}
+
+fn files(medium: &Medium, manifest: &Manifest, screen: &mut Screen<'_>) -> Result<FileReport, Refusal> {
+    let count = manifest.files.len();
+    let total = mebibytes(manifest.content_bytes());
+    let mut shown: Option<Instant> = None;
+    let report = medium.check_files(manifest, |progress| {
+        if shown.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) {
+            let percent = progress.done_bytes.saturating_mul(100) / progress.total_bytes.max(1);
+            let done = mebibytes(progress.done_bytes);
+            screen.progress("Files", &format!("{percent:>3} %   {done} of {total} read and compared"));
+            shown = Some(Instant::now());
+        }
+    });
+    let bad = report.problems.len();
+    if bad > 0 {
+        screen.step(Mark::Stop, "Files", &format!("{bad} of {count} files missing, changed or unreadable"));
+        for problem in report.problems.iter().take(MAX_LISTED) {
+            screen.detail(&problem.to_string());
+        }
+        if bad > MAX_LISTED {
+            screen.detail(&format!("and {} more", bad - MAX_LISTED));
+        }
+        return Err(Refusal::Files { problems: report.problems });
+    }
+    screen.step(Mark::Ok, "Files", &format!("{count} files, {total} read and compared"));
+    let unexpected = medium.unexpected(manifest, MAX_LISTED);
+    if !unexpected.is_empty() {
+        screen.step(Mark::Note, "Files", "not part of the medium, and not used:");
+        for path in unexpected {
+            screen.detail(&path);
+        }
+    }
+    Ok(report)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// Opens the policy from the very bytes whose digest was checked, and sees that it belongs to this release.
+fn policy(
+    manifest: &Manifest,
+    report: FileReport,
+    screen: &mut Screen<'_>,
+) -> Result<Option<(Policy, TaskSequence)>, Refusal> {
+    let listed = |path: &str| manifest.files.iter().any(|file| file.path.as_str() == path);
+    let found = match (listed(envelope::POLICY_CLEAR), listed(envelope::POLICY_SEALED)) {
+        (true, true) => "both",
+        (true, false) => "one in clear",
+        (false, true) => "a sealed one",
+        (false, false) => "none",
+    };
+    let policy = match (found, manifest.password_required, report.policy) {
+        ("a sealed one", true, Some((_, bytes))) => unseal(&bytes, screen)?,
+        ("one in clear", false, Some((_, bytes))) => Policy::from_json(&bytes).map_err(Refusal::Policy)?,
+        ("none", false, _) if manifest.kind != MediaKind::StandAlone => {
+            screen.step(Mark::Ok, "Policy", "none: a medium without a task sequence");
+            return Ok(None);
+        }
+        (_, password, _) => {
+            let expected = if password { "a sealed one" } else { "one in clear" };
+            return Err(Refusal::PolicyForm { expected, found });
+        }
+    };
+    if policy.media_id != manifest.id || policy.revision != manifest.revision {
+        return Err(Refusal::PolicyOfOther {
+            expected: format!("{} revision {}", manifest.id, manifest.revision),
+            found: format!("{} revision {}", policy.media_id, policy.revision),
+        });
+    }
+    let sequence = TaskSequence::from_json(&policy.task_sequence).map_err(Refusal::Sequence)?;
+    screen.step(Mark::Ok, "Policy", &format!("for this release; task sequence {:?}", sequence.name));
+    Ok(Some((policy, sequence)))
+}
+
+/// Asks for the password, also on unattended media: they are unattended after this.
+fn unseal(sealed: &[u8], screen: &mut Screen<'_>) -> Result<Policy, Refusal> {
+    for attempt in 1..=PASSWORD_ATTEMPTS {
+        let question = match attempt {
+            1 => "Password    (US keys):".to_owned(),
+            _ => format!("Password    (attempt {attempt} of {PASSWORD_ATTEMPTS}, US keys):"),
+        };
+        let password = screen.ask_secret(&question).ok_or(Refusal::NoInput)?;
+        screen.progress("Password", "trying it; this takes a few seconds on purpose");
+        match Policy::open(sealed, &password) {
+            Ok(policy) => {
+                screen.step(Mark::Ok, "Password", "right");
+                return Ok(policy);
+            }
+            Err(PolicyError::WrongPassword) => screen.step(Mark::Stop, "Password", "wrong"),
+            Err(other) => return Err(Refusal::Policy(other)),
+        }
+    }
+    Err(Refusal::Password { attempts: PASSWORD_ATTEMPTS })
+}
+
+/// What would be run, without any secret.
+pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
+    let Some((policy, sequence)) = &checked.policy else { return };
+    screen.gap();
+    for line in sequence.outline().lines() {
+        screen.line(&format!("  {line}"));
+    }
+    for variable in &policy.variables {
+        let value = match (variable.secret, &*variable.value) {
+            (true, _) => MASK.to_owned(),
+            (false, "") => "(asked for)".to_owned(),
+            (false, value) => format!("{value:?}"),
+        };
+        screen.line(&format!("  {} = {value}", variable.name));
+    }
+    if checked.manifest().unattended {
+        screen.line("  unattended: nothing more would be asked");
+    }
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -1,0 +1,324 @@
+use std::path::{Path, PathBuf};
+
+use minisign::KeyPair;
+use platen_events::Code;
+use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, SCHEMA};
+use platen_media::policy::Variable;
+use platen_media::{Blake3, MediaPath, Sha256, VolumeLabel};
+
+use super::*;
+use crate::screen::tests::Typist;
+
+const PASSWORD: &str = "correct horse";
+const SECRET: &str = "PLANTED-SECRET";
+/// 2026-11-21T09:20:00Z and a day later.
+const CREATED: i64 = 1_795_252_800;
+const NOW: i64 = CREATED + 86_400;
+
+/// A medium in a folder, and the key it is signed with.
+struct Bench {
+    root: tempfile::TempDir,
+    pair: KeyPair,
+    manifest: Manifest,
+}
+
+fn policy() -> Policy {
+    let sequence = r#"<sequence version="3.10"><step type="SMS_TaskSequence_PartitionDiskAction" name="Partition Disk 0"
+        description=""><action>osddiskpart.exe</action></step></sequence>"#;
+    Policy {
+        media_id: "PLT00001".into(),
+        revision: 7,
+        task_sequence: TaskSequence::from_xml(sequence).expect("valid").to_json(),
+        variables: vec![
+            Variable { name: "OSDComputerName".into(), value: String::new(), secret: false },
+            Variable { name: "OSDJoinPassword".into(), value: SECRET.into(), secret: true },
+        ],
+        prestart: None,
+        operating_system_image: None,
+        driver_packages: vec![],
+        applications: vec![],
+        packages: vec![],
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(&policy(), None)
+    }
+
+    fn with(policy: &Policy, password: Option<&str>) -> Self {
+        let sealed = password.map(|password| policy.seal(password).expect("seals"));
+        let policy_path = if sealed.is_some() { envelope::POLICY_SEALED } else { envelope::POLICY_CLEAR };
+        let files = [
+            ("EFI/BOOT/BOOTX64.EFI", vec![7; 3 << 20]),
+            ("platen/content/Empty/empty.txt", vec![]),
+            ("platen/content/드라이버/네트워크.inf", b"[Version]".to_vec()),
+            (policy_path, sealed.unwrap_or_else(|| policy.to_json())),
+        ];
+        let root = tempfile::tempdir().expect("temporary folder");
+        let mut records = Vec::new();
+        let mut blob = Vec::new();
+        for (path, bytes) in files {
+            write(&root.path().join(path), &bytes);
+            let at = (!bytes.is_empty()).then_some(Location { blob: 0, offset_bytes: blob.len() as u64 });
+            blob.extend(&bytes);
+            records.push(FileRecord {
+                path: MediaPath::new(path).expect("valid"),
+                size_bytes: bytes.len() as u64,
+                blake3: Blake3::of(&bytes),
+                sha256: Sha256::of(&bytes),
+                content: 0,
+                at,
+            });
+        }
+        let size_bytes = blob.len() as u64;
+        let manifest = Manifest {
+            schema: SCHEMA,
+            id: "PLT00001".into(),
+            kind: MediaKind::StandAlone,
+            name: "Windows 11 for counters".into(),
+            version: "24.2".into(),
+            revision: 7,
+            comment: String::new(),
+            label: VolumeLabel::new("PLATEN").expect("valid"),
+            created: Timestamp::from_unix_s(CREATED),
+            validity: Validity::default(),
+            unattended: true,
+            password_required: password.is_some(),
+            size_limit_bytes: None,
+            bios: None,
+            contents: vec![Content {
+                id: "ALL".into(),
+                kind: ContentKind::Package,
+                name: "All".into(),
+                version: "1".into(),
+                size_bytes,
+            }],
+            blobs: vec![Blob { sha256: Sha256::of(&blob), size_bytes }],
+            files: records,
+            image: None,
+        };
+        let bench = Self { root, pair: KeyPair::generate_unencrypted_keypair().expect("random numbers"), manifest };
+        bench.sign();
+        bench
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Manifest)) -> &Self {
+        change(&mut self.manifest);
+        self.sign();
+        self
+    }
+
+    fn sign(&self) {
+        let bytes = self.manifest.to_json();
+        let signature = minisign::sign(None, &self.pair.sk, &*bytes, Some("test"), None).expect("signs").to_string();
+        write(&self.path(envelope::MANIFEST), &bytes);
+        write(&self.path(envelope::MANIFEST_SIGNATURE), signature.as_bytes());
+        write(&self.path(envelope::DRIVE_RECORD), b"{}");
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn keys(&self) -> TrustedKeys {
+        let text = self.pair.pk.to_box().expect("key").to_string();
+        TrustedKeys::from_texts([&*text]).expect("valid")
+    }
+
+    fn check_typing(&self, typed: &str) -> (Result<Checked, Refusal>, String) {
+        let mut typist = Typist::typing(typed);
+        let mut screen = Screen::new(&mut typist);
+        let now = || Timestamp::from_unix_s(NOW);
+        let result = check(&Medium::new(self.root.path()), "PLT00001", &self.keys(), now, &mut screen);
+        if let Ok(checked) = &result {
+            show_plan(checked, &mut screen);
+        }
+        assert!(!typist.shown.contains(SECRET) && !typist.shown.contains(PASSWORD), "{}", typist.shown);
+        (result, typist.shown)
+    }
+
+    fn refused(&self) -> (Code, String) {
+        let (result, shown) = self.check_typing("");
+        (result.expect_err("refused").code(), shown)
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(path.parent().expect("inside the medium")).expect("made");
+    std::fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn a_good_medium_is_accepted_and_its_plan_shown_without_secrets() {
+    let (result, shown) = Bench::new().check_typing("");
+    assert_eq!(result.expect("accepted").manifest().revision, 7);
+    for expected in [
+        "Windows 11 for counters",
+        "medium PLT00001   version 24.2   revision 7   stand-alone",
+        "valid without limit",
+        "4 files, 3.0 MiB read and compared",
+        "1/1 Partition Disk 0",
+        "OSDComputerName = (asked for)",
+        "OSDJoinPassword = ********",
+        "unattended",
+    ] {
+        assert!(shown.contains(expected), "{expected:?} is not shown: {shown}");
+    }
+    assert!(!shown.contains("NOTE") && !shown.contains("STOP"), "{shown}");
+}
+
+#[test]
+fn only_a_trusted_signature_over_these_bytes_counts() {
+    let bench = Bench::new();
+    let theirs = Bench::new();
+    write(&bench.path(envelope::MANIFEST), &theirs.manifest.to_json());
+    std::fs::copy(theirs.path(envelope::MANIFEST_SIGNATURE), bench.path(envelope::MANIFEST_SIGNATURE)).expect("copied");
+    assert_eq!(bench.refused().0, Code::TargetUntrusted, "another key");
+
+    let bench = Bench::new();
+    let mut bytes = bench.manifest.to_json();
+    let at = bytes.windows(10).position(|w| w == b"\"revision\"").expect("there") + 11;
+    bytes[at] = b'8';
+    write(&bench.path(envelope::MANIFEST), &bytes);
+    assert_eq!(bench.refused().0, Code::TargetUntrusted, "a changed revision");
+
+    let bench = Bench::new();
+    std::fs::remove_file(bench.path(envelope::MANIFEST_SIGNATURE)).expect("removed");
+    let (code, shown) = bench.refused();
+    assert_eq!(code, Code::TargetUntrusted, "no signature");
+    assert!(!shown.contains("Windows 11"), "nothing unsigned is shown: {shown}");
+}
+
+#[test]
+fn another_medium_than_the_boot_menus_is_refused() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.change(|m| m.id = "PLT00002".into()).refused().0, Code::TargetNoMedium);
+}
+
+#[test]
+fn dates_are_kept_and_a_wrong_clock_is_told_from_an_old_medium() {
+    let at = |s| Some(Timestamp::from_unix_s(s));
+    for (from, until, created, code) in [
+        (at(NOW + 1), None, CREATED, Code::TargetNotYet),
+        (None, at(NOW - 1), CREATED, Code::TargetExpired),
+        (None, at(NOW + 9), NOW + 1, Code::TargetClock),
+    ] {
+        let mut bench = Bench::new();
+        bench.change(|m| {
+            m.validity = Validity { from, until };
+            m.created = Timestamp::from_unix_s(created);
+        });
+        let (found, shown) = bench.refused();
+        assert_eq!(found, code, "{shown}");
+        assert!(!shown.contains("Files"), "nothing is read after that: {shown}");
+    }
+    let mut bench = Bench::new();
+    bench.change(|m| m.validity = Validity { from: at(NOW), until: at(NOW) });
+    assert!(bench.check_typing("").0.is_ok(), "both ends are part of the window");
+}
+
+#[test]
+fn every_changed_and_missing_file_is_named() {
+    let bench = Bench::new();
+    let boot = bench.path("EFI/BOOT/BOOTX64.EFI");
+    let mut bytes = std::fs::read(&boot).expect("there");
+    bytes[2 << 20] ^= 1;
+    write(&boot, &bytes);
+    write(&bench.path("platen/content/Empty/empty.txt"), b"not empty");
+    std::fs::remove_file(bench.path("platen/content/드라이버/네트워크.inf")).expect("removed");
+    let (result, shown) = bench.check_typing("");
+    let refusal = result.expect_err("refused");
+    assert_eq!(refusal.code(), Code::TargetTampered);
+    for text in [&shown, &refusal.chain()] {
+        assert!(text.contains("EFI/BOOT/BOOTX64.EFI: content changed"), "{text}");
+        assert!(text.contains("empty.txt: expected 0 bytes, found 9"), "{text}");
+        assert!(text.contains("네트워크.inf: missing"), "{text}");
+    }
+    assert!(shown.contains("3 of 4 files"), "{shown}");
+}
+
+#[test]
+fn a_folder_in_a_files_place_is_no_file() {
+    let bench = Bench::new();
+    let path = bench.path("platen/content/Empty/empty.txt");
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&path).expect("made");
+    let (code, shown) = bench.refused();
+    assert_eq!(code, Code::TargetTampered);
+    assert!(shown.contains("empty.txt: not a file"), "{shown}");
+}
+
+#[test]
+fn what_is_not_on_the_manifest_is_noted_and_systems_own_folders_are_not() {
+    let bench = Bench::new();
+    write(&bench.path("System Volume Information/IndexerVolumeGuid"), b"x");
+    write(&bench.path("EFI/extra/evil.efi"), b"x");
+    write(&bench.path("SHA256SUMS"), b"x");
+    let (result, shown) = bench.check_typing("");
+    assert!(result.is_ok());
+    assert!(shown.contains("EFI/extra/evil.efi") && !shown.contains("Indexer") && !shown.contains("SHA256"), "{shown}");
+}
+
+#[test]
+fn the_password_may_be_tried_three_times_even_when_unattended() {
+    let bench = Bench::with(&policy(), Some(PASSWORD));
+    let right = bench.check_typing(&format!("wrong\rwrong\r{PASSWORD}\r"));
+    assert!(right.0.is_ok(), "{}", right.1);
+    assert!(right.1.contains("attempt 3 of 3"), "{}", right.1);
+
+    let (result, shown) = bench.check_typing(&format!("1\r2\r3\r{PASSWORD}\r"));
+    assert_eq!(result.expect_err("refused").code(), Code::TargetPassword);
+    assert!(!shown.contains("Partition Disk"), "{shown}");
+    assert!(matches!(bench.check_typing("").0, Err(Refusal::NoInput)));
+}
+
+#[test]
+fn a_policy_of_another_release_or_form_is_refused() {
+    let mut other = policy();
+    other.revision = 6;
+    assert_eq!(Bench::with(&other, None).refused().0, Code::TargetPolicy, "an older release's");
+    other = policy();
+    other.media_id = "PLT00002".into();
+    assert_eq!(Bench::with(&other, None).refused().0, Code::TargetPolicy, "another medium's");
+    other = policy();
+    other.task_sequence = serde_json::json!({"nodes": "none"});
+    assert_eq!(Bench::with(&other, None).refused().0, Code::TargetPolicy, "no task sequence");
+
+    let mut bench = Bench::new();
+    assert_eq!(
+        bench.change(|m| m.password_required = true).refused().0,
+        Code::TargetPolicy,
+        "in clear, but promised sealed"
+    );
+    let mut bench = Bench::new();
+    assert_eq!(bench.change(|m| drop(m.files.pop())).refused().0, Code::TargetPolicy, "none at all");
+    let mut bench = Bench::new();
+    bench.change(|m| {
+        m.files.pop();
+        m.kind = MediaKind::Tree;
+    });
+    assert!(bench.check_typing("").0.is_ok(), "a tree has no task sequence");
+}
+
+#[test]
+fn claims_are_what_volumes_say_and_no_more() {
+    use crate::medium::Claim;
+    let bench = Bench::new();
+    let claim = || Medium::new(bench.root.path()).claim();
+    assert_eq!(claim(), Claim::Id("PLT00001".into()));
+    write(&bench.path(envelope::MANIFEST), b"{\"id\": 7}");
+    assert_eq!(claim(), Claim::Unreadable);
+    std::fs::remove_file(bench.path(envelope::MANIFEST)).expect("removed");
+    assert_eq!(claim(), Claim::None);
+}
+
+#[test]
+fn read_errors_alone_do_not_accuse_anybody() {
+    use crate::medium::{FileProblem, Wrong};
+    let problem = |what| FileProblem { path: "f".into(), what };
+    let unreadable = || Wrong::Unreadable(std::io::Error::other("EIO"));
+    let code = |problems| Refusal::Files { problems }.code();
+    assert_eq!(code(vec![problem(unreadable())]), Code::TargetUnreadable);
+    assert_eq!(code(vec![problem(unreadable()), problem(Wrong::Content)]), Code::TargetTampered);
+}

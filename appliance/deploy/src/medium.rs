@@ -1,0 +1,235 @@
+//! A medium as a folder: the volume that is mounted, or any folder in tests. Only ever read.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
+use platen_media::{Blake3, envelope};
+use serde::Deserialize;
+
+use crate::refusal::Refusal;
+
+/// A signature has four short lines.
+const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
+/// A policy is some task sequence and variables; more than this is none.
+pub(crate) const MAX_POLICY_BYTES: u64 = 64 << 20;
+
+/// Folders that operating systems make on every drive they see.
+const MADE_BY_SYSTEMS: [&str; 8] = [
+    "SYSTEM VOLUME INFORMATION",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    ".TRASHES",
+    ".FSEVENTSD",
+    ".SPOTLIGHT-V100",
+    ".TEMPORARYITEMS",
+    "LOST.DIR",
+];
+
+/// See the module's documentation.
+#[derive(Debug, Clone)]
+pub(crate) struct Medium {
+    root: PathBuf,
+}
+
+/// What is wrong with one file.
+#[derive(Debug)]
+pub(crate) struct FileProblem {
+    pub(crate) path: String,
+    pub(crate) what: Wrong,
+}
+
+/// How a file differs from what the manifest says.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    Missing,
+    NotAFile,
+    Size { expected_bytes: u64, found_bytes: u64 },
+    Content,
+    Unreadable(std::io::Error),
+}
+
+impl FileProblem {
+    /// Whether the drive, not the file, is to blame.
+    pub(crate) fn is_read_error(&self) -> bool {
+        matches!(self.what, Wrong::Unreadable(_))
+    }
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.what {
+            Wrong::Missing => write!(f, "{path}: missing"),
+            Wrong::NotAFile => write!(f, "{path}: not a file"),
+            Wrong::Size { expected_bytes, found_bytes } => {
+                write!(f, "{path}: expected {expected_bytes} bytes, found {found_bytes}")
+            }
+            Wrong::Content => write!(f, "{path}: content changed"),
+            Wrong::Unreadable(error) => write!(f, "{path}: can't be read ({error})"),
+        }
+    }
+}
+
+/// How far reading got.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    pub(crate) done_bytes: u64,
+    pub(crate) total_bytes: u64,
+}
+
+/// What reading every file gave.
+#[derive(Debug, Default)]
+pub(crate) struct FileReport {
+    /// In the manifest's order.
+    pub(crate) problems: Vec<FileProblem>,
+    /// The policy file, as it was when its digest was checked: it must not be read a second time.
+    pub(crate) policy: Option<(&'static str, Vec<u8>)>,
+}
+
+/// What a volume's manifest claims before anyone checked it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// No manifest there.
+    None,
+    /// A manifest for this id.
+    Id(String),
+    /// Something that can't be read as one.
+    Unreadable,
+}
+
+impl Medium {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Which medium this volume says it is; trusts nothing, proves nothing.
+    pub(crate) fn claim(&self) -> Claim {
+        #[derive(Deserialize)]
+        struct OnlyId {
+            id: String,
+        }
+        match self.read(envelope::MANIFEST, MAX_MANIFEST_BYTES) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_or(Claim::Unreadable, |only: OnlyId| Claim::Id(only.id)),
+            Err(Refusal::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Claim::None,
+            Err(_) => Claim::Unreadable,
+        }
+    }
+
+    /// The manifest's bytes and its signature.
+    pub(crate) fn signed_manifest(&self) -> Result<(Vec<u8>, String), Refusal> {
+        let manifest = self.read(envelope::MANIFEST, MAX_MANIFEST_BYTES)?;
+        let signature = self.read(envelope::MANIFEST_SIGNATURE, MAX_SIGNATURE_BYTES).map_err(|error| match error {
+            Refusal::Read { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                Refusal::NoSignature { path }
+            }
+            other => other,
+        })?;
+        Ok((manifest, String::from_utf8_lossy(&signature).into_owned()))
+    }
+
+    fn read(&self, path: &str, limit_bytes: u64) -> Result<Vec<u8>, Refusal> {
+        let path = self.root.join(path);
+        let failed = |source| Refusal::Read { path: path.clone(), source };
+        let file = File::open(&path).map_err(failed)?;
+        let found_bytes = file.metadata().map_err(failed)?.len();
+        let mut bytes = Vec::new();
+        file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > limit_bytes {
+            return Err(Refusal::TooLong { path, limit_bytes, found_bytes });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads every file the manifest lists and compares size and BLAKE3. Does not stop at the first problem.
+    pub(crate) fn check_files(&self, manifest: &Manifest, mut progress: impl FnMut(Progress)) -> FileReport {
+        let total_bytes = manifest.content_bytes();
+        let mut report = FileReport::default();
+        let mut done_bytes = 0;
+        let mut buffer = vec![0; 1 << 20];
+        for file in &manifest.files {
+            let mut kept = Vec::new();
+            let policy = [envelope::POLICY_CLEAR, envelope::POLICY_SEALED]
+                .into_iter()
+                .find(|&policy| policy == file.path.as_str() && file.size_bytes <= MAX_POLICY_BYTES);
+            let end_bytes = done_bytes + file.size_bytes;
+            let result = self.check_file(file, &mut buffer, |piece| {
+                done_bytes += piece.len() as u64;
+                if policy.is_some() {
+                    kept.extend_from_slice(piece);
+                }
+                progress(Progress { done_bytes: done_bytes.min(total_bytes), total_bytes });
+            });
+            // A file that is too short or too long must not shift the rest of the count.
+            done_bytes = end_bytes;
+            match result {
+                Ok(()) => report.policy = policy.map(|name| (name, kept)).or(report.policy),
+                Err(what) => report.problems.push(FileProblem { path: file.path.as_str().to_owned(), what }),
+            }
+        }
+        report
+    }
+
+    fn check_file(&self, record: &FileRecord, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> Result<(), Wrong> {
+        let path = self.root.join(record.path.as_str());
+        let mut file = File::open(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Wrong::Missing,
+            _ => Wrong::Unreadable(error),
+        })?;
+        let metadata = file.metadata().map_err(Wrong::Unreadable)?;
+        if !metadata.is_file() {
+            return Err(Wrong::NotAFile);
+        }
+        if metadata.len() != record.size_bytes {
+            return Err(Wrong::Size { expected_bytes: record.size_bytes, found_bytes: metadata.len() });
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut found_bytes = 0;
+        loop {
+            let got = match file.read(buffer) {
+                Ok(0) => break,
+                Ok(got) => got,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Wrong::Unreadable(error)),
+            };
+            hasher.update(&buffer[..got]);
+            found_bytes += got as u64;
+            each(&buffer[..got]);
+        }
+        if found_bytes != record.size_bytes {
+            return Err(Wrong::Size { expected_bytes: record.size_bytes, found_bytes });
+        }
+        if Blake3(*hasher.finalize().as_bytes()) == record.blake3 { Ok(()) } else { Err(Wrong::Content) }
+    }
+
+    /// Files that are on the volume but not in the manifest, at most `limit`, sorted.
+    ///
+    /// They are harmless to what the manifest covers, but whoever put them there should be asked. A folder that can't
+    /// be listed is not an error here: every listed file was read before.
+    pub(crate) fn unexpected(&self, manifest: &Manifest, limit: usize) -> Vec<String> {
+        let known: HashSet<String> =
+            manifest.files.iter().map(|file| file.path.as_str()).chain(envelope::ALL).map(str::to_uppercase).collect();
+        let mut found = Vec::new();
+        let mut open = vec![String::new()];
+        while let Some(folder) = open.pop() {
+            let Ok(entries) = std::fs::read_dir(self.root.join(&folder)) else { continue };
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                let folded = path.to_uppercase();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    if !MADE_BY_SYSTEMS.contains(&&*folded) {
+                        open.push(path);
+                    }
+                } else if !known.contains(&folded) && found.len() < limit {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
