@@ -1,1 +1,4 @@
-//! The outside view: the programs driven on image files.
+//! The outside view: the real programs, driven on image files, judged by tools that are not ours.
+
+mod common;
+mod workspace;

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use platen_cache::CachedMedia;
+use platen_cache::{CacheError, CachedMedia, MediaRef};
 use platen_device::{OpenedDrive, open_for_reading, open_for_writing};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
 use platen_engine::{Clock, Context, ReadDrive, SystemClock, write_drive};
-use platen_events::{DriveRef, Outcome};
+use platen_events::{Code, DriveRef, Outcome};
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
 use serde_json::json;
@@ -22,7 +22,7 @@ use crate::verbs::cache;
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let keys = TrustedKeys::load(&places.trust)?;
-    let media = cache::open(&places.cache)?.load(&options.medium, &keys)?;
+    let media = load(places, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
         (Some(drive), _) => shape_of(&open_for_reading(drive)?),
         (None, size) => DriveShape { size_bytes: size.unwrap_or(0), sector_bytes: options.sector_size },
@@ -51,7 +51,7 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Output) -> Result
         .map_err(|error| Failure::new(Exit::Machine, error))?;
 
     let keys = TrustedKeys::load(&places.trust)?;
-    let media = cache::open(&places.cache)?.load(&options.medium, &keys)?;
+    let media = load(places, &options.medium, &keys)?;
     let mut jobs = prepare(&media, options)?;
     let ledger = open_ledger(&places.ledger)?;
 
@@ -113,8 +113,26 @@ fn prepare(media: &CachedMedia, options: &WriteOptions) -> Result<Vec<(OpenedDri
     Err(Failure::new(exit, format!("nothing was written: {}", texts.join("\n        "))))
 }
 
+/// A medium that may be written now: signature, version floor and content are checked here.
+fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
+    cache::open(&places.cache)?.load(medium, keys).map_err(|error| {
+        let code = match &error {
+            CacheError::Signature { .. } => Some(Code::NotTrusted),
+            CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
+            CacheError::Missing { .. } => Some(Code::CacheMissing),
+            CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match code {
+            Some(code) => coded(code, failure),
+            None => failure,
+        }
+    })
+}
+
 /// The operator's code in front of an error.
-fn coded(code: platen_events::Code, failure: Failure) -> Failure {
+fn coded(code: Code, failure: Failure) -> Failure {
     let text = format!("{code}  {}", failure.text());
     Failure::new(failure.exit, text)
 }
