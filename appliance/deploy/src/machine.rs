@@ -139,24 +139,34 @@ fn prepare() -> Result<(), String> {
 fn load_modules(screen: &mut Screen<'_>) {
     screen.progress("Drivers", "loading");
     let order = std::fs::read_to_string(format!("{MODULES}/order")).unwrap_or_default();
-    let (mut loaded, mut failed) = (0, Vec::new());
+    let (mut loaded, mut not_needed, mut failed) = (0, 0, Vec::new());
     for line in order.lines() {
         let (name, parameters) = line.split_once(' ').unwrap_or((line, ""));
         match load_module(name, parameters) {
-            Ok(()) | Err(Errno::EEXIST | Errno::ENODEV) => loaded += 1,
-            Err(error) => failed.push(format!("{name}: {}", error.desc())),
+            Ok(()) => loaded += 1,
+            Err(LoadError::Kernel(Errno::EEXIST)) => loaded += 1,
+            Err(LoadError::Kernel(Errno::ENODEV)) => not_needed += 1,
+            // It needs one that found no hardware and went away again.
+            Err(LoadError::Kernel(Errno::ENOENT)) if not_needed > 0 => not_needed += 1,
+            Err(LoadError::Kernel(error)) => failed.push(format!("{name}: {}", error.desc())),
+            Err(LoadError::File(error)) => failed.push(format!("{name}: {error}")),
         }
     }
-    screen.step(Mark::Ok, "Drivers", &format!("{loaded} of {} modules", order.lines().count()));
+    screen.step(Mark::Ok, "Drivers", &format!("{loaded} modules loaded, {not_needed} without their hardware"));
     for failure in failed {
         screen.step(Mark::Note, "Drivers", &failure);
     }
 }
 
-fn load_module(name: &str, parameters: &str) -> Result<(), Errno> {
-    let file = File::open(format!("{MODULES}/{name}")).map_err(|_| Errno::ENOENT)?;
-    let parameters = std::ffi::CString::new(parameters).map_err(|_| Errno::EINVAL)?;
-    finit_module(&file, &parameters, ModuleInitFlags::empty())
+enum LoadError {
+    File(std::io::Error),
+    Kernel(Errno),
+}
+
+fn load_module(name: &str, parameters: &str) -> Result<(), LoadError> {
+    let file = File::open(format!("{MODULES}/{name}")).map_err(LoadError::File)?;
+    let parameters = std::ffi::CString::new(parameters).map_err(|_| LoadError::Kernel(Errno::EINVAL))?;
+    finit_module(&file, &parameters, ModuleInitFlags::empty()).map_err(LoadError::Kernel)
 }
 
 /// The last `platen.media=` among the kernel's arguments, as the kernel itself lets the last of its own count.
@@ -194,8 +204,12 @@ struct Volume {
 fn find_medium(id: &str, screen: &mut Screen<'_>) -> Result<Found, Refusal> {
     let started = Instant::now();
     let mut second_best: Option<(Instant, String)> = None;
+    let mut shown_s = None;
     loop {
-        screen.progress("Medium", &format!("looking for {id} ... {} s", started.elapsed().as_secs()));
+        let waited_s = started.elapsed().as_secs();
+        if shown_s.replace(waited_s) != Some(waited_s) {
+            screen.progress("Medium", &format!("looking for {id}, {waited_s} s"));
+        }
         let mut seen = Vec::new();
         for volume in volumes(Path::new("/sys/class/block")) {
             if !looks_like_fat(&volume.name) {
