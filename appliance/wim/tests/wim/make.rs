@@ -1,98 +1,11 @@
-//! Every WIM made here is judged by `wimlib-imagex` (Debian wimtools), and every refusal is tried.
+//! Every WIM made here is judged by `wimlib-imagex` (Debian wimtools).
 
-#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
-
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use platen_wim::{WimError, apply, capture, export_non_solid, info, split, verify};
-use tempfile::TempDir;
 
-/// The outside judge.
-fn imagex(arguments: &[&str]) -> bool {
-    let output = Command::new("wimlib-imagex").args(arguments).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    output.status.success() && !text.contains("[WARNING]") && !text.contains("[ERROR]")
-}
-
-fn str(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// Bytes that don't compress, the same for the same seed.
-fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..size).map(|_| next()).collect()
-}
-
-/// Twelve files of up to 1 MiB, a folder without files, an empty file, a link.
-fn make_tree(dir: &Path) -> PathBuf {
-    let tree = dir.join("tree");
-    fs::create_dir_all(tree.join("Windows/System32/empty")).unwrap();
-    for number in 0..12_u64 {
-        let mut bytes = noise(number, 100_000 + 80_000 * number as usize);
-        bytes.extend(vec![b'a'; 50_000]);
-        fs::write(tree.join(format!("Windows/System32/file {number}.dll")), bytes).unwrap();
-    }
-    fs::write(tree.join("nothing.txt"), "").unwrap();
-    fs::write(tree.join("gr\u{fc}n \u{1f4be}.txt"), "unicode").unwrap();
-    std::os::unix::fs::symlink("nothing.txt", tree.join("link")).unwrap();
-    tree
-}
-
-/// All below a folder: content, or the target of a link.
-fn snapshot(tree: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    let mut waiting = vec![tree.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            let kind = fs::symlink_metadata(&path).unwrap().file_type();
-            let content = if kind.is_symlink() {
-                Some(fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes())
-            } else if kind.is_dir() {
-                waiting.push(path.clone());
-                None
-            } else {
-                Some(fs::read(&path).unwrap())
-            };
-            found.insert(path.strip_prefix(tree).unwrap().to_owned(), content);
-        }
-    }
-    found
-}
-
-struct Bench {
-    dir: TempDir,
-    tree: PathBuf,
-    wim: PathBuf,
-}
-
-fn bench() -> Bench {
-    let dir = tempfile::tempdir().unwrap();
-    let tree = make_tree(dir.path());
-    let wim = dir.path().join("install.wim");
-    capture(&tree, &wim, "Platen test").unwrap();
-    Bench { dir, tree, wim }
-}
-
-fn solid(bench: &Bench) -> PathBuf {
-    let path = bench.dir.path().join("install.esd");
-    assert!(imagex(&["capture", str(&bench.tree), str(&path), "Platen solid", "--solid", "--boot"]));
-    path
-}
-
-fn quiet() -> impl FnMut(u64, u64) {
-    |_, _| {}
-}
+use crate::support::{bench, imagex, quiet, snapshot, solid, str};
 
 #[test]
 fn a_captured_tree_applied_by_imagex_is_the_same() {

@@ -1,0 +1,7 @@
+//! platen-wim against `wimlib-imagex`, and against damage.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
+
+mod damage;
+mod make;
+mod support;
