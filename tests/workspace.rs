@@ -73,7 +73,10 @@ fn crates_depend_only_on_what_the_table_allows() {
     for (package, dependencies) in &found {
         let permitted = allowed.get(&**package).unwrap_or_else(|| panic!("{package} is not in the table"));
         for dependency in dependencies.iter().filter(|name| name.starts_with("platen")) {
-            assert!(permitted.contains(&&**dependency), "{package} -> {dependency} is not in the table of allowed edges");
+            assert!(
+                permitted.contains(&&**dependency),
+                "{package} -> {dependency} is not in the table of allowed edges"
+            );
         }
         for (library, users) in RESERVED {
             let uses = dependencies.contains(*library);

@@ -32,7 +32,13 @@ pub struct Places {
     #[arg(long, global = true, env = "PLATEN_TRUST", default_value = "/etc/platen/keys", value_name = "PATH")]
     pub trust: PathBuf,
     /// Ledger of every drive written here
-    #[arg(long, global = true, env = "PLATEN_LEDGER", default_value = "/var/lib/platen/ledger.db", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "PLATEN_LEDGER",
+        default_value = "/var/lib/platen/ledger.db",
+        value_name = "FILE"
+    )]
     pub ledger: PathBuf,
     /// Name of this station, for drive records and the ledger
     #[arg(long, global = true, env = "PLATEN_STATION", default_value = "station", value_name = "NAME")]

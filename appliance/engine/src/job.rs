@@ -1,5 +1,5 @@
 //! One drive from plan to ledger. Whoever has many drives calls this once for each, on a thread of its own: nothing
-//! is shared between drives but the page cache, the ledger and the report of events.
+//! is shared between drives but the reading of the content, the ledger and the report of events.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +12,7 @@ use crate::drive::Drive;
 use crate::ledger::{Ledger, NewEntry};
 use crate::plan::WritePlan;
 use crate::record::DriveRecord;
+use crate::shared::Sources;
 use crate::write::{SealedDrive, WriteError, write};
 
 /// What a job is given besides plan and drive.
@@ -21,6 +22,8 @@ pub struct Context<'a> {
     pub report: &'a dyn Fn(Event),
     /// Set to stop as soon as possible.
     pub cancelled: &'a AtomicBool,
+    /// Where drives that get the same content share its reading.
+    pub sources: &'a Sources,
     /// This station's name, for drive record and ledger.
     pub station: &'a str,
     drive: DriveRef,
@@ -35,8 +38,9 @@ impl<'a> Context<'a> {
         clock: &'a dyn Clock,
         report: &'a dyn Fn(Event),
         cancelled: &'a AtomicBool,
+        sources: &'a Sources,
     ) -> Self {
-        Self { clock, report, cancelled, station, drive, last_report: Cell::new(None) }
+        Self { clock, report, cancelled, sources, station, drive, last_report: Cell::new(None) }
     }
 
     pub(crate) fn started(&self, step: Step, total_bytes: u64) {

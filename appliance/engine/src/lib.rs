@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod plan;
 pub mod record;
 pub mod report;
+mod shared;
 mod source;
 mod spans;
 pub mod write;
@@ -27,8 +28,9 @@ pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive};
 pub use job::{Context, write_drive};
+pub use shared::Sources;
 pub use source::SourceError;
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count
-/// (facts: 64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.
-pub const PIECE_BYTES: usize = 4 << 20;
+/// (64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.
+pub const PIECE_BYTES: usize = 2 << 20;

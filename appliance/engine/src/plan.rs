@@ -58,7 +58,7 @@ pub struct WritePlan {
     shape: DriveShape,
     scheme: Option<Scheme>,
     ids: DriveIds,
-    payload: Vec<PlannedExtent>,
+    payload: Arc<[PlannedExtent]>,
     seal: Vec<PlannedExtent>,
     invalidate: Vec<Range<u64>>,
     free_bytes: u64,
@@ -238,7 +238,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     zero(&mut extents, tail_start, shape.size_bytes);
 
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
-    let (seal, payload) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
+    let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
     let head = shape.size_bytes.min(1 << 20);
     let mut invalidate: Vec<Range<u64>> = std::iter::once(0..head).collect();
     if shape.size_bytes > 2 << 20 {
@@ -249,7 +249,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
         shape,
         scheme: None,
         ids,
-        payload,
+        payload: payload.into(),
         seal,
         invalidate,
         free_bytes: shape.size_bytes - image.size_bytes,
@@ -359,6 +359,12 @@ impl WritePlan {
     /// Room left in the file system, or behind the image.
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes
+    }
+
+    /// What stands at a place of the payload, for messages.
+    pub(crate) fn name_at(&self, offset_bytes: u64) -> String {
+        let after = self.payload.partition_point(|extent| extent.offset_bytes <= offset_bytes);
+        self.payload[..after].last().map_or_else(String::new, |extent| self.name_of(&extent.source))
     }
 
     /// What an extent is, for messages and maps.

@@ -4,9 +4,11 @@
 //! failure wipes it again (which a drive that is gone or dying may refuse; it has no table then either, unless it
 //! failed in the very last write).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use platen_events::{Code, Step};
+use platen_media::Blake3;
 use platen_media::manifest::NotValid;
 use tracing::warn;
 
@@ -17,6 +19,7 @@ use crate::drive::{Drive, DriveError, ReadDrive};
 use crate::job::Context;
 use crate::plan::{PlannedExtent, WritePlan};
 use crate::record::DriveRecord;
+use crate::shared::Tap;
 use crate::source::{PlanReader, SourceError};
 use crate::spans::pieces;
 
@@ -31,7 +34,7 @@ pub enum WriteError {
     Differs { step: Step, source: Differs },
     /// The station's own content can't be read or is damaged.
     #[error("content")]
-    Content(#[source] SourceError),
+    Content(#[source] Arc<SourceError>),
     /// The medium's window closed between planning and writing.
     #[error("medium {name}")]
     NotValid { name: String, source: NotValid },
@@ -50,7 +53,7 @@ impl WriteError {
             Self::Drive { source, .. } => source.code(),
             Self::Differs { step: Step::Seal, .. } => Code::SealFailed,
             Self::Differs { .. } => Code::ReadBackDiffers,
-            Self::Content(SourceError::Damaged { .. }) => Code::CacheDamaged,
+            Self::Content(error) if matches!(**error, SourceError::Damaged { .. }) => Code::CacheDamaged,
             Self::Content(_) => Code::CacheMissing,
             Self::NotValid { source: NotValid::Expired { .. }, .. } => Code::Expired,
             Self::NotValid { .. } => Code::NotYetValid,
@@ -97,6 +100,7 @@ impl Drop for Armed<'_> {
 /// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
 pub struct WrittenDrive<'a> {
     armed: Armed<'a>,
+    tap: Tap,
     written_bytes: u64,
 }
 
@@ -135,29 +139,41 @@ pub fn write<'a>(
     armed.disarm().map_err(|source| WriteError::Drive { step: Step::Prepare, source })?;
 
     context.started(Step::Write, total_bytes);
-    let mut reader = PlanReader::new(plan, plan.payload());
-    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    let mut tap = context.sources.tap(plan);
     let mut written_bytes = 0;
-    for piece in pieces(plan.payload()) {
+    for index in 0..tap.len() {
         stop_if_cancelled(context)?;
-        let bytes = &mut buffer[..piece.len];
-        reader.read(piece, bytes, &[]).map_err(WriteError::Content)?;
+        let loaded = tap.load(index).map_err(WriteError::Content)?;
         let failed = |source| WriteError::Drive { step: Step::Write, source };
-        armed.drive.write_at(piece.offset_bytes, bytes).map_err(failed)?;
-        written_bytes += piece.len as u64;
+        armed.drive.write_at(loaded.piece.offset_bytes, loaded.bytes()).map_err(failed)?;
+        written_bytes += loaded.piece.len as u64;
         context.progress(Step::Write, written_bytes, total_bytes);
     }
     armed.drive.flush().map_err(|source| WriteError::Drive { step: Step::Write, source })?;
-    Ok(WrittenDrive { armed, written_bytes })
+    Ok(WrittenDrive { armed, tap, written_bytes })
 }
 
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { armed, written_bytes } = self;
+        let Self { armed, mut tap, written_bytes } = self;
         context.started(Step::Verify, written_bytes);
-        let plan = armed.plan;
-        let verified_bytes = read_back(armed.drive, plan, plan.payload(), &[], Step::Verify, context)?;
+        let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+        let mut verified_bytes = 0;
+        for index in 0..tap.len() {
+            stop_if_cancelled(context)?;
+            let piece = tap.piece(index);
+            let found = &mut buffer[..piece.len];
+            poison(found);
+            let failed = |source| WriteError::Drive { step: Step::Verify, source };
+            armed.drive.read_at(piece.offset_bytes, found).map_err(failed)?;
+            if Blake3::of(found) != tap.digest(index) {
+                let source = differs(armed.plan, &mut tap, index, found)?;
+                return Err(WriteError::Differs { step: Step::Verify, source });
+            }
+            verified_bytes += piece.len as u64;
+            context.progress(Step::Verify, verified_bytes, written_bytes);
+        }
         Ok(VerifiedDrive { armed, written_bytes, verified_bytes })
     }
 }
@@ -184,7 +200,7 @@ impl<'a> VerifiedDrive<'a> {
             let mut reader = PlanReader::new(plan, extents);
             for piece in pieces(extents) {
                 let bytes = &mut buffer[..piece.len];
-                reader.read(piece, bytes, &record).map_err(WriteError::Content)?;
+                reader.read(piece, bytes, &record).map_err(|error| WriteError::Content(Arc::new(error)))?;
                 armed.drive.write_at(piece.offset_bytes, bytes).map_err(failed)?;
                 written_bytes += piece.len as u64;
             }
@@ -224,14 +240,30 @@ fn read_back(
     for piece in pieces(extents) {
         stop_if_cancelled(context)?;
         let bytes = &mut buffer[..piece.len];
-        // A read that moves nothing must not leave the last piece's bytes to be compared.
-        bytes.fill(0xa5);
+        poison(bytes);
         drive.read_at(piece.offset_bytes, bytes).map_err(|source| WriteError::Drive { step, source })?;
         check.check(piece, bytes).map_err(|source| WriteError::Differs { step, source })?;
         done_bytes += piece.len as u64;
         context.progress(step, done_bytes, total_bytes);
     }
     Ok(done_bytes)
+}
+
+/// A read that moves nothing must not leave the last piece's bytes to be compared: one word of every sector is made
+/// what no sensible content has there.
+fn poison(bytes: &mut [u8]) {
+    for sector in bytes.chunks_mut(512) {
+        let len = sector.len().min(8);
+        sector[..len].copy_from_slice(&[0xa5, 0x5a, 0x3c, 0xc3, 0x96, 0x69, 0xf0, 0x0f][..len]);
+    }
+}
+
+/// Where a piece that hashes wrong differs first.
+fn differs(plan: &WritePlan, tap: &mut Tap, index: usize, found: &[u8]) -> Result<Differs, WriteError> {
+    let expected = tap.load(index).map_err(WriteError::Content)?;
+    let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
+    let offset_bytes = expected.piece.offset_bytes + at as u64;
+    Ok(Differs { offset_bytes, name: plan.name_at(offset_bytes) })
 }
 
 fn stop_if_cancelled(context: &Context<'_>) -> Result<(), WriteError> {

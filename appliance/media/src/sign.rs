@@ -147,7 +147,7 @@ fn key_number(line: &str) -> Option<String> {
 /// A manifest whose signature was checked against trusted keys, with the very bytes that were checked.
 #[derive(Debug, Clone)]
 pub struct SignedMedia {
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     manifest_bytes: Arc<[u8]>,
     signature: String,
     key_id: String,
@@ -162,7 +162,7 @@ impl SignedMedia {
     ) -> Result<Self, SignError> {
         let manifest_bytes = manifest_bytes.into();
         let key_id = keys.check(envelope::MANIFEST, &manifest_bytes, &signature)?;
-        let manifest = Manifest::from_json(&manifest_bytes).map_err(SignError::Manifest)?;
+        let manifest = Arc::new(Manifest::from_json(&manifest_bytes).map_err(SignError::Manifest)?);
         Ok(Self { manifest, manifest_bytes, signature, key_id })
     }
 

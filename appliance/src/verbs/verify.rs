@@ -10,7 +10,7 @@ use platen_device::{OpenedDrive, WindowReader, open_for_reading, sandbox};
 use platen_engine::examine::{self, Depth, Examination};
 use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Context, ReadDrive, SystemClock};
+use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock};
 use platen_events::{Code, Event};
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
@@ -56,7 +56,10 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
             })
         };
         let threads: Vec<_> = drives.into_iter().map(one).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     let mut all_good = true;
     for (path, report) in options.drives.iter().zip(reports) {
@@ -91,10 +94,8 @@ fn check(drive: &mut OpenedDrive, depth: Depth, keys: &TrustedKeys) -> Result<Re
         arguments.push("--names-only");
     }
     let handle = drive.try_clone_file().map_err(machine)?;
-    let unreadable = |text: String| Report {
-        problems: vec![Problem { code: Code::ReadFailed, text }],
-        ..Report::default()
-    };
+    let unreadable =
+        |text: String| Report { problems: vec![Problem { code: Code::ReadFailed, text }], ..Report::default() };
     let found: Examination = match sandbox::examine(&program, &arguments, handle) {
         Ok(answer) => serde_json::from_slice(&answer).map_err(|error| Failure::new(Exit::Machine, error))?,
         Err(error @ sandbox::SandboxError::Died { .. }) => return Ok(unreadable(chain(&error))),
@@ -111,8 +112,8 @@ fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia) -> 
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
     let clock = SystemClock::new();
     let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, clock.now())?;
-    let (ignore, running) = (|_: Event| {}, AtomicBool::new(false));
-    let context = Context::new(drive.facts().drive.clone(), "", &clock, &ignore, &running);
+    let (ignore, running, sources) = (|_: Event| {}, AtomicBool::new(false), Sources::new());
+    let context = Context::new(drive.facts().drive.clone(), "", &clock, &ignore, &running, &sources);
     let mut report = Report::default();
     match platen_engine::write::compare(&plan, drive, &context) {
         Ok(checked_bytes) => {

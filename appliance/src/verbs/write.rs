@@ -9,13 +9,13 @@ use platen_cache::{CacheError, CachedMedia, MediaRef};
 use platen_device::{OpenedDrive, open_for_reading, open_for_writing};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
-use platen_engine::{Clock, Context, ReadDrive, SystemClock, write_drive};
+use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock, write_drive};
 use platen_events::{Code, DriveRef, Outcome};
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
 use serde_json::json;
 
-use crate::args::{PlanOptions, Places, WriteOptions};
+use crate::args::{Places, PlanOptions, WriteOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::{DriveBoard, Output, human_bytes, table};
 use crate::verbs::cache;
@@ -38,7 +38,8 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
         "payload_extents": plan.payload().len(), "seal_extents": plan.seal().len(), "map": map,
     });
     output.result(&value, || {
-        let lines = map.iter().flatten().map(|(set, offset, len, name)| format!("{set:<8}{offset:#014x} {len:>12}  {name}"));
+        let lines =
+            map.iter().flatten().map(|(set, offset, len, name)| format!("{set:<8}{offset:#014x} {len:>12}  {name}"));
         std::iter::once(plan.to_string()).chain(lines).collect::<Vec<_>>().join("\n")
     });
     Ok(ExitCode::SUCCESS)
@@ -65,22 +66,26 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Output) -> Result
     let drives: Vec<DriveRef> = jobs.iter().map(|(drive, _)| drive.facts().drive.clone()).collect();
     let board = DriveBoard::new(output, &drives);
     let clock = SystemClock::new();
+    let sources = Sources::new();
     // One thread for each drive, and nothing shared that one drive could hold up: a drive that hangs for a minute in
     // a reset is felt by nobody else.
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .iter_mut()
             .map(|(drive, plan)| {
-                let (board, ledger, clock, cancelled) = (&board, &ledger, &clock, &*cancelled);
+                let (board, ledger, clock, cancelled, sources) = (&board, &ledger, &clock, &*cancelled, &sources);
                 scope.spawn(move || {
                     let report = |event| board.show(&event);
                     let drive_ref = drive.facts().drive.clone();
-                    let context = Context::new(drive_ref, &places.station, clock, &report, cancelled);
+                    let context = Context::new(drive_ref, &places.station, clock, &report, cancelled, sources);
                     write_drive(plan, drive, ledger, &context)
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     summary(&drives, &outcomes, ledger.path(), output);
     let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed { .. }));
@@ -120,7 +125,9 @@ fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<Cached
             CacheError::Signature { .. } => Some(Code::NotTrusted),
             CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
             CacheError::Missing { .. } => Some(Code::CacheMissing),
-            CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),
+            CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => {
+                Some(Code::CacheDamaged)
+            }
             _ => None,
         };
         let failure = Failure::from(error);

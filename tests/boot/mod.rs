@@ -1,0 +1,31 @@
+//! Boots written drives in QEMU, under BIOS, UEFI and UEFI with Secure Boot, and reads what `platen-deploy` says.
+//!
+//! Nothing is installed, mounted or looped, and no root is needed: a drive is an image file behind an emulated USB
+//! port. `PLATEN_BOOTS=no` leaves these tests out, which each of them then says.
+
+mod cases;
+mod machine;
+
+pub(crate) use machine::{Firmware, Machine, Options};
+
+/// The password of [`Variant::MbrWithPassword`].
+pub(crate) const PASSWORD: &str = "insecure test password 7";
+
+/// The written drives that the cases need, from `crate::common::drive`.
+///
+/// All of them: kind stand-alone, id [`MEDIA_ID`], made now, valid until some day before [`AFTER_THE_END`], signed with
+/// the key that the boot image trusts. Never written to by a test: changed copies are made of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Variant {
+    Mbr,
+    Gpt,
+    /// Its policy is sealed with [`PASSWORD`].
+    MbrWithPassword,
+}
+
+/// Id of the medium on every variant.
+pub(crate) const MEDIA_ID: &str = "PLT00001";
+/// A time at which every variant has expired, as QEMU's clock takes it.
+pub(crate) const AFTER_THE_END: &str = "2098-01-01T00:00:00";
+/// A time before any of them was made.
+pub(crate) const BEFORE_IT_WAS_MADE: &str = "2001-01-01T00:00:00";

@@ -1,0 +1,185 @@
+//! Outside judges on drives the program wrote: their word counts, not our own reader's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::common::{Station, tool};
+
+/// Every file below `folder`: path and bytes.
+fn read_tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn walk(folder: &Path, top: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).expect("lists") {
+            let path = entry.expect("lists").path();
+            if path.is_dir() {
+                walk(&path, top, found);
+            } else {
+                let name = path.strip_prefix(top).expect("below").to_str().expect("UTF-8").to_owned();
+                found.insert(name, std::fs::read(&path).expect("reads"));
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+fn copy_off(drive: &str, to: &Path) {
+    std::fs::create_dir(to).expect("folder");
+    // mcopy's exit status means nothing (it is 0 when a file did not fit); what came off is compared.
+    tool("mcopy", &["-s", "-p", "-m", "-i", &format!("{drive}@@1048576"), "::/*", to.to_str().expect("UTF-8")]);
+}
+
+#[test]
+fn a_written_drive_satisfies_every_judge() {
+    let station = Station::with_medium();
+    for scheme in ["mbr", "gpt"] {
+        let drive = station.drive(&format!("{scheme}.img"), 128);
+        station.platen(&["write", "TREE", &drive, "--scheme", scheme]).expect(0);
+
+        // The partition as a file of its own, for fsck.fat.
+        let volume = station.text(&format!("{scheme}.fat"));
+        let bytes = std::fs::read(&drive).expect("reads");
+        std::fs::write(&volume, &bytes[1 << 20..126 << 20]).expect("writes");
+        let fsck = tool("fsck.fat", &["-n", "-v", &volume]);
+        // The file is cut at a whole MiB, as the partition is.
+        assert_eq!(fsck.status, 0, "{}{}", fsck.stdout, fsck.stderr);
+        let verify = tool("sfdisk", &["--verify", &drive]).expect(0);
+        let problems = ["rror", "verlap", "arning"];
+        let said = verify.stdout.replace("No errors detected", "");
+        assert!(!problems.iter().any(|p| said.contains(p) || verify.stderr.contains(p)), "{verify:?}");
+        if scheme == "gpt" {
+            let sgdisk = tool("sgdisk", &["-v", &drive]).expect(0);
+            assert!(sgdisk.stdout.contains("No problems found"), "{sgdisk:?}");
+        }
+
+        let off = station.path(&format!("{scheme}-off"));
+        copy_off(&drive, &off);
+        let mut found = read_tree(&off);
+        for (name, bytes) in read_tree(&station.path("tree")) {
+            assert!(found.remove(&name).as_ref() == Some(&bytes), "{name} came off differently");
+        }
+        let rest: Vec<&String> = found.keys().collect();
+        let envelope = ["SHA256SUMS", "SHA256SUMS.minisig", "platen/drive.json", "platen/manifest.json"];
+        assert!(envelope.iter().all(|name| found.contains_key(*name)), "{rest:?}");
+
+        let key = station.text("trusted/test-insecure.pub");
+        for signed in ["SHA256SUMS", "platen/manifest.json"] {
+            let file = off.join(signed);
+            tool("minisign", &["-V", "-p", &key, "-m", file.to_str().expect("UTF-8")]).expect(0);
+        }
+        let sums = format!("cd '{}' && sha256sum --check --strict SHA256SUMS", off.display());
+        tool("sh", &["-c", &sums]).expect(0);
+
+        // Controls: the judges see a change.
+        std::fs::write(off.join("readme.txt"), b"hellO\n").expect("writes");
+        assert_ne!(tool("sh", &["-c", &sums]).status, 0);
+        let mut damaged = bytes;
+        let fat = (1 << 20) + 512 * u16::from_le_bytes([damaged[(1 << 20) + 14], damaged[(1 << 20) + 15]]) as usize;
+        damaged[fat + 12..fat + 16].copy_from_slice(&[9, 9, 0, 0]);
+        std::fs::write(&volume, &damaged[1 << 20..126 << 20]).expect("writes");
+        assert_ne!(tool("fsck.fat", &["-n", &volume]).status, 0);
+    }
+}
+
+#[test]
+fn two_drives_of_one_medium_have_different_numbers() {
+    let station = Station::with_medium();
+    let (a, b) = (station.drive("a.img", 128), station.drive("b.img", 128));
+    station.platen(&["write", "TREE", &a, &b]).expect(0);
+    let number = |drive: &str, at: usize| std::fs::read(drive).expect("reads")[at..at + 4].to_vec();
+    assert_ne!(number(&a, 440), number(&b, 440), "disk signature");
+    assert_ne!(number(&a, (1 << 20) + 67), number(&b, (1 << 20) + 67), "volume serial");
+    station.platen(&["verify", &a, &b]).expect(0);
+}
+
+#[test]
+fn the_cache_and_the_layout_are_read_by_skopeo() {
+    let station = Station::with_medium();
+    for folder in ["layout", "cache"] {
+        let reference = format!("oci:{}:TREE-r1", station.text(folder));
+        let inspected = tool("skopeo", &["inspect", "--raw", &reference]).expect(0);
+        assert!(inspected.stdout.contains("application/vnd.platen.media.v1"), "{}", inspected.stdout);
+        tool("skopeo", &["inspect", &reference]).expect(0);
+    }
+    let copy = format!("oci:{}:TREE-r1", station.text("copy"));
+    tool("skopeo", &["copy", &format!("oci:{}:TREE-r1", station.text("cache")), &copy]).expect(0);
+}
+
+#[test]
+fn what_was_written_is_found_again_by_verify_and_inspect() {
+    let station = Station::with_medium();
+    let drive = station.drive("drive.img", 128);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+    let inspected = station.platen(&["inspect", &drive]).expect(0);
+    for shown in ["TREE-r1", "Test tree", "version    1.0", "signed by", "MBR"] {
+        assert!(inspected.stdout.contains(shown), "{shown:?} is not in\n{}", inspected.stdout);
+    }
+    let volume = format!("{drive}@@1048576");
+
+    // Folders an operating system adds are named, not refused.
+    std::fs::write(station.path("IndexerVolumeGuid"), "{0}").expect("writes");
+    tool("mmd", &["-i", &volume, "::/System Volume Information"]).expect(0);
+    let guid = station.text("IndexerVolumeGuid");
+    tool("mcopy", &["-i", &volume, &guid, "::/System Volume Information/"]).expect(0);
+    let verified = station.platen(&["verify", &drive]).expect(0);
+    assert!(verified.stdout.contains("System Volume Information"), "{}", verified.stdout);
+
+    // A foreign file, a changed file and a missing file are named.
+    let foreign = station.text("foreign.txt");
+    std::fs::write(&foreign, "x").expect("writes");
+    tool("mcopy", &["-i", &volume, &foreign, "::/EVIL.EXE"]).expect(0);
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("EVIL.EXE") && refused.stdout.contains("P-V-004"), "{}", refused.stdout);
+    tool("mdel", &["-i", &volume, "::/EVIL.EXE"]).expect(0);
+    station.platen(&["verify", &drive]).expect(0);
+    tool("mcopy", &["-o", "-i", &volume, &foreign, "::/readme.txt"]).expect(0);
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("readme.txt"), "{}", refused.stdout);
+    tool("mdel", &["-i", &volume, "::/readme.txt"]).expect(0);
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("readme.txt: missing"), "{}", refused.stdout);
+
+    let blank = station.drive("blank.img", 64);
+    let none = station.platen(&["verify", &blank]).expect(1);
+    assert!(none.stdout.contains("P-V-003"), "{}", none.stdout);
+}
+
+#[test]
+fn raw_images_are_written_and_compared_whole() {
+    let station = Station::new();
+    let mut image = vec![0u8; 40 << 20];
+    for (n, byte) in image[..3 << 20].iter_mut().enumerate() {
+        *byte = (n.wrapping_mul(31) >> 7) as u8;
+    }
+    image[30 << 20..(30 << 20) + 1000].fill(0x77);
+    std::fs::write(station.path("disk.img"), &image).expect("writes");
+    for (id, compress) in
+        [("RAWIMG", None), ("RAWXZ", Some("xz -0")), ("RAWZST", Some("zstd -q")), ("RAWGZ", Some("gzip -1"))]
+    {
+        let source = match compress {
+            None => "disk.img".to_owned(),
+            Some(command) => {
+                let extension = id.trim_start_matches("RAW").to_lowercase();
+                let name = format!("disk.img.{extension}");
+                let text = format!("cd '{}' && {command} -c disk.img > {name}", station.text(""));
+                tool("sh", &["-c", &text]).expect(0);
+                name
+            }
+        };
+        let definition = format!(
+            "kind = \"raw\"\nid = \"{id}\"\nname = \"Raw\"\nversion = \"1\"\nrevision = 1\n[image]\npath = \"{source}\"\n"
+        );
+        std::fs::write(station.path("raw.toml"), definition).expect("writes");
+        station.build(&station.path("raw.toml")).expect(0);
+        station.platen(&["cache", "import", "layout", id]).expect(0);
+        let drive = station.drive("raw-drive.img", 64);
+        station.platen(&["write", id, &drive]).expect(0);
+        let written = std::fs::read(&drive).expect("reads");
+        assert!(written[..image.len()] == image[..], "{id}: the drive is not the image");
+        station.platen(&["verify", "--medium", id, &drive]).expect(0);
+        let mut changed = written;
+        changed[20 << 20] ^= 1;
+        std::fs::write(&drive, changed).expect("writes");
+        station.platen(&["verify", "--medium", id, &drive]).expect(1);
+    }
+}
