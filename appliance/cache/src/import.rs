@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::CacheError;
 use crate::check::BlobChecker;
 use crate::layout::{IndexEntry, Layout};
-use crate::store::{Cache, MediaRef, check_entry, find, free_bytes, holds, missing_content};
+use crate::store::{Cache, MediaRef, check_entry, free_bytes, holds, missing_content};
 
 /// Copying and hashing go in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
@@ -50,7 +50,7 @@ impl Cache {
     ) -> Result<Vec<Imported>, CacheError> {
         let _lock = self.lock()?;
         let entries = match wanted {
-            Some(wanted) => vec![find(source, wanted)?],
+            Some(wanted) => vec![source.find(wanted)?],
             None => source.entries()?,
         };
         if entries.is_empty() {

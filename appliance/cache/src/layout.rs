@@ -21,7 +21,7 @@ use platen_media::{Sha256, Sha256Hasher, envelope};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::CacheError;
+use crate::{CacheError, MediaRef};
 
 const ARTIFACT_TYPE: &str = "application/vnd.platen.media.v1";
 const MANIFEST_TYPE: &str = "application/vnd.platen.manifest.v1+json";
@@ -241,6 +241,21 @@ impl Layout {
             })
         });
         Ok(listed.collect())
+    }
+
+    /// Find a medium by name; without a revision, the newest one.
+    pub fn find(&self, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
+        let entries = self.entries()?;
+        let revision = |entry: &IndexEntry| entry.name.parse::<MediaRef>().ok().and_then(|name| name.revision);
+        let matching = |entry: &&IndexEntry| {
+            entry.media_id == wanted.id && (wanted.revision.is_none() || revision(entry) == wanted.revision)
+        };
+        let found = entries.iter().filter(matching).max_by_key(|entry| revision(entry)).cloned();
+        found.ok_or_else(|| {
+            let known: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            CacheError::UnknownMedia { wanted: wanted.to_string(), path: self.dir.clone(), known }
+        })
     }
 
     /// The small files of a medium and the list of its content blobs (which may or may not be there).

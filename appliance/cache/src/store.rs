@@ -143,7 +143,7 @@ impl Cache {
 
     /// Find a medium by name.
     pub fn find(&self, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
-        find(&self.layout, wanted)
+        self.layout.find(wanted)
     }
 
     /// A medium that may be written: signature, version floor and the presence of all content hold at this moment.
@@ -202,21 +202,6 @@ impl State {
         *floor = seen.max(*floor);
         self.newest_signed = self.newest_signed.max(Some(manifest.created));
     }
-}
-
-/// Find a medium in a layout by name; without a revision, the newest one.
-pub(crate) fn find(layout: &Layout, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
-    let entries = layout.entries()?;
-    let revision = |entry: &IndexEntry| entry.name.parse::<MediaRef>().ok().and_then(|name| name.revision);
-    let matching = |entry: &&IndexEntry| {
-        entry.media_id == wanted.id && (wanted.revision.is_none() || revision(entry) == wanted.revision)
-    };
-    let found = entries.iter().filter(matching).max_by_key(|entry| revision(entry)).cloned();
-    found.ok_or_else(|| {
-        let known: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        CacheError::UnknownMedia { wanted: wanted.to_string(), path: layout.dir().to_owned(), known }
-    })
 }
 
 /// Check signatures of one entry, and that it is what its place in the index says.

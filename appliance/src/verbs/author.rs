@@ -1,1 +1,203 @@
-//! Everything that happens before a medium reaches a station.
+//! Everything that happens before a medium reaches a station: keys, boot kit, boot image, definitions.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use platen_author::boot_image::{self, BootImageError};
+use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
+use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, Signer, keys};
+use platen_cache::MediaRef;
+use platen_cache::layout::{IndexEntry, Layout};
+use platen_media::manifest::Manifest;
+use serde_json::json;
+
+use crate::args::{BootImageVerb, BootKitVerb, KeyVerb, MediaVerb};
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, human_bytes};
+
+impl From<AuthorError> for Failure {
+    fn from(error: AuthorError) -> Self {
+        let exit = match error.kind() {
+            AuthorErrorKind::Definition => Exit::Request,
+            AuthorErrorKind::Policy => Exit::Policy,
+            AuthorErrorKind::Machine => Exit::Machine,
+        };
+        Self::new(exit, error)
+    }
+}
+
+fn kit_exit(kind: BootKitErrorKind) -> Exit {
+    match kind {
+        BootKitErrorKind::Machine => Exit::Machine,
+        BootKitErrorKind::Request | BootKitErrorKind::Content => Exit::Request,
+    }
+}
+
+impl From<BootKitError> for Failure {
+    fn from(error: BootKitError) -> Self {
+        Self::new(kit_exit(error.kind()), error)
+    }
+}
+
+impl From<BootImageError> for Failure {
+    fn from(error: BootImageError) -> Self {
+        Self::new(kit_exit(error.kind()), error)
+    }
+}
+
+pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
+    match verb {
+        KeyVerb::New { name, out, password_file } => {
+            let password = password_file.as_deref().map(first_line).transpose()?;
+            let key = keys::generate(&out, &name, password.as_deref())?;
+            let value = json!({ "id": key.id, "secret": key.secret, "public": key.public });
+            output.result(&value, || {
+                let (secret, public) = (key.secret.display(), key.public.display());
+                format!("key {}: {secret} (keep it offline) and {public} (for stations)", key.id)
+            });
+            if password.is_none() {
+                output.say("the secret key has no password; whoever reads the file can sign (--password-file)");
+            }
+        }
+        KeyVerb::Show { key } => {
+            let shown = keys::show(&key)?;
+            output
+                .result(&json!({ "id": shown.id, "key": shown.base64 }), || format!("{}  {}", shown.id, shown.base64));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A password from a file: its first line, so that editors' newlines do not count.
+fn first_line(path: &Path) -> Result<String, Failure> {
+    let fail = |text: String| Failure::new(Exit::Request, format!("password file {}: {text}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(fail("its first line is empty".to_owned())),
+    }
+}
+
+pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure> {
+    let BootKitVerb::Collect { out, packages } = verb;
+    output.say("fetching packages and building GRUB's core images");
+    let kit = boot_kit::collect(&out, &CollectOptions { packages })?;
+    output.result(kit.record(), || {
+        let record = kit.record();
+        let mut packages: Vec<String> =
+            record.files.iter().map(|file| format!("{} {}", file.package, file.version)).collect();
+        packages.sort();
+        packages.dedup();
+        format!("boot kit {}: kernel {}, from {}", out.display(), record.kernel_release, packages.join(", "))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Failure> {
+    let BootImageVerb::Build { kit, trusted, out, deploy } = verb;
+    let deploy = match deploy {
+        Some(path) => path,
+        None => beside_this_program("platen-deploy")?,
+    };
+    let image = boot_image::build(&kit, &deploy, &trusted, &out)?;
+    output.result(image.record(), || {
+        let record = image.record();
+        let keys = record.trusted_keys.join(", ");
+        format!(
+            "boot image {}: kernel {}, {} drivers, trusts {keys}",
+            out.display(),
+            record.kernel.release,
+            record.modules.len()
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Machine, error))?;
+    let path = program.with_file_name(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let text = format!("{} is not there; build it (appliance/build-programs) or give --deploy FILE", path.display());
+    Err(Failure::new(Exit::Machine, text))
+}
+
+pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
+    match verb {
+        MediaVerb::Lint { definition } => return lint(&definition, output),
+        MediaVerb::Build { definition, key, key_password_file, out } => {
+            let password = key_password_file.as_deref().map(first_line).transpose()?;
+            let signer = Signer::load(&key, password.as_deref())?;
+            let bar = output.bar("building");
+            let shown = bar.clone();
+            let progress = move |at: BuildProgress| {
+                shown.set_length(at.total_bytes);
+                shown.set_position(at.done_bytes);
+            };
+            let options = BuildOptions { progress: Some(Box::new(progress)), ..BuildOptions::from_environment() };
+            let built = platen_author::build(&definition, &signer, &out, &options);
+            bar.finish_and_clear();
+            let built = built?;
+            let value = json!({
+                "medium": built.name, "manifest_sha256": built.manifest_digest, "signed_by": built.key_id,
+                "files": built.manifest.files.len(), "content_bytes": built.manifest.content_bytes(),
+                "findings": built.findings, "log": built.log,
+            });
+            output.result(&value, || {
+                let mut lines: Vec<String> = built.findings.iter().map(ToString::to_string).collect();
+                lines.extend(built.splits.iter().map(ToString::to_string));
+                let (files, size) = (built.manifest.files.len(), human_bytes(built.manifest.content_bytes()));
+                lines.push(format!("{}: {files} files, {size}, signed by {}", built.name, built.key_id));
+                lines.push(format!("creation log: {}", built.log.display()));
+                lines.join("\n")
+            });
+        }
+        MediaVerb::Show { layout, medium } => {
+            let layout = Layout::open(&layout)?;
+            for manifest in manifests(&layout, medium.as_ref())? {
+                output.result(&manifest, || platen_author::describe(&manifest));
+            }
+        }
+        MediaVerb::Diff { layout, old, new } => {
+            let layout = Layout::open(&layout)?;
+            let one = |wanted: &MediaRef| Ok::<_, Failure>(manifests(&layout, Some(wanted))?.remove(0));
+            let changes = platen_author::diff(&one(&old)?, &one(&new)?);
+            output
+                .result(&changes, || if changes.is_empty() { "no difference".to_owned() } else { changes.join("\n") });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
+    let report = platen_author::lint(definition, &BuildOptions::from_environment())?;
+    let value = json!({
+        "id": report.id, "revision": report.revision, "findings": report.findings,
+        "files": report.files, "content_bytes": report.content_bytes,
+    });
+    output.result(&value, || {
+        let mut lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        if !report.outline.is_empty() {
+            lines.push(report.outline.trim_end().to_owned());
+        }
+        let size = human_bytes(report.content_bytes);
+        lines.push(format!("{}-r{}: {} files, {size}", report.id, report.revision, report.files));
+        lines.join("\n")
+    });
+    Ok(if report.has_errors() { Exit::Request.into() } else { ExitCode::SUCCESS })
+}
+
+/// Manifests of a layout, as they stand: signatures are checked on import, not here.
+fn manifests(layout: &Layout, wanted: Option<&MediaRef>) -> Result<Vec<Manifest>, Failure> {
+    let entries = match wanted {
+        Some(wanted) => vec![layout.find(wanted)?],
+        None => layout.entries()?,
+    };
+    let read = |entry: &IndexEntry| {
+        let media = layout.media(entry)?;
+        let text = |error| Failure::new(Exit::Request, format!("medium {}: {error}", entry.name));
+        Manifest::from_json(&media.manifest_bytes).map_err(text)
+    };
+    entries.iter().map(read).collect()
+}
