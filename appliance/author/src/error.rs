@@ -8,6 +8,7 @@ use platen_media::manifest::ManifestError;
 use platen_media::policy::PolicyError;
 use platen_media::spec::SpecError;
 use platen_sequence::{Finding, SequenceError, Severity};
+use platen_wim::WimError;
 
 use crate::boot_image::BootImageError;
 use crate::boot_kit::{BootKitError, BootKitErrorKind};
@@ -58,7 +59,7 @@ pub enum AuthorError {
     Wim { path: PathBuf, expected: String, found: String },
     /// A WIM that libwim refuses.
     #[error("{doing} {}", path.display())]
-    WimLibrary { doing: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    WimLibrary { doing: &'static str, path: PathBuf, source: Box<WimError> },
     /// The boot kit can't be used.
     #[error("boot kit")]
     BootKit(#[source] BootKitError),
@@ -105,6 +106,9 @@ impl AuthorError {
         match self {
             Self::Key { .. } | Self::Signature { .. } => AuthorErrorKind::Policy,
             Self::Space { .. } | Self::Io { .. } | Self::Seal(_) => AuthorErrorKind::Machine,
+            Self::WimLibrary { source, .. } if matches!(**source, WimError::NoSpace { .. } | WimError::Io { .. }) => {
+                AuthorErrorKind::Machine
+            }
             // The folder given is another thing: the request is wrong, not the machine.
             Self::Layout(CacheError::NotALayout { .. }) => AuthorErrorKind::Definition,
             Self::Layout(_) => AuthorErrorKind::Machine,

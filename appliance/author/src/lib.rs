@@ -1,10 +1,32 @@
 //! From a definition to a signed OCI layout: contents, boot kit, boot image, creation log.
+//!
+//! [`build()`] reads a [`platen_media::spec::MediaSpec`], refuses everything that would fail later, collects the contents,
+//! and publishes manifest, signatures and blobs in a [`platen_cache::layout::Layout`]. The same input gives the same
+//! bytes, but for a policy that is sealed with a password (its salt is random).
+//!
+//! It never prints or logs a secret, never writes outside the layout's folder, and never changes what it reads.
 
 mod base64;
 pub mod boot_image;
 pub mod boot_kit;
+mod build;
+mod definition;
+mod describe;
 mod error;
+mod gather;
+mod grub;
 pub mod keys;
+mod log;
+mod options;
+mod raw;
+mod rules;
+mod store;
+mod walk;
+mod wim;
 
+pub use build::{BuildReport, LintReport, build, lint};
+pub use describe::{describe, diff};
 pub use error::{AuthorError, AuthorErrorKind};
 pub use keys::Signer;
+pub use options::{BuildOptions, BuildProgress, OnProgress};
+pub use wim::Split;

@@ -37,7 +37,7 @@ pub const MAX_SPEC_BYTES: u64 = 40 << 20;
 /// Where a secret comes from. Never the definition itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
-    /// The first line of a file.
+    /// A file of one line.
     File(PathBuf),
     /// An environment variable of the authoring machine.
     Env(String),

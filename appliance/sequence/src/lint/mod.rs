@@ -10,13 +10,13 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
 pub use fix::Fix;
-pub use secrets::{SecretHint, find as find_secrets};
+pub use secrets::{SecretHint, find as find_secrets, names_secret};
 
 use crate::TaskSequence;
 
@@ -77,6 +77,8 @@ pub struct LintContext {
     pub driver_packages: BTreeSet<String>,
     /// Ids.
     pub applications: BTreeSet<String>,
+    /// Ids of applications that are not on the medium because others supersede them, and by which.
+    pub superseded: BTreeMap<String, String>,
     /// Ids.
     pub packages: BTreeSet<String>,
     /// Names of the variables that the medium sets.

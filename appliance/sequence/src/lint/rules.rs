@@ -233,7 +233,7 @@ fn run_in(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
     findings.push(error("SEQ-PLACE", &entry.path, text));
 }
 
-/// REF-MISSING, REF-INDEX, REF-SEQUENCE: everything that a step names is on the medium.
+/// REF-MISSING, REF-SUPERSEDED, REF-INDEX, REF-SEQUENCE: everything that a step names is on the medium.
 fn references(entry: &Entry<'_>, context: &LintContext, findings: &mut Vec<Finding>) {
     let step = entry.step;
     for Reference { kind, id, place } in of_step(entry) {
@@ -251,7 +251,10 @@ fn references(entry: &Entry<'_>, context: &LintContext, findings: &mut Vec<Findi
                 continue;
             }
         };
-        if !there {
+        if let (false, Some(new), ReferenceKind::Application) = (there, context.superseded.get(&id), kind) {
+            let text = format!("application {id} is superseded by {new}; name {new} in the step");
+            findings.push(error("REF-SUPERSEDED", &place, text));
+        } else if !there {
             let text = format!(
                 "{} {id} is not on the medium; add {table} with id = \"{id}\" to the definition, or change the step",
                 kind.label()

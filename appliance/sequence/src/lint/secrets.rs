@@ -64,7 +64,7 @@ pub(super) fn find_all<'a>(texts: &[(&'a str, &str)]) -> Vec<(&'a str, SecretHin
 }
 
 /// Whether a variable or property of this name holds a secret.
-pub(super) fn names_secret(name: &str) -> bool {
+pub fn names_secret(name: &str) -> bool {
     let plain: String =
         name.trim_start_matches('$').chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect();
     // PowerShell scopes: $env:PASSWORD.

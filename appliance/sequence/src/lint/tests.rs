@@ -13,6 +13,7 @@ fn context() -> LintContext {
         operating_system_index: Some(1),
         driver_packages: ids(&["PLTDRV01"]),
         applications: ids(&["APP1", "APP2"]),
+        superseded: [("APP0".to_owned(), "APP1".to_owned())].into(),
         packages: ids(&["PLTUSMT", "PKG1"]),
         media_variables: vec!["OSDComputerName".into()],
         sealed: false,
@@ -110,6 +111,10 @@ fn each_rule_finds_its_case_and_only_that() {
         (
             &[APPLY, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP1,NOAPP"))],
             &["error REF-MISSING Apps"],
+        ),
+        (
+            &[APPLY, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP0"))],
+            &["error REF-SUPERSEDED Apps"],
         ),
         (
             &[APPLY, &step("RunCommandLineAction", "Run", "", &property("PackageID", "NOPKG"))],

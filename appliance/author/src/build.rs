@@ -1,0 +1,382 @@
+//! From a definition to a medium in a layout.
+
+use std::path::{Path, PathBuf};
+
+use platen_cache::layout::{Layout, MediaEntry};
+use platen_media::manifest::{BiosBoot, ContentKind, Manifest, MediaKind, RawImage, SCHEMA};
+use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
+use platen_media::spec::{ContentSpec, MediaSpec};
+use platen_media::{MediaPath, Sha256, Timestamp, envelope};
+use platen_sequence::{Finding, Severity};
+
+use crate::definition::Definition;
+use crate::gather::{CONTENT_FOLDER, Gathered, Item, PRESTART_FOLDER, Planned, gather};
+use crate::log::Log;
+use crate::raw;
+use crate::rules::{self, Architectures};
+use crate::store::{Store, free_bytes};
+use crate::wim::{self, Prepared, Split};
+use crate::{AuthorError, BuildOptions, Signer};
+
+/// A medium that was made.
+#[derive(Debug, Clone)]
+pub struct BuildReport {
+    /// Name in the layout's index, `<id>-r<revision>`.
+    pub name: String,
+    pub manifest: Manifest,
+    /// SHA-256 of the signed manifest.
+    pub manifest_digest: Sha256,
+    /// Number of the key that signed it.
+    pub key_id: String,
+    /// Rules that were broken without stopping the build.
+    pub findings: Vec<Finding>,
+    /// WIMs that were too large for FAT32.
+    pub splits: Vec<Split>,
+    /// The creation log.
+    pub log: PathBuf,
+}
+
+/// What was found without making anything.
+#[derive(Debug, Clone)]
+pub struct LintReport {
+    pub id: String,
+    pub revision: u32,
+    /// Errors would stop a build.
+    pub findings: Vec<Finding>,
+    /// Before WIMs are split.
+    pub files: u64,
+    /// Before WIMs are split; of a packed disk image its packed size.
+    pub content_bytes: u64,
+    /// Empty when there is no task sequence.
+    pub outline: String,
+}
+
+impl LintReport {
+    /// Whether a build would be refused.
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Checks a definition as [`build`] does before it reads contents: only names, sizes, and what images say of
+/// themselves are looked at, so a damaged WIM is found by building.
+pub fn lint(spec_path: &Path, options: &BuildOptions) -> Result<LintReport, AuthorError> {
+    let definition = Definition::load(spec_path, options)?;
+    let checked = check(&definition, options)?;
+    check_size(&definition.spec, checked.size_bytes)?;
+    let items = checked.gathered.contents.iter().map(|content| content.items.len() as u64).sum();
+    Ok(LintReport {
+        id: definition.spec.id.clone(),
+        revision: definition.spec.revision,
+        findings: checked.findings,
+        files: items,
+        content_bytes: checked.size_bytes,
+        outline: definition.sequence.as_ref().map(platen_sequence::TaskSequence::outline).unwrap_or_default(),
+    })
+}
+
+/// Makes the medium and adds it to the layout in `out`, replacing an earlier one of the same id and revision.
+///
+/// `out` is made when it is not there. The index changes last: whatever fails before leaves the layout with the media
+/// it had. A creation log is written beside it, for failures too.
+pub fn build(
+    spec_path: &Path,
+    signer: &Signer,
+    out: &Path,
+    options: &BuildOptions,
+) -> Result<BuildReport, AuthorError> {
+    let definition = Definition::load(spec_path, options)?;
+    let layout = Layout::create(out)?;
+    let mut log = Log::new(out, &definition);
+    log.definition(&definition);
+    match run(&definition, signer, &layout, options, &mut log) {
+        Ok(report) => {
+            log.write()?;
+            Ok(report)
+        }
+        Err(error) => {
+            log.failed(&error);
+            // The failure itself is what the caller must hear of.
+            if let Err(second) = log.write() {
+                tracing::warn!("{}", second.chain());
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A definition whose contents were found, but not read.
+struct Checked {
+    gathered: Gathered,
+    findings: Vec<Finding>,
+    size_bytes: u64,
+    newest_s: i64,
+}
+
+fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, AuthorError> {
+    let gathered = gather(definition, options)?;
+    let mut architectures = Architectures {
+        boot_image: gathered.boot_image.as_ref().map(|image| image.record().architecture.clone()),
+        operating_system_image: None,
+    };
+    if let Some(image) = &definition.spec.operating_system_image {
+        let items = gathered.contents.iter().flat_map(|content| content.items.iter().map(move |item| (content, item)));
+        let is_system = |content: &Planned| content.kind == ContentKind::OperatingSystemImage;
+        for (_, item) in items.filter(|(content, _)| is_system(content)) {
+            let Item::Wim(wim) = item else { continue };
+            let info = wim::info(wim)?;
+            let Some(found) = info.images.iter().find(|found| found.index == image.index) else {
+                return Err(AuthorError::Wim {
+                    path: image.content.path.clone(),
+                    expected: format!("operating-system-image.index from 1 to {}", info.image_count),
+                    found: image.index.to_string(),
+                });
+            };
+            architectures.operating_system_image = found.architecture.clone();
+        }
+    }
+    let mut size_bytes = gathered.size_bytes();
+    let mut newest_s = gathered.newest_s;
+    if let Some(path) = &definition.spec.image {
+        let source = raw::Source::open(path)?;
+        size_bytes += source.size_bytes;
+        newest_s = newest_s.max(source.modified_s);
+    }
+    Ok(Checked { findings: rules::check(definition, architectures), gathered, size_bytes, newest_s })
+}
+
+fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
+    match spec.media_size_bytes {
+        Some(limit_bytes) if needed_bytes > limit_bytes => Err(AuthorError::MediaSize { limit_bytes, needed_bytes }),
+        _ => Ok(()),
+    }
+}
+
+fn run(
+    definition: &Definition,
+    signer: &Signer,
+    layout: &Layout,
+    options: &BuildOptions,
+    log: &mut Log,
+) -> Result<BuildReport, AuthorError> {
+    let spec = &definition.spec;
+    let Checked { gathered, findings, size_bytes, newest_s } = check(definition, options)?;
+    log.findings(&findings);
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(AuthorError::Rules { path: definition.file.clone(), findings });
+    }
+    if spec.kind != MediaKind::Raw {
+        check_size(spec, size_bytes)?;
+    }
+    check_space(layout, &gathered, size_bytes, options)?;
+
+    // On the layout's own file system; gone whatever happens.
+    let staging = tempfile::Builder::new().prefix(".staging-").tempdir_in(layout.dir());
+    let staging = staging.map_err(AuthorError::io("making a folder in", layout.dir()))?;
+    let mut store = Store::new(layout, options, size_bytes);
+    let (mut splits, mut system_files, mut bios) = (Vec::new(), Vec::new(), None);
+    for mut planned in gathered.contents {
+        prepare(&mut planned, staging.path(), options, &mut splits)?;
+        if planned.kind == ContentKind::OperatingSystemImage {
+            system_files = planned.items.iter().map(|item| item.place().clone()).collect();
+        }
+        let slices = store.content(&planned)?;
+        if let (Some(code), [boot_img, core_mbr, core_gpt]) = (&gathered.bios, &slices[..]) {
+            let records = code.records.clone();
+            bios = Some(BiosBoot { boot_img: *boot_img, core_mbr: *core_mbr, core_gpt: *core_gpt, records });
+        }
+    }
+    drop(staging);
+    log.splits(&splits);
+    if let Some(planned) = policy(definition, &system_files)? {
+        store.content(&planned)?;
+    }
+    store.sort();
+    let mut image = None;
+    if let Some(path) = &spec.image {
+        image = Some(raw_content(path, layout, options, &mut store)?);
+    }
+    let created = spec.created.unwrap_or_else(|| Timestamp::from_unix_s(options.source_date_epoch.unwrap_or(newest_s)));
+    let manifest = Manifest {
+        schema: SCHEMA,
+        id: spec.id.clone(),
+        kind: spec.kind,
+        name: spec.name.clone(),
+        version: spec.version.clone(),
+        revision: spec.revision,
+        comment: spec.comment.clone(),
+        label: spec.label.clone(),
+        created,
+        validity: spec.validity,
+        unattended: spec.unattended,
+        password_required: definition.password.is_some(),
+        size_limit_bytes: spec.media_size_bytes,
+        bios,
+        contents: store.contents,
+        blobs: store.blobs,
+        files: store.files,
+        image,
+    };
+    log.contents(&manifest);
+    let (digest, entry) = sign(&manifest, signer)?;
+    let own_bytes = if spec.kind == MediaKind::Raw {
+        0
+    } else {
+        [entry.manifest_bytes.len(), entry.manifest_signature.len(), entry.sums.len(), entry.sums_signature.len()]
+            .iter()
+            .sum::<usize>() as u64
+    };
+    check_size(spec, manifest.content_bytes() + own_bytes)?;
+    let key_id = signer.id();
+    log.signed(created, digest, &key_id);
+    // The log first: once the index names the medium, nothing may fail any more.
+    let log = log.write()?;
+    let name = layout.publish(&manifest, &entry)?.name;
+    Ok(BuildReport { name, manifest, manifest_digest: digest, key_id, findings, splits, log })
+}
+
+/// Refuses before anything is read what can't end well. Counts everything as new and every large WIM twice.
+fn check_space(
+    layout: &Layout,
+    gathered: &Gathered,
+    size_bytes: u64,
+    options: &BuildOptions,
+) -> Result<(), AuthorError> {
+    let items = gathered.contents.iter().flat_map(|content| &content.items);
+    let staged: u64 = items
+        .filter(|item| matches!(item, Item::Wim(wim) if wim::is_too_large(wim, options.max_file_bytes)))
+        .map(Item::size_bytes)
+        .sum();
+    let needed_bytes = size_bytes.saturating_add(staged);
+    match free_bytes(layout.dir()) {
+        Some(free_bytes) if free_bytes < needed_bytes => {
+            Err(AuthorError::Space { path: layout.dir().to_owned(), needed_bytes, free_bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts verified files in the place of WIMs.
+fn prepare(
+    planned: &mut Planned,
+    staging: &Path,
+    options: &BuildOptions,
+    splits: &mut Vec<Split>,
+) -> Result<(), AuthorError> {
+    let mut items = Vec::new();
+    for item in std::mem::take(&mut planned.items) {
+        match item {
+            Item::Wim(wim) => {
+                let Prepared { files, split } = wim::prepare(&wim, staging, options.max_file_bytes)?;
+                splits.extend(split);
+                items.extend(files.into_iter().map(Item::File));
+            }
+            other => items.push(other),
+        }
+    }
+    planned.items = items;
+    Ok(())
+}
+
+/// The policy as a content of its own, sealed when there is a password.
+fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {
+    let Some(sequence) = &definition.sequence else { return Ok(None) };
+    let spec = &definition.spec;
+    let place = |text: &str| MediaPath::new(text).expect("made of ids, which were checked");
+    let folder = |content: &ContentSpec| place(&format!("{CONTENT_FOLDER}/{}", content.id));
+    let software = |content: &ContentSpec, install: &Option<String>| Software {
+        id: content.id.clone(),
+        name: content.name.clone(),
+        version: content.version.clone(),
+        folder: folder(content),
+        install: install.clone(),
+    };
+    let system = spec.operating_system_image.as_ref().zip(system_files.first());
+    let policy = Policy {
+        media_id: spec.id.clone(),
+        revision: spec.revision,
+        task_sequence: sequence.to_json(),
+        variables: definition.variables.clone(),
+        prestart: spec.prestart.as_ref().map(|prestart| Prestart {
+            command: prestart.command.clone(),
+            files: prestart.path.as_ref().map(|_| place(PRESTART_FOLDER)),
+        }),
+        operating_system_image: system.map(|(image, first)| OperatingSystemImage {
+            id: image.content.id.clone(),
+            path: first.clone(),
+            index: image.index,
+            parts: u32::try_from(system_files.len()).expect("fewer parts than a WIM can have"),
+        }),
+        driver_packages: spec
+            .driver_packages
+            .iter()
+            .map(|content| DriverPackage {
+                id: content.id.clone(),
+                name: content.name.clone(),
+                version: content.version.clone(),
+                folder: folder(content),
+            })
+            .collect(),
+        applications: spec
+            .applications_in_order()
+            .in_order
+            .into_iter()
+            .map(|application| software(&application.content, &application.install))
+            .collect(),
+        packages: spec.packages.iter().map(|package| software(&package.content, &package.install)).collect(),
+    };
+    let (path, bytes) = match &definition.password {
+        None => (envelope::POLICY_CLEAR, policy.to_json()),
+        Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
+    };
+    Ok(Some(Planned {
+        id: "policy".into(),
+        kind: ContentKind::Policy,
+        name: "Policy".into(),
+        version: String::new(),
+        items: vec![Item::Bytes { place: place(path), bytes }],
+        slices: Vec::new(),
+    }))
+}
+
+fn raw_content(
+    path: &Path,
+    layout: &Layout,
+    options: &BuildOptions,
+    store: &mut Store<'_>,
+) -> Result<RawImage, AuthorError> {
+    let (image, blobs) = raw::Source::open(path)?.store(layout, options)?;
+    for blob in blobs {
+        store.blob(blob.sha256, blob.size_bytes);
+    }
+    let planned = Planned {
+        id: "image".into(),
+        kind: ContentKind::Tree,
+        name: "Disk image".into(),
+        version: String::new(),
+        items: Vec::new(),
+        slices: Vec::new(),
+    };
+    store.content(&planned)?;
+    if let Some(content) = store.contents.last_mut() {
+        content.size_bytes = image.size_bytes;
+    }
+    Ok(image)
+}
+
+/// Manifest, SHA256SUMS and their signatures, after the manifest was read back and found possible.
+fn sign(manifest: &Manifest, signer: &Signer) -> Result<(Sha256, MediaEntry), AuthorError> {
+    let manifest_bytes = manifest.to_json();
+    Manifest::from_json(&manifest_bytes).map_err(AuthorError::Manifest)?;
+    let digest = Sha256::of(&manifest_bytes);
+    let mut lines: Vec<(&str, Sha256)> = manifest.files.iter().map(|file| (file.path.as_str(), file.sha256)).collect();
+    lines.push((envelope::MANIFEST, digest));
+    lines.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    // Names that sha256sum would escape (backslash, newline) can't be on a medium.
+    let sums = lines.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect::<String>().into_bytes();
+    let comment = format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision);
+    let manifest_signature = signer.sign(&manifest_bytes, &comment)?;
+    let sums_signature = signer.sign(&sums, &comment)?;
+    let blobs = manifest.blobs.clone();
+    Ok((digest, MediaEntry { manifest_bytes, manifest_signature, sums, sums_signature, blobs }))
+}

@@ -1,0 +1,113 @@
+//! The rules for task sequences, with what is on the medium; and rules for the definition itself.
+
+use platen_media::spec::{MediaSpec, ValueSource};
+use platen_sequence::lint::{ImageFacts, find_secrets, names_secret};
+use platen_sequence::{Finding, LintContext, Severity, lint};
+
+use crate::definition::Definition;
+
+/// Passwords below this many characters are guessed even when guessing is slow.
+const GOOD_PASSWORD: usize = 12;
+
+/// What is known of the images when the rules are looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Architectures {
+    pub(crate) boot_image: Option<String>,
+    pub(crate) operating_system_image: Option<String>,
+}
+
+/// Everything that is against a rule; the definition's first.
+pub(crate) fn check(definition: &Definition, architectures: Architectures) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    own(definition, &mut findings);
+    if let Some(sequence) = &definition.sequence {
+        let context = context(definition, architectures);
+        findings.extend(lint(sequence, &context));
+    }
+    findings
+}
+
+fn context(definition: &Definition, architectures: Architectures) -> LintContext {
+    let spec = &definition.spec;
+    let applications = spec.applications_in_order();
+    let system = spec.operating_system_image.as_ref();
+    LintContext {
+        boot_image: spec
+            .boot_image
+            .as_ref()
+            .map(|image| ImageFacts { id: image.id.clone(), architecture: architectures.boot_image }),
+        operating_system_image: system.map(|image| ImageFacts {
+            id: image.content.id.clone(),
+            architecture: architectures.operating_system_image,
+        }),
+        operating_system_index: system.map(|image| image.index),
+        driver_packages: spec.driver_packages.iter().map(|it| it.id.clone()).collect(),
+        applications: applications.in_order.iter().map(|it| it.content.id.clone()).collect(),
+        superseded: applications.superseded,
+        packages: spec.packages.iter().map(|it| it.content.id.clone()).collect(),
+        media_variables: spec.variables.iter().map(|it| it.name.clone()).collect(),
+        sealed: definition.password.is_some(),
+    }
+}
+
+/// Whether a text of the definition must not be shown because something in it looks like a secret.
+pub(crate) fn shows_secret(text: &str) -> bool {
+    !find_secrets(text).is_empty()
+}
+
+/// Whether a variable's value must not be shown.
+pub(crate) fn is_secret(variable: &platen_media::policy::Variable) -> bool {
+    variable.secret || names_secret(&variable.name) || shows_secret(&variable.value)
+}
+
+fn own(definition: &Definition, findings: &mut Vec<Finding>) {
+    let spec = &definition.spec;
+    let mut note = |rule, severity, place: &str, text: String| {
+        findings.push(Finding { rule, severity, place: place.to_owned(), text, fix: None });
+    };
+    let literal = match definition.password {
+        Some(_) => Severity::Warning,
+        None => Severity::Error,
+    };
+    for (variable, value) in spec.variables.iter().zip(&definition.variables) {
+        let place = format!("variable {}", variable.name);
+        let looks_secret = (names_secret(&variable.name) && !value.value.is_empty()) || shows_secret(&value.value);
+        if !variable.secret && looks_secret {
+            let text = "holds what looks like a secret; write secret = true, and give the medium a password";
+            note("SA-55", literal, &place, text.into());
+        }
+        if variable.secret && matches!(variable.value, ValueSource::Inline(_)) {
+            let text = "the secret stands in the definition itself; use value-file or value-env";
+            note("DEF-SECRET", Severity::Warning, &place, text.into());
+        }
+    }
+    for (place, command) in commands(spec) {
+        for hint in find_secrets(command) {
+            let text =
+                format!("the command has {hint}; put it in a [[variable]] with secret = true and write %NAME% here");
+            note("SA-55", literal, &place, text);
+        }
+    }
+    if let Some(password) = &definition.password
+        && password.chars().count() < GOOD_PASSWORD
+    {
+        let text = format!("fewer than {GOOD_PASSWORD} characters; use a longer password");
+        note("DEF-PASSWORD", Severity::Warning, "password", text);
+    }
+    for (application, wanted) in spec.applications_in_order().left_out {
+        let text = format!("depends on {wanted}, which is not on the medium; it must be on the computer already");
+        note("DEF-DEPENDENCY", Severity::Warning, &format!("application {application}"), text);
+    }
+}
+
+fn commands(spec: &MediaSpec) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    found.extend(spec.prestart.iter().map(|it| ("prestart".to_owned(), &*it.command)));
+    for application in &spec.applications {
+        found.extend(application.install.iter().map(|it| (format!("application {}", application.content.id), &**it)));
+    }
+    for package in &spec.packages {
+        found.extend(package.install.iter().map(|it| (format!("package {}", package.content.id), &**it)));
+    }
+    found
+}

@@ -1,0 +1,270 @@
+//! Reading contents once: into blobs of the layout, with both digests of every file.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::libc;
+use platen_cache::layout::{BlobWriter, Layout};
+use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
+use platen_media::{Blake3, MediaPath, Sha256};
+
+use crate::gather::{Item, Planned};
+use crate::walk::SourceFile;
+use crate::{AuthorError, BuildOptions, BuildProgress};
+
+/// Files of at least this size are blobs of their own; smaller ones of a content share one.
+pub(crate) const BLOB_BYTES: u64 = 8 << 20;
+const PIECE_BYTES: usize = 4 << 20;
+
+/// What was stored so far, in the shape of the manifest.
+pub(crate) struct Store<'a> {
+    layout: &'a Layout,
+    options: &'a BuildOptions,
+    progress: BuildProgress,
+    buffer: Vec<u8>,
+    pub(crate) contents: Vec<Content>,
+    pub(crate) blobs: Vec<Blob>,
+    pub(crate) files: Vec<FileRecord>,
+    by_digest: HashMap<Sha256, u32>,
+}
+
+/// The small files of one content, on their way into one blob.
+struct Pack {
+    writer: BlobWriter,
+    size_bytes: u64,
+    /// Where bytes with this digest begin.
+    known: HashMap<Sha256, u64>,
+}
+
+impl Pack {
+    fn put(&mut self, bytes: &[u8], sha256: Sha256) -> Result<u64, std::io::Error> {
+        if let Some(&offset_bytes) = self.known.get(&sha256) {
+            return Ok(offset_bytes);
+        }
+        let offset_bytes = self.size_bytes;
+        self.writer.write_all(bytes)?;
+        self.size_bytes += bytes.len() as u64;
+        self.known.insert(sha256, offset_bytes);
+        Ok(offset_bytes)
+    }
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(layout: &'a Layout, options: &'a BuildOptions, total_bytes: u64) -> Self {
+        Self {
+            layout,
+            options,
+            progress: BuildProgress { done_bytes: 0, total_bytes },
+            buffer: vec![0; PIECE_BYTES],
+            contents: Vec::new(),
+            blobs: Vec::new(),
+            files: Vec::new(),
+            by_digest: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn advance(&mut self, bytes: u64) {
+        self.progress.done_bytes += bytes;
+        if let Some(progress) = &self.options.progress {
+            progress(self.progress);
+        }
+    }
+
+    /// Index of a blob that is in the layout.
+    pub(crate) fn blob(&mut self, sha256: Sha256, size_bytes: u64) -> u32 {
+        let next = u32::try_from(self.blobs.len()).expect("fewer blobs than bytes of a manifest");
+        *self.by_digest.entry(sha256).or_insert_with(|| {
+            self.blobs.push(Blob { sha256, size_bytes });
+            next
+        })
+    }
+
+    /// Reads and stores one content. Returns where its slices are.
+    pub(crate) fn content(&mut self, planned: &Planned) -> Result<Vec<BlobSlice>, AuthorError> {
+        let content = u32::try_from(self.contents.len()).expect("fewer contents than lines of a definition");
+        let mut pack: Option<Pack> = None;
+        // Offsets in the pack, of files and slices; its blob has no index before it is whole.
+        let (mut packed, mut slices) = (Vec::new(), Vec::new());
+        let mut size_bytes = 0;
+        for item in &planned.items {
+            let record = match item {
+                Item::File(file) if file.size_bytes >= BLOB_BYTES => self.large(file)?,
+                Item::File(file) => {
+                    let bytes = self.small(file)?;
+                    self.pack(&mut pack, &file.place, &bytes, &mut packed)?
+                }
+                Item::Bytes { place, bytes } => {
+                    let record = self.pack(&mut pack, place, bytes, &mut packed)?;
+                    self.advance(bytes.len() as u64);
+                    record
+                }
+                Item::Wim(wim) => {
+                    let found = "one that was not prepared".to_owned();
+                    let path = wim.place.as_str().into();
+                    return Err(AuthorError::Wim { path, expected: "a verified WIM".into(), found });
+                }
+            };
+            size_bytes += record.size_bytes;
+            self.files.push(FileRecord { content, ..record });
+        }
+        for bytes in &planned.slices {
+            let sha256 = Sha256::of(bytes);
+            let offset_bytes = self.put_in_pack(&mut pack, bytes, sha256)?;
+            let at = Location { blob: 0, offset_bytes };
+            slices.push(BlobSlice { at, size_bytes: bytes.len() as u64, blake3: Blake3::of(bytes) });
+        }
+        if let Some(pack) = pack {
+            let (sha256, size_bytes) = pack.writer.finish()?;
+            let blob = self.blob(sha256, size_bytes);
+            for (file, offset_bytes) in packed {
+                let file: usize = file;
+                self.files[file].at = Some(Location { blob, offset_bytes });
+            }
+            for slice in &mut slices {
+                slice.at.blob = blob;
+            }
+        }
+        self.contents.push(Content {
+            id: planned.id.clone(),
+            kind: planned.kind,
+            name: planned.name.clone(),
+            version: planned.version.clone(),
+            size_bytes,
+        });
+        Ok(slices)
+    }
+
+    /// Files in the order in which a medium is streamed.
+    pub(crate) fn sort(&mut self) {
+        let key = |file: &FileRecord| (file.content, file.at.map(|at| (at.blob, at.offset_bytes)));
+        self.files.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path)));
+    }
+
+    fn put_in_pack(&self, pack: &mut Option<Pack>, bytes: &[u8], sha256: Sha256) -> Result<u64, AuthorError> {
+        let pack = match pack {
+            Some(pack) => pack,
+            None => pack.insert(Pack { writer: self.layout.blob_writer()?, size_bytes: 0, known: HashMap::new() }),
+        };
+        pack.put(bytes, sha256).map_err(|error| write_failed(self.layout, bytes.len() as u64)(error))
+    }
+
+    fn pack(
+        &self,
+        pack: &mut Option<Pack>,
+        place: &MediaPath,
+        bytes: &[u8],
+        packed: &mut Vec<(usize, u64)>,
+    ) -> Result<FileRecord, AuthorError> {
+        let sha256 = Sha256::of(bytes);
+        if !bytes.is_empty() {
+            packed.push((self.files.len(), self.put_in_pack(pack, bytes, sha256)?));
+        }
+        Ok(record(place, bytes.len() as u64, Blake3::of(bytes), sha256))
+    }
+
+    fn small(&mut self, file: &SourceFile) -> Result<Vec<u8>, AuthorError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(file.size_bytes).unwrap_or(0));
+        let mut reader = Reader::open(file)?;
+        // One byte more than expected is enough to know that it grew.
+        (&mut reader.file).take(file.size_bytes + 1).read_to_end(&mut bytes).map_err(|error| reader.failed(error))?;
+        reader.ended(bytes.len() as u64)?;
+        self.advance(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    fn large(&mut self, file: &SourceFile) -> Result<FileRecord, AuthorError> {
+        let mut reader = Reader::open(file)?;
+        let mut writer = self.layout.blob_writer()?;
+        let mut blake3 = blake3::Hasher::new();
+        let mut done_bytes = 0;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let count = match reader.file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(reader.failed(error)),
+            };
+            let piece = &buffer[..count];
+            done_bytes += count as u64;
+            if done_bytes > file.size_bytes {
+                break;
+            }
+            blake3.update(piece);
+            writer.write_all(piece).map_err(write_failed(self.layout, file.size_bytes))?;
+            self.advance(count as u64);
+        }
+        self.buffer = buffer;
+        reader.ended(done_bytes)?;
+        let (sha256, size_bytes) = writer.finish()?;
+        let at = Location { blob: self.blob(sha256, size_bytes), offset_bytes: 0 };
+        let blake3 = Blake3(*blake3.finalize().as_bytes());
+        Ok(FileRecord { at: Some(at), ..record(&file.place, size_bytes, blake3, sha256) })
+    }
+}
+
+fn record(place: &MediaPath, size_bytes: u64, blake3: Blake3, sha256: Sha256) -> FileRecord {
+    FileRecord { path: place.clone(), size_bytes, blake3, sha256, content: 0, at: None }
+}
+
+/// For `map_err` on writes into a layout: a full disk is named with what would have been needed.
+pub(crate) fn write_failed(layout: &Layout, needed_bytes: u64) -> impl FnOnce(std::io::Error) -> AuthorError {
+    let path = layout.dir().to_owned();
+    move |error| match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            let free_bytes = free_bytes(&path).unwrap_or(0);
+            AuthorError::Space { path, needed_bytes: needed_bytes.max(free_bytes + 1), free_bytes }
+        }
+        _ => AuthorError::io("writing into", &path)(error),
+    }
+}
+
+/// Room for an ordinary user on the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(path).ok()?;
+    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+/// An input that is read from its first to its last byte and must stay as it is meanwhile.
+struct Reader<'f> {
+    source: &'f SourceFile,
+    file: File,
+}
+
+impl<'f> Reader<'f> {
+    fn open(source: &'f SourceFile) -> Result<Self, AuthorError> {
+        let mut options = OpenOptions::new();
+        // Whatever took the file's place since it was listed must neither be followed nor waited for.
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let unreadable = |error: std::io::Error| AuthorError::Contents {
+            problems: vec![format!(
+                "{}: expected a file, found {}",
+                source.path.display(),
+                crate::definition::reason(&error)
+            )],
+        };
+        let file = options.open(&source.path).map_err(unreadable)?;
+        let reader = Self { source, file };
+        let metadata = reader.file.metadata().map_err(|error| reader.failed(error))?;
+        if !metadata.is_file() || metadata.len() != source.size_bytes {
+            return Err(reader.changed(metadata.len()));
+        }
+        Ok(reader)
+    }
+
+    fn failed(&self, error: std::io::Error) -> AuthorError {
+        AuthorError::io("reading", &self.source.path)(error)
+    }
+
+    fn changed(&self, found_bytes: u64) -> AuthorError {
+        let expected_bytes = self.source.size_bytes;
+        AuthorError::Changed { path: self.source.path.clone(), expected_bytes, found_bytes }
+    }
+
+    fn ended(&self, found_bytes: u64) -> Result<(), AuthorError> {
+        if found_bytes == self.source.size_bytes { Ok(()) } else { Err(self.changed(found_bytes)) }
+    }
+}
