@@ -26,6 +26,6 @@ pub(crate) enum Variant {
 /// Id of the medium on every variant.
 pub(crate) const MEDIA_ID: &str = "PLT00001";
 /// A time at which every variant has expired, as QEMU's clock takes it.
-pub(crate) const AFTER_THE_END: &str = "2098-01-01T00:00:00";
+pub(crate) const AFTER_THE_END: &str = "2060-01-01T00:00:00";
 /// A time before any of them was made.
 pub(crate) const BEFORE_IT_WAS_MADE: &str = "2001-01-01T00:00:00";

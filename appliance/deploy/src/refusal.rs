@@ -27,14 +27,14 @@ pub(crate) enum Refusal {
     #[error("{path}: expected the manifest's signature, found none")]
     NoSignature { path: PathBuf },
     /// Signed by nobody we trust, or changed afterwards.
-    #[error("signature")]
-    Signature(#[source] SignError),
+    #[error(transparent)]
+    Signature(SignError),
     /// Signed, but not the one this boot menu belongs to.
     #[error("expected medium {expected}, found {found}")]
     OtherMedium { expected: String, found: String },
     /// Too early, too late, or the clock is wrong.
-    #[error("validity")]
-    NotValid(#[source] NotValid),
+    #[error(transparent)]
+    NotValid(NotValid),
     /// Files are missing or differ from the manifest; all of them are listed.
     #[error("{} file(s) missing, changed or unreadable: {}", problems.len(), first(problems))]
     Files { problems: Vec<FileProblem> },
@@ -48,14 +48,14 @@ pub(crate) enum Refusal {
     #[error("policy: expected {expected}, found {found}")]
     PolicyForm { expected: &'static str, found: &'static str },
     /// The policy is there and can't be read.
-    #[error("policy")]
-    Policy(#[source] PolicyError),
+    #[error(transparent)]
+    Policy(PolicyError),
     /// A policy of another medium or of another release of it.
     #[error("policy: expected one for {expected}, found one for {found}")]
     PolicyOfOther { expected: String, found: String },
     /// The task sequence in the policy can't be read.
-    #[error("task sequence")]
-    Sequence(#[source] SequenceError),
+    #[error(transparent)]
+    Sequence(SequenceError),
     /// A manifest of a size that no medium has.
     #[error("{}: expected at most {limit_bytes} bytes, found {found_bytes}", path.display())]
     TooLong { path: PathBuf, limit_bytes: u64, found_bytes: u64 },
