@@ -279,7 +279,7 @@ fn add_modules(kit: &BootKit, archive: &mut cpio::Archive) -> Result<Vec<ModuleR
     for name in order {
         let Some((sha256, bytes)) = found.remove(&name) else { continue };
         let parameters = modules::parameters(&name);
-        lines += &format!("{name}.ko {parameters}").trim_end();
+        lines += format!("{name}.ko {parameters}").trim_end();
         lines.push('\n');
         archive.file(&format!("lib/modules/{name}.ko"), 0o644, bytes);
         records.push(ModuleRecord { name, parameters: parameters.to_owned(), sha256 });
@@ -316,3 +316,6 @@ fn check_static(path: &Path, elf: &[u8]) -> Result<(), BootImageError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

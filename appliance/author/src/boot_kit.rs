@@ -189,3 +189,6 @@ pub(crate) fn put_in_place(finished: &Path, out: &Path, aside: &Path) -> Result<
     }
     std::fs::rename(finished, out).map_err(BootKitError::io("putting in place", out))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

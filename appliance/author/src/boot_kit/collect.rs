@@ -43,7 +43,7 @@ const GRUB_MODULES: &[&str] = &[
 ];
 
 /// Options without which boot images would not start or not be seen.
-const KERNEL_OPTIONS: &[&str] = &[
+pub(super) const KERNEL_OPTIONS: &[&str] = &[
     "CONFIG_RD_ZSTD",
     "CONFIG_DEVTMPFS",
     "CONFIG_VT_CONSOLE",

@@ -23,6 +23,9 @@ pub enum BootKitError {
     /// A program could not be started.
     #[error("starting {program}")]
     Start { program: &'static str, source: std::io::Error },
+    /// A program taken from a package, for which this machine lacks libraries.
+    #[error("{program} can't run here: {said}; install the package {install}, which brings its libraries")]
+    NoLibraries { program: &'static str, install: &'static str, said: String },
     /// A program said no.
     #[error("{program} {arguments}: expected success, found {status}: {said}")]
     Failed { program: &'static str, arguments: String, status: ExitStatus, said: String },
@@ -76,6 +79,7 @@ impl BootKitError {
         match self {
             Self::NoProgram { .. }
             | Self::Start { .. }
+            | Self::NoLibraries { .. }
             | Self::Failed { .. }
             | Self::NoPackage { .. }
             | Self::Io { .. } => BootKitErrorKind::Machine,

@@ -45,6 +45,11 @@ pub(super) fn run(command: &mut Command, program: &'static str, install: &'stati
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
+    // What the dynamic linker, the shell and env say when they can't start something.
+    if output.status.code() == Some(127) {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(BootKitError::NoLibraries { program, install, said });
+    }
     Err(failed(command, program, &output))
 }
 

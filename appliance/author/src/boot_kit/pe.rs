@@ -60,11 +60,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<EfiProgram, NotEfi> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Headers as a linker writes them, one `.sbat` section, optionally a certificate table.
-    fn program(signed: bool) -> Vec<u8> {
+    pub(in super::super) fn program(signed: bool) -> Vec<u8> {
         let mut b = vec![0u8; 0x400];
         b[..2].copy_from_slice(b"MZ");
         b[0x3c] = 0x80;
