@@ -110,6 +110,8 @@ struct Checked {
     gathered: Gathered,
     findings: Vec<Finding>,
     size_bytes: u64,
+    /// What of it may have to be stored.
+    stored_bytes: u64,
     newest_s: i64,
 }
 
@@ -136,13 +138,15 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
         }
     }
     let mut size_bytes = gathered.size_bytes();
+    let mut stored_bytes = size_bytes;
     let mut newest_s = gathered.newest_s;
     if let Some(path) = &definition.spec.image {
         let source = raw::Source::open(path)?;
         size_bytes += source.size_bytes;
+        stored_bytes += source.allocated_bytes;
         newest_s = newest_s.max(source.modified_s);
     }
-    Ok(Checked { findings: rules::check(definition, architectures), gathered, size_bytes, newest_s })
+    Ok(Checked { findings: rules::check(definition, architectures), gathered, size_bytes, stored_bytes, newest_s })
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -160,7 +164,7 @@ fn run(
     log: &mut Log,
 ) -> Result<BuildReport, AuthorError> {
     let spec = &definition.spec;
-    let Checked { gathered, findings, size_bytes, newest_s } = check(definition, options)?;
+    let Checked { gathered, findings, size_bytes, stored_bytes, newest_s } = check(definition, options)?;
     log.findings(&findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(AuthorError::Rules { path: definition.file.clone(), findings });
@@ -168,7 +172,7 @@ fn run(
     if spec.kind != MediaKind::Raw {
         check_size(spec, size_bytes)?;
     }
-    check_space(layout, &gathered, size_bytes, options)?;
+    check_space(layout, &gathered, stored_bytes, options)?;
 
     // On the layout's own file system; gone whatever happens.
     let staging = tempfile::Builder::new().prefix(".staging-").tempdir_in(layout.dir());
@@ -239,7 +243,7 @@ fn run(
 fn check_space(
     layout: &Layout,
     gathered: &Gathered,
-    size_bytes: u64,
+    stored_bytes: u64,
     options: &BuildOptions,
 ) -> Result<(), AuthorError> {
     let items = gathered.contents.iter().flat_map(|content| &content.items);
@@ -247,7 +251,7 @@ fn check_space(
         .filter(|item| matches!(item, Item::Wim(wim) if wim::is_too_large(wim, options.max_file_bytes)))
         .map(Item::size_bytes)
         .sum();
-    let needed_bytes = size_bytes.saturating_add(staged);
+    let needed_bytes = stored_bytes.saturating_add(staged);
     match free_bytes(layout.dir()) {
         Some(free_bytes) if free_bytes < needed_bytes => {
             Err(AuthorError::Space { path: layout.dir().to_owned(), needed_bytes, free_bytes })

@@ -69,6 +69,8 @@ pub(crate) struct Source<'p> {
     format: Format,
     /// Of the file, packed as it is.
     pub(crate) size_bytes: u64,
+    /// Of these, the ones that are not in holes.
+    pub(crate) allocated_bytes: u64,
     pub(crate) modified_s: i64,
 }
 
@@ -99,7 +101,8 @@ impl<'p> Source<'p> {
                 format!("{} data", found.name()),
             ));
         }
-        Ok(Self { path, file, format, size_bytes: metadata.len(), modified_s: metadata.mtime() })
+        let allocated_bytes = metadata.len().min(metadata.blocks().saturating_mul(512));
+        Ok(Self { path, file, format, size_bytes: metadata.len(), allocated_bytes, modified_s: metadata.mtime() })
     }
 
     /// Reads the image to its end and stores what is in it as one blob; none when it is all zeros.
