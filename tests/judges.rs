@@ -39,7 +39,7 @@ fn a_written_drive_satisfies_every_judge() {
         // The partition as a file of its own, for fsck.fat.
         let volume = station.text(&format!("{scheme}.fat"));
         let bytes = std::fs::read(&drive).expect("reads");
-        std::fs::write(&volume, &bytes[1 << 20..126 << 20]).expect("writes");
+        std::fs::write(&volume, &bytes[1 << 20..127 << 20]).expect("writes");
         let fsck = tool("fsck.fat", &["-n", "-v", &volume]);
         // The file is cut at a whole MiB, as the partition is.
         assert_eq!(fsck.status, 0, "{}{}", fsck.stdout, fsck.stderr);
@@ -75,8 +75,8 @@ fn a_written_drive_satisfies_every_judge() {
         assert_ne!(tool("sh", &["-c", &sums]).status, 0);
         let mut damaged = bytes;
         let fat = (1 << 20) + 512 * u16::from_le_bytes([damaged[(1 << 20) + 14], damaged[(1 << 20) + 15]]) as usize;
-        damaged[fat + 12..fat + 16].copy_from_slice(&[9, 9, 0, 0]);
-        std::fs::write(&volume, &damaged[1 << 20..126 << 20]).expect("writes");
+        damaged[fat + 12..fat + 16].copy_from_slice(&[0xf7, 0xff, 0xff, 0x0f]); // a bad cluster inside a file
+        std::fs::write(&volume, &damaged[1 << 20..127 << 20]).expect("writes");
         assert_ne!(tool("fsck.fat", &["-n", &volume]).status, 0);
     }
 }

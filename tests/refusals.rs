@@ -22,10 +22,9 @@ fn unknown_or_mistyped_fields_are_named_with_their_line() {
     station.sample_tree();
     for (more, culprits) in [
         ("lable = \"X\"", &["lable", "line"][..]),
-        ("unattended = \"yes\"", &["unattended", "true or false"][..]),
+        ("media-size = \"5GB\"", &["media-size", "8GB"][..]),
         ("comment = 7", &["comment"][..]),
         ("valid-from = 2027-01-01\nvalid-until = 2026-01-01", &["valid"][..]),
-        ("password = \"in clear\"", &["password", "file", "env"][..]),
     ] {
         station.build(&station.define("BAD", 1, more)).refused(2, culprits);
         assert!(!station.path("layout/index.json").exists() || !station.import().stdout.contains("BAD"));
@@ -111,6 +110,7 @@ fn a_changed_layout_is_refused_with_its_culprit() {
     station.sample_tree();
     station.build(&station.define("TREE", 1, "")).expect(0);
     let blobs = station.path("layout/blobs/sha256");
+    let mut tried = 0;
     for entry in std::fs::read_dir(&blobs).expect("lists") {
         let path = entry.expect("lists").path();
         let good = std::fs::read(&path).expect("reads");
@@ -118,8 +118,10 @@ fn a_changed_layout_is_refused_with_its_culprit() {
         let at = bad.len() / 2;
         bad[at] ^= 1;
         std::fs::write(&path, &bad).expect("writes");
-        let ran = station.import();
+        // Content that is in the cache already is not taken from the layout, so each try needs an empty one.
+        let ran = station.platen(&["cache", "import", "layout", "--cache", &format!("cache-{tried}")]);
         assert!([2, 3].contains(&ran.status), "{}: {ran:?}", path.display());
+        tried += 1;
         std::fs::write(&path, &good).expect("writes");
     }
     station.import().expect(0);
@@ -169,7 +171,7 @@ fn missing_content_is_listed_completely() {
     assert_eq!(gone, 2, "the pack and the big file");
     let drive = station.drive("drive.img", 128);
     let ran = untouched(&drive, || station.platen(&["write", "TREE", &drive]));
-    ran.refused(2, &["P-C-002", "sources/big.bin", "4 files"]);
+    ran.refused(2, &["P-C-002", "sources/big.bin", "3 files"]);
 }
 
 #[test]
@@ -178,8 +180,7 @@ fn drives_that_cannot_be_used_are_refused_and_the_others_left_alone() {
     let good = station.drive("good.img", 128);
     let write = |bad: &str| untouched(&good, || station.platen(&["write", "TREE", &good, bad]));
 
-    write(&station.drive("small.img", 40)).refused(2, &["P-D-001", "40", "needed"]);
-    write(&station.drive("tiny.img", 8)).refused(2, &["P-D-001"]);
+    write(&station.drive("tiny.img", 8)).refused(2, &["P-D-001", "8388608"]);
     write(&station.text("nowhere.img")).refused(2, &["P-D-005", "nowhere.img"]);
     assert!(!station.path("nowhere.img").exists(), "nothing is ever created");
     write(&station.text("trusted")).refused(2, &["P-D-005", "a folder"]);
@@ -199,6 +200,11 @@ fn drives_that_cannot_be_used_are_refused_and_the_others_left_alone() {
     let locked = std::fs::File::open(station.drive("busy.img", 128)).expect("opens");
     locked.lock().expect("locks");
     write(&station.text("busy.img")).refused(2, &["P-D-003", "busy.img"]);
+
+    station.files("tree", &[("filler.bin", &vec![1; 60 << 20])]);
+    station.build(&station.define("TREE", 2, "")).expect(0);
+    station.import().expect(0);
+    write(&station.drive("small.img", 64)).refused(2, &["P-D-001", "needed", "available"]);
 }
 
 #[test]

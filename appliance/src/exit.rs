@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use platen_cache::CacheError;
 use platen_device::OpenError;
+use platen_engine::chain;
 use platen_engine::ledger::LedgerError;
 use platen_engine::plan::PlanError;
 use platen_media::sign::SignError;
@@ -44,12 +45,6 @@ impl Failure {
     pub fn text(&self) -> String {
         chain(&*self.error)
     }
-}
-
-/// An error and all its causes in one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl From<CacheError> for Failure {

@@ -1,5 +1,8 @@
 //! The tool `platen`: what the station does, on any Linux machine, from the command line. Wiring only.
 
+// A program has no public face.
+#![allow(unreachable_pub)]
+
 mod args;
 mod exit;
 mod output;

@@ -24,7 +24,7 @@ pub struct CachedMedia {
 
 impl CachedMedia {
     pub(crate) fn new(layout: Layout, name: String, signed: SignedMedia, sums: Sums) -> Result<Self, CacheError> {
-        let missing = missing_content(&layout, signed.manifest());
+        let missing = missing_content(&[&layout], signed.manifest());
         if missing.is_empty() {
             Ok(Self { layout, name, signed, sums })
         } else {

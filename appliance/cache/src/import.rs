@@ -33,8 +33,9 @@ pub struct ImportProgress {
 pub struct Imported {
     /// `<id>-r<revision>`.
     pub name: String,
-    /// Bytes copied; content that was here already is checked, not copied.
+    /// Bytes read from the source. What an interrupted import left here is not among them.
     pub copied_bytes: u64,
+    /// Bytes that were here already, in whole blobs; they were checked, not copied.
     pub shared_bytes: u64,
 }
 
@@ -77,11 +78,8 @@ impl Cache {
             // refused where it matters, when it is planned.
             warn!(medium = %entry.name, %error, "importing a medium that could not be written now");
         }
-        let missing = missing_content(source, manifest);
-        let elsewhere = |blob: &platen_media::manifest::Blob| self.layout().blob_size_bytes(blob.sha256).is_none();
-        if !missing.is_empty()
-            && manifest.blobs.iter().any(|b| source.blob_size_bytes(b.sha256).is_none() && elsewhere(b))
-        {
+        let missing = missing_content(&[self.layout(), source], manifest);
+        if !missing.is_empty() {
             return Err(CacheError::Missing { name: entry.name.clone(), missing });
         }
         self.check_room(manifest)?;
@@ -91,17 +89,25 @@ impl Cache {
         let mut done_bytes = 0;
         for index in 0..manifest.blobs.len() {
             let blob = manifest.blobs[index];
-            let mut step = |bytes: u64| {
-                done_bytes += bytes;
+            let before_bytes = done_bytes;
+            let mut step = |at: u64| {
+                done_bytes = before_bytes + at;
                 progress(ImportProgress { done_bytes, total_bytes });
             };
             if self.layout().blob_size_bytes(blob.sha256) == Some(blob.size_bytes) {
-                self.check_present(manifest, index, &mut step)?;
-                imported.shared_bytes += blob.size_bytes;
-            } else {
-                self.copy_blob(source, manifest, index, &mut step)?;
-                imported.copied_bytes += blob.size_bytes;
+                match self.check_present(manifest, index, &mut step) {
+                    Ok(()) => {
+                        imported.shared_bytes += blob.size_bytes;
+                        continue;
+                    }
+                    // Damaged since it came; the source may still be good.
+                    Err(error) if source.blob_size_bytes(blob.sha256).is_some() => {
+                        warn!(medium = %entry.name, %error, "copying it again");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
+            imported.copied_bytes += self.copy_blob(source, manifest, index, &mut step)?;
         }
         // The floor rises before the medium is visible: killed in between, the same release can be imported again.
         state.raise(manifest);
@@ -138,44 +144,70 @@ impl Cache {
         let path = self.layout().blob_path(manifest.blobs[index].sha256);
         let mut checker = BlobChecker::new(manifest, index, false);
         let mut file = File::open(&path).map_err(CacheError::io("opening", &path))?;
+        let mut at = 0;
         for_each_piece(&mut file, &path, |bytes| {
             checker.update(bytes);
-            step(bytes.len() as u64);
+            at += bytes.len() as u64;
+            step(at);
             Ok(())
         })?;
         damaged_if(manifest, index, checker.finish(), "in the cache")
     }
 
-    /// Copy through `ingest/`, going on from what an interrupted import left.
+    /// Copy through `ingest/`, going on from what an interrupted import left. Gives the bytes copied.
     fn copy_blob(
         &self,
         source: &Layout,
         manifest: &Manifest,
         index: usize,
         step: &mut dyn FnMut(u64),
-    ) -> Result<(), CacheError> {
+    ) -> Result<u64, CacheError> {
+        let blob = manifest.blobs[index];
+        let path = self.ingest_dir().join(blob.sha256.to_string());
+        match self.copy_rest(source, manifest, index, &path, step)? {
+            (copied, None) => Ok(copied),
+            // What was left from before may be bad and the source good.
+            (copied, Some(_)) if copied < blob.size_bytes => {
+                let (copied, bad) = self.copy_rest(source, manifest, index, &path, step)?;
+                bad.map_or(Ok(copied), Err)
+            }
+            (_, Some(bad)) => Err(bad),
+        }
+    }
+
+    /// Copy what is not in `to_path` yet, and put the blob in its place if it is right. Gives the bytes copied, and
+    /// what is wrong; then nothing is left.
+    fn copy_rest(
+        &self,
+        source: &Layout,
+        manifest: &Manifest,
+        index: usize,
+        to_path: &Path,
+        step: &mut dyn FnMut(u64),
+    ) -> Result<(u64, Option<CacheError>), CacheError> {
         let blob = manifest.blobs[index];
         let from_path = source.blob_path(blob.sha256);
-        let to_path = self.ingest_dir().join(blob.sha256.to_string());
         let mut from = File::open(&from_path).map_err(CacheError::io("opening", &from_path))?;
         let mut to = File::options()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
-            .open(&to_path)
-            .map_err(CacheError::io("opening", &to_path))?;
+            .open(to_path)
+            .map_err(CacheError::io("opening", to_path))?;
 
         let mut checker = BlobChecker::new(manifest, index, true);
         let mut sha256 = Sha256Hasher::new();
+        let mut at = 0;
         let mut take = |bytes: &[u8]| {
             checker.update(bytes);
             sha256.update(bytes);
-            step(bytes.len() as u64);
+            at += bytes.len() as u64;
+            step(at.min(blob.size_bytes));
         };
-        let kept = to.metadata().map_err(CacheError::io("reading", &to_path))?.len().min(blob.size_bytes);
-        to.set_len(kept).map_err(CacheError::io("shortening", &to_path))?;
-        for_each_piece(&mut to, &to_path, |bytes| {
+        let kept = to.metadata().map_err(CacheError::io("reading", to_path))?.len().min(blob.size_bytes);
+        to.set_len(kept).map_err(CacheError::io("shortening", to_path))?;
+        for_each_piece(&mut to, to_path, |bytes| {
             take(bytes);
             Ok(())
         })?;
@@ -184,22 +216,24 @@ impl Cache {
         let mut rest = (&mut from).take(blob.size_bytes - kept + 1);
         for_each_piece(&mut rest, &from_path, |bytes| {
             take(bytes);
-            to.write_all(bytes).map_err(CacheError::io("writing", &to_path))
+            to.write_all(bytes).map_err(CacheError::io("writing", to_path))
         })?;
 
+        let copied = at - kept;
+        let mut bad = checker.finish();
         if sha256.finish() != blob.sha256 {
-            // Either the source is bad or what was left from before; without the latter the next try is clean.
-            fs::remove_file(&to_path).map_err(CacheError::io("removing", &to_path))?;
-            let mut bad = checker.finish();
             bad.push("its SHA-256 differs".to_owned());
-            return damaged_if(manifest, index, bad, "in the source");
         }
-        damaged_if(manifest, index, checker.finish(), "in the source")?;
+        if let Err(damaged) = damaged_if(manifest, index, bad, "in the source") {
+            fs::remove_file(to_path).map_err(CacheError::io("removing", to_path))?;
+            return Ok((copied, Some(damaged)));
+        }
         to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .and_then(|()| to.sync_all())
-            .map_err(CacheError::io("saving", &to_path))?;
+            .map_err(CacheError::io("saving", to_path))?;
         let path = self.layout().blob_path(blob.sha256);
-        fs::rename(&to_path, &path).map_err(CacheError::io("renaming to", &path))
+        fs::rename(to_path, &path).map_err(CacheError::io("renaming to", &path))?;
+        Ok((copied, None))
     }
 }
 

@@ -5,8 +5,9 @@
 //! index.json                    one entry for each medium, named <id>-r<revision>
 //! blobs/sha256/<digest>         OCI manifests, Platen manifests, signatures, content
 //! ```
-//! Each medium is an OCI artifact: its config is the Platen manifest, its layers are the manifest's signature,
-//! SHA256SUMS, that file's signature, then the content blobs in the order of `Manifest::blobs`.
+//! Each medium is an OCI artifact. Its layers are the Platen manifest, the manifest's signature, SHA256SUMS, that
+//! file's signature, then the content blobs in the order of `Manifest::blobs`. Its config says nothing, but is an
+//! image config, because tools older than OCI 1.1 (skopeo 1.9 of Debian 12) refuse to inspect any other.
 //!
 //! Writing order is what makes it safe to be killed at any moment: a blob appears under its digest only after all
 //! its bytes are on disk, and `index.json` is replaced, never edited, after every blob it leads to.
@@ -37,8 +38,12 @@ const MEDIA_ID: &str = "dev.platen.media.id";
 /// index.json and OCI manifests beyond this size are not ours.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
+/// Beginning of the names of files that are not finished. After a kill they stay behind.
+const TEMPORARY: &str = ".new-";
+
+const OCI_CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 /// Layers before the content blobs.
-const FIRST_CONTENT_LAYER: usize = 3;
+const FIRST_CONTENT_LAYER: usize = 4;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,7 +133,7 @@ impl Layout {
         let layout = Self { dir: dir.to_owned() };
         let marker = dir.join("oci-layout");
         if !marker.exists() {
-            let mut entries = match fs::read_dir(dir) {
+            let entries = match fs::read_dir(dir) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     fs::create_dir_all(dir).map_err(CacheError::io("making the folder", dir))?;
@@ -136,10 +141,11 @@ impl Layout {
                 }
                 Err(error) => return Err(CacheError::io("listing", dir)(error)),
             };
-            if let Some(entry) = entries.next() {
+            for entry in entries {
                 let name = entry.map_err(CacheError::io("listing", dir))?.file_name();
                 // A kill between these steps leaves only what this function makes.
-                if name != "blobs" && name != "index.json" {
+                let ours = name == "blobs" || name == "index.json" || is_temporary(&name);
+                if !ours {
                     let found = format!("the folder is not empty (it holds {name:?}) and has no file oci-layout");
                     return Err(CacheError::NotALayout { path: dir.to_owned(), found });
                 }
@@ -200,16 +206,18 @@ impl Layout {
     pub fn blob_writer(&self) -> Result<BlobWriter, CacheError> {
         let dir = self.blobs_dir();
         let file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(TEMPORARY)
             .tempfile_in(&dir)
             .map_err(CacheError::io("making a temporary file in", &dir))?;
         Ok(BlobWriter { file, hasher: Sha256Hasher::new(), size_bytes: 0, dir })
     }
 
-    /// Store `bytes` as a blob.
+    /// Store `bytes` as a blob, in place of a damaged one.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Sha256, CacheError> {
         let digest = Sha256::of(bytes);
-        if self.blob_size_bytes(digest) != Some(bytes.len() as u64) {
+        let whole = self.blob_size_bytes(digest) == Some(bytes.len() as u64)
+            && fs::read(self.blob_path(digest)).is_ok_and(|found| found == bytes);
+        if !whole {
             let mut writer = self.blob_writer()?;
             writer.write_all(bytes).map_err(CacheError::io("writing a blob into", &self.blobs_dir()))?;
             writer.finish()?;
@@ -234,13 +242,24 @@ impl Layout {
     /// All media, in the order they were added. Entries of other kinds are left alone and not listed.
     pub fn entries(&self) -> Result<Vec<IndexEntry>, CacheError> {
         let listed = self.read_index()?.into_iter().filter_map(|descriptor| {
-            Some(IndexEntry {
-                name: descriptor.annotations.get(REF_NAME)?.clone(),
-                media_id: descriptor.annotations.get(MEDIA_ID)?.clone(),
-                oci_manifest: descriptor.sha256()?,
-            })
+            let name = descriptor.annotations.get(REF_NAME)?.clone();
+            let media_id = match descriptor.annotations.get(MEDIA_ID) {
+                Some(id) => id.clone(),
+                None => self.id_of_copied(&name, &descriptor)?,
+            };
+            Some(IndexEntry { name, media_id, oci_manifest: descriptor.sha256()? })
         });
         Ok(listed.collect())
+    }
+
+    /// skopeo and other copying tools keep the name of an entry and drop the rest; then name and OCI manifest tell
+    /// whether it is a medium. One that can't be read is listed, so that its damage is named and not passed over.
+    fn id_of_copied(&self, name: &str, descriptor: &Descriptor) -> Option<String> {
+        let named: MediaRef = name.parse().ok().filter(|named: &MediaRef| named.revision.is_some())?;
+        let read = self.small_blob(descriptor, name, MAX_JSON_BYTES).ok();
+        let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(&bytes).ok());
+        let ours = oci.is_none_or(|oci| oci.artifact_type.as_deref() == Some(ARTIFACT_TYPE));
+        ours.then_some(named.id)
     }
 
     /// Find a medium by name; without a revision, the newest one.
@@ -269,12 +288,14 @@ impl Layout {
         let bytes = self.small_blob(&descriptor, &entry.name, MAX_JSON_BYTES)?;
         let oci: OciManifest = serde_json::from_slice(&bytes)
             .map_err(|source| CacheError::Json { path: self.blob_path(entry.oci_manifest), source })?;
-        if oci.config.media_type != MANIFEST_TYPE {
-            return Err(wrong("its configuration is no Platen manifest"));
+        if oci.artifact_type.as_deref() != Some(ARTIFACT_TYPE) {
+            return Err(wrong("it is no Platen medium"));
         }
+        // Nothing in it is used, but a layout with a damaged one can't be copied by other tools.
+        self.small_blob(&oci.config, &entry.name, MAX_JSON_BYTES)?;
         let layer = |at: usize, media_type: &str| {
             let found = oci.layers.get(at).filter(|layer| layer.media_type == media_type);
-            found.ok_or_else(|| wrong("expected the layers signature, SHA256SUMS, signature, content"))
+            found.ok_or_else(|| wrong("expected the layers manifest, signature, SHA256SUMS, signature, content"))
         };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| wrong("a signature is not text"));
         let mut blobs = Vec::new();
@@ -283,10 +304,10 @@ impl Layout {
             blobs.push(Blob { sha256, size_bytes: layer.size });
         }
         Ok(MediaEntry {
-            manifest_bytes: self.small_blob(&oci.config, &entry.name, MAX_MANIFEST_BYTES)?,
-            manifest_signature: text(self.small_blob(layer(0, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
-            sums: self.small_blob(layer(1, SUMS_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
-            sums_signature: text(self.small_blob(layer(2, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
+            manifest_bytes: self.small_blob(layer(0, MANIFEST_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
+            manifest_signature: text(self.small_blob(layer(1, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
+            sums: self.small_blob(layer(2, SUMS_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
+            sums_signature: text(self.small_blob(layer(3, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
             blobs,
         })
     }
@@ -308,7 +329,16 @@ impl Layout {
             Ok(Descriptor::new(media_type, digest, bytes.len() as u64).annotated(TITLE, title))
         };
         let name = entry_name(manifest);
+        let config = serde_json::json!({
+            "created": manifest.created,
+            "architecture": "unknown",
+            "os": "unknown",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [] },
+        });
+        let config = config.to_string().into_bytes();
         let mut layers = vec![
+            stored(MANIFEST_TYPE, &entry.manifest_bytes, envelope::MANIFEST)?,
             stored(SIGNATURE_TYPE, entry.manifest_signature.as_bytes(), envelope::MANIFEST_SIGNATURE)?,
             stored(SUMS_TYPE, &entry.sums, envelope::SHA256SUMS)?,
             stored(SIGNATURE_TYPE, entry.sums_signature.as_bytes(), envelope::SHA256SUMS_SIGNATURE)?,
@@ -324,7 +354,7 @@ impl Layout {
             schema_version: 2,
             media_type: OCI_MANIFEST_TYPE.to_owned(),
             artifact_type: Some(ARTIFACT_TYPE.to_owned()),
-            config: stored(MANIFEST_TYPE, &entry.manifest_bytes, envelope::MANIFEST)?,
+            config: Descriptor::new(OCI_CONFIG_TYPE, self.put_blob(&config)?, config.len() as u64),
             layers,
             annotations: annotations.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         };
@@ -407,6 +437,11 @@ impl BlobWriter {
     }
 }
 
+/// A file that was not finished.
+pub(crate) fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+}
+
 /// Read a file of at most `max_bytes`.
 pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CacheError> {
     let file = File::open(path).map_err(CacheError::io("opening", path))?;
@@ -423,7 +458,7 @@ pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Cache
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.as_file().sync_all()?;

@@ -8,6 +8,7 @@ use platen_media::{Sha256, Sha256Hasher};
 
 use crate::check::BlobChecker;
 use crate::import::for_each_piece;
+use crate::layout::is_temporary;
 use crate::store::{Cache, MediaRef, holds, missing_content};
 use crate::{CacheError, ImportProgress};
 
@@ -57,7 +58,7 @@ impl Cache {
                     continue;
                 }
             };
-            let missing = missing_content(self.layout(), &manifest);
+            let missing = missing_content(&[self.layout()], &manifest);
             if !missing.is_empty() {
                 scrubbed.damage.push(damage(entry.oci_manifest, missing));
             }
@@ -107,12 +108,15 @@ impl Cache {
             // An entry that can't be read keeps everything: better a full disk than a lost medium.
             reachable.extend(self.layout().reachable(&entry)?);
         }
-        for dir in [self.layout().blobs_dir(), self.ingest_dir()] {
-            let is_ingest = dir == self.ingest_dir();
+        for dir in [self.layout().blobs_dir(), self.ingest_dir(), self.layout().dir().to_owned()] {
+            let top = dir == self.layout().dir();
             for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
                 let file = file.map_err(CacheError::io("listing", &dir))?;
-                let named: Option<Sha256> = file.file_name().to_str().and_then(|name| name.parse().ok());
-                if !is_ingest && named.is_some_and(|digest| reachable.contains(&digest)) {
+                let name = file.file_name();
+                let named: Option<Sha256> = name.to_str().and_then(|name| name.parse().ok());
+                let is_reachable = dir != self.ingest_dir() && named.is_some_and(|digest| reachable.contains(&digest));
+                // At the top only what a kill left of a file being replaced.
+                if is_reachable || (top && !is_temporary(&name)) {
                     continue;
                 }
                 let path = file.path();

@@ -77,7 +77,8 @@ pub struct Listed {
     pub version: String,
     pub kind: String,
     pub content_bytes: u64,
-    pub created: Timestamp,
+    /// None when the medium's own files are damaged; then the texts above are empty.
+    pub created: Option<Timestamp>,
     pub pinned: bool,
     /// None when every blob is there; else what is missing or wrong.
     pub problem: Option<String>,
@@ -158,24 +159,33 @@ impl Cache {
     pub fn list(&self) -> Result<Vec<Listed>, CacheError> {
         let state = self.state()?;
         let entries = self.layout.entries()?;
-        let line = |entry: &IndexEntry| -> Result<Listed, CacheError> {
-            let media = self.layout.media(entry)?;
-            let source_name = || entry.name.clone();
-            let manifest = Manifest::from_json(&media.manifest_bytes)
-                .map_err(|source| CacheError::Manifest { name: source_name(), source })?;
-            let missing = missing_content(&self.layout, &manifest);
-            Ok(Listed {
+        let line = |entry: &IndexEntry| {
+            let read = self.layout.media(entry).and_then(|media| {
+                let name = entry.name.clone();
+                Manifest::from_json(&media.manifest_bytes).map_err(|source| CacheError::Manifest { name, source })
+            });
+            let (manifest, problem) = match read {
+                Ok(manifest) => {
+                    let missing = missing_content(&[&self.layout], &manifest);
+                    let problem = (!missing.is_empty()).then(|| format!("missing content: {}", missing.join("; ")));
+                    (Some(manifest), problem)
+                }
+                // One damaged medium must not hide the others.
+                Err(error) => (None, Some(error.to_string())),
+            };
+            let text = |of: fn(&Manifest) -> String| manifest.as_ref().map(of).unwrap_or_default();
+            Listed {
                 name: entry.name.clone(),
-                title: manifest.name.clone(),
-                version: manifest.version.clone(),
-                kind: manifest.kind.to_string(),
-                content_bytes: manifest.content_bytes(),
-                created: manifest.created,
+                title: text(|manifest| manifest.name.clone()),
+                version: text(|manifest| manifest.version.clone()),
+                kind: text(|manifest| manifest.kind.to_string()),
+                content_bytes: manifest.as_ref().map_or(0, Manifest::content_bytes),
+                created: manifest.as_ref().map(|manifest| manifest.created),
                 pinned: state.pinned.contains(&entry.name),
-                problem: (!missing.is_empty()).then(|| format!("missing content: {}", missing.join("; "))),
-            })
+                problem,
+            }
         };
-        entries.iter().map(line).collect()
+        Ok(entries.iter().map(line).collect())
     }
 }
 
@@ -237,12 +247,13 @@ pub(crate) struct Sums {
     pub(crate) signature: String,
 }
 
-/// What a manifest needs and the layout lacks: one entry for each missing blob, naming what is in it.
-pub(crate) fn missing_content(layout: &Layout, manifest: &Manifest) -> Vec<String> {
+/// What a manifest needs and none of the layouts has: one entry for each missing blob, naming what is in it.
+pub(crate) fn missing_content(layouts: &[&Layout], manifest: &Manifest) -> Vec<String> {
     let lacking = |index: usize| {
         let blob = &manifest.blobs[index];
-        match layout.blob_size_bytes(blob.sha256) {
-            Some(size) if size == blob.size_bytes => None,
+        let sizes: Vec<u64> = layouts.iter().filter_map(|layout| layout.blob_size_bytes(blob.sha256)).collect();
+        match sizes.last() {
+            Some(_) if sizes.contains(&blob.size_bytes) => None,
             Some(size) => Some(format!(" (expected {} bytes, found {size})", blob.size_bytes)),
             None => Some(String::new()),
         }

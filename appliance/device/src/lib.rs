@@ -8,6 +8,7 @@ mod direct;
 mod error;
 mod guard;
 pub mod sandbox;
+pub mod signals;
 mod sysfs;
 mod window;
 

@@ -4,6 +4,7 @@
 //! everything but reading that one handle and answering on standard output ([`confine`]) before it looks at the
 //! first byte. If the drive's content makes it crash, loop or eat memory, one drive is called unreadable.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -12,7 +13,9 @@ use std::process::{Command, Stdio};
 use landlock::{ABI, Access, AccessFs, Ruleset, RulesetAttr};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
-use seccompiler::{SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 /// Memory the child may use, in bytes: a full volume's listing and a manifest at their largest.
 const MEMORY_BYTES: u64 = 2 << 30;
@@ -95,7 +98,11 @@ pub fn confine() -> io::Result<()> {
         libc::SYS_exit,
         libc::SYS_exit_group,
     ];
-    let rules = allowed.into_iter().map(|number| (number, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = allowed.into_iter().map(|number| (number, Vec::new())).collect();
+    // The standard library asks whether a handle is open before it closes it, in debug builds.
+    let is_open = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GETFD as u64);
+    let rule = is_open.and_then(|condition| SeccompRule::new(vec![condition])).map_err(io::Error::other)?;
+    rules.insert(libc::SYS_fcntl, vec![rule]);
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, architecture);
     let program: seccompiler::BpfProgram = filter.and_then(TryInto::try_into).map_err(io::Error::other)?;

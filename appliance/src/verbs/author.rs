@@ -146,7 +146,11 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
             });
             output.result(&value, || {
                 let mut lines: Vec<String> = built.findings.iter().map(ToString::to_string).collect();
-                lines.extend(built.splits.iter().map(ToString::to_string));
+                let parts = |split: &platen_author::Split| {
+                    let sizes: Vec<String> = split.parts.iter().map(|(_, bytes)| human_bytes(*bytes)).collect();
+                    format!("{} ({}) split into {}", split.place, human_bytes(split.size_bytes), sizes.join(" + "))
+                };
+                lines.extend(built.splits.iter().map(parts));
                 let (files, size) = (built.manifest.files.len(), human_bytes(built.manifest.content_bytes()));
                 lines.push(format!("{}: {files} files, {size}, signed by {}", built.name, built.key_id));
                 lines.push(format!("creation log: {}", built.log.display()));

@@ -10,14 +10,14 @@ use platen_device::{OpenedDrive, WindowReader, open_for_reading, sandbox};
 use platen_engine::examine::{self, Depth, Examination};
 use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock};
+use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock, chain};
 use platen_events::{Code, Event};
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
 use serde::Serialize;
 
 use crate::args::{Places, VerifyOptions};
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
 use crate::verbs::write::shape_of;

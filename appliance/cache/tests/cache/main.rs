@@ -1,0 +1,11 @@
+//! The store against damage, kills, full disks and other people's tools.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
+
+mod import;
+mod kill;
+mod maintain;
+mod oci;
+mod room;
+mod source_damage;
+mod support;

@@ -1,0 +1,186 @@
+//! Scrub, collection, pins, locks.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use platen_cache::CacheError;
+
+use crate::support::{Bench, assert_right, flip, name, now, packs};
+
+#[test]
+fn scrub_finds_a_flipped_bit_in_every_blob_and_importing_again_heals_it() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let clean = cache.scrub(&mut |_| {}).unwrap();
+    assert!(clean.damage.is_empty(), "{:?}", clean.damage);
+    assert_eq!(clean.checked_bytes, bench.manifest.blobs.iter().map(|blob| blob.size_bytes).sum::<u64>());
+    let mut tried = 0;
+    for (index, blob) in bench.manifest.blobs.iter().enumerate() {
+        for file in bench.manifest.files.iter().filter(|file| file.at.is_some_and(|at| at.blob as usize == index)) {
+            let offset = file.at.unwrap().offset_bytes as usize + file.size_bytes as usize / 2;
+            flip(&cache.layout().blob_path(blob.sha256), offset, 4);
+            let found = cache.scrub(&mut |_| {}).unwrap();
+            assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
+            let damage = &found.damage[0];
+            assert_eq!((damage.medium.as_str(), damage.digest), ("PLT00001-r1", blob.sha256));
+            let same = |name: &String| {
+                bench.manifest.files.iter().any(|other| other.path.as_str() == *name && other.sha256 == file.sha256)
+            };
+            assert!(damage.files.iter().any(same), "{:?}, not {}", damage.files, file.path);
+            let healed = bench.import(&cache).unwrap();
+            assert_eq!(healed[0].copied_bytes, blob.size_bytes);
+            assert!(cache.scrub(&mut |_| {}).unwrap().damage.is_empty());
+            tried += 1;
+        }
+    }
+    eprintln!("{tried} files flipped in the cache, all named and healed");
+}
+
+#[test]
+fn scrub_finds_damage_in_the_small_files_and_the_rest_stays_usable() {
+    let bench = Bench::new();
+    let other = bench.add("PLT00002", 1, &packs(5));
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let entry = cache.find(&name("PLT00001")).unwrap();
+    let small: BTreeSet<_> = {
+        let of = |entry: &platen_cache::layout::MediaEntry| {
+            [
+                platen_media::Sha256::of(&entry.manifest_bytes),
+                platen_media::Sha256::of(entry.manifest_signature.as_bytes()),
+                platen_media::Sha256::of(&entry.sums),
+                platen_media::Sha256::of(entry.sums_signature.as_bytes()),
+            ]
+        };
+        of(&cache.layout().media(&entry).unwrap()).into_iter().chain([entry.oci_manifest]).collect()
+    };
+    assert_eq!(small.len(), 5);
+    for digest in small {
+        let path = cache.layout().blob_path(digest);
+        flip(&path, 20, 1);
+        let found = cache.scrub(&mut |_| {}).unwrap();
+        assert_eq!(found.damage.len(), 1, "{digest}");
+        assert_eq!(found.damage[0].medium, "PLT00001-r1");
+        assert!(cache.load(&name("PLT00001"), &bench.keys).is_err());
+        // One bad medium must not hide the others.
+        let listed = cache.list().unwrap();
+        assert_eq!(listed.len(), 2);
+        assert!(listed[0].problem.as_ref().is_some_and(|problem| problem.contains("damaged")), "{listed:?}");
+        assert_eq!(listed[1].problem, None);
+        assert_right(&cache.load(&name("PLT00002"), &bench.keys).unwrap(), &other);
+        bench.import(&cache).unwrap();
+        assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
+        assert!(cache.scrub(&mut |_| {}).unwrap().damage.is_empty(), "healed");
+    }
+}
+
+#[test]
+fn scrub_finds_what_is_missing_cut_or_grown() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let path = cache.layout().blob_path(bench.manifest.blobs[1].sha256);
+    let whole = fs::read(&path).unwrap();
+    let grown = [&whole[..], b"x"].concat();
+    for bytes in [None, Some(&whole[..100]), Some(&whole[..0]), Some(&grown)] {
+        match bytes {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+        }
+        let found = cache.scrub(&mut |_| {}).unwrap();
+        assert!(!found.damage.is_empty());
+        assert!(found.damage.iter().all(|damage| damage.files.iter().any(|file| file.contains("install.wim"))));
+        let refused = cache.load(&name("PLT00001"), &bench.keys).unwrap_err();
+        assert!(matches!(refused, CacheError::Missing { .. }), "{refused}");
+        assert!(cache.list().unwrap()[0].problem.as_ref().unwrap().contains("install.wim"));
+        bench.import(&cache).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole, "healed");
+    }
+}
+
+#[test]
+fn collection_keeps_what_is_newest_or_pinned_and_removes_the_rest() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    let mut manifests = vec![bench.manifest.clone()];
+    bench.import(&cache).unwrap();
+    for revision in 2..=4 {
+        // Each shares one blob with the one before.
+        let mut contents = packs(u64::from(revision) * 10);
+        contents[1] = packs(1).remove(1);
+        manifests.push(bench.add("PLT00001", revision, &contents));
+        let wanted = name(&format!("PLT00001-r{revision}"));
+        cache.import(&bench.source, Some(&wanted), &bench.keys, now(), &mut |_| {}).unwrap();
+    }
+    let other = bench.add("PLT00002", 1, &packs(90));
+    cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {}).unwrap();
+    assert_eq!(cache.pin(&name("PLT00001-r2"), true).unwrap(), "PLT00001-r2");
+    let blobs = cache.layout().dir().join("blobs/sha256");
+    // Left-overs of a kill: half a blob, temporary files.
+    fs::write(cache.layout().dir().join("ingest").join("0".repeat(64)), "half").unwrap();
+    fs::write(blobs.join(".new-abc"), "half").unwrap();
+    fs::write(cache.layout().dir().join(".new-def"), "half").unwrap();
+
+    let collected = cache.collect_garbage().unwrap();
+    assert_eq!(collected.media, ["PLT00001-r1", "PLT00001-r3"]);
+    assert!(collected.removed_blobs > 0 && collected.removed_bytes > 0);
+    let left: Vec<String> = cache.list().unwrap().into_iter().map(|line| line.name).collect();
+    assert_eq!(left, ["PLT00001-r2", "PLT00001-r4", "PLT00002-r1"]);
+    assert!(cache.list().unwrap().iter().all(|line| line.problem.is_none()));
+    assert!(cache.list().unwrap()[0].pinned);
+    assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &manifests[3]);
+    assert_right(&cache.load(&name("PLT00002"), &bench.keys).unwrap(), &other);
+    assert!(cache.scrub(&mut |_| {}).unwrap().damage.is_empty());
+    // Exactly what three media need: their contents, and six small files each, of which two media made in the same
+    // second share the OCI config.
+    let mut needed: BTreeSet<String> = BTreeSet::new();
+    for manifest in [&manifests[1], &manifests[3], &other] {
+        needed.extend(manifest.blobs.iter().map(|blob| blob.sha256.to_string()));
+    }
+    let found = fs::read_dir(&blobs).unwrap().count();
+    assert_eq!(found, needed.len() + 3 * 6);
+    for gone in [cache.layout().dir().join(".new-def"), blobs.join(".new-abc")] {
+        assert!(!gone.exists(), "{}", gone.display());
+    }
+    assert_eq!(fs::read_dir(cache.layout().dir().join("ingest")).unwrap().count(), 0);
+    let again = cache.collect_garbage().unwrap();
+    assert_eq!((again.media.len(), again.removed_blobs), (0, 0));
+    // No longer pinned, it goes.
+    cache.pin(&name("PLT00001-r2"), false).unwrap();
+    assert_eq!(cache.collect_garbage().unwrap().media, ["PLT00001-r2"]);
+}
+
+#[test]
+fn collection_never_removes_what_an_unreadable_medium_may_need() {
+    let bench = Bench::new();
+    bench.add("PLT00002", 1, &packs(5));
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let before = fs::read_dir(cache.layout().dir().join("blobs/sha256")).unwrap().count();
+    let entry = cache.find(&name("PLT00002")).unwrap();
+    flip(&cache.layout().blob_path(entry.oci_manifest), 9, 1);
+    assert!(cache.collect_garbage().is_err());
+    assert_eq!(fs::read_dir(cache.layout().dir().join("blobs/sha256")).unwrap().count(), before);
+}
+
+#[test]
+fn a_second_import_scrub_or_collection_meanwhile_is_refused() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    let mut refusals = 0;
+    cache
+        .import(&bench.source, None, &bench.keys, now(), &mut |_| {
+            let other = bench.cache();
+            let locked = |answer: Option<CacheError>| usize::from(matches!(answer, Some(CacheError::Locked { .. })));
+            refusals += locked(bench.import(&other).err())
+                + locked(other.scrub(&mut |_| {}).err())
+                + locked(other.collect_garbage().err())
+                + locked(other.pin(&name("PLT00001"), true).err());
+            // Looking is always possible.
+            assert!(other.list().unwrap().is_empty());
+        })
+        .unwrap();
+    assert!(refusals >= 4 && refusals % 4 == 0, "{refusals}");
+    bench.import(&bench.cache()).unwrap();
+}

@@ -1,0 +1,119 @@
+//! Quotas and full disks.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use platen_cache::{Cache, CacheError};
+
+use crate::support::{Bench, Pack, assert_right, import, name, noise, now, packs};
+
+#[test]
+fn a_quota_is_kept_and_counts_what_is_here() {
+    let bench = Bench::new();
+    let total: u64 = bench.manifest.blobs.iter().map(|blob| blob.size_bytes).sum();
+    let cache = Cache::open(&bench.cache_dir(), Some(total - 1)).unwrap();
+    let refused = bench.import(&cache).unwrap_err();
+    assert!(
+        matches!(refused, CacheError::Quota { needed_bytes, used_bytes: 0, .. } if needed_bytes == total),
+        "{refused}"
+    );
+    let cache = Cache::open(&bench.cache_dir(), Some(total + 4000)).unwrap();
+    bench.import(&cache).unwrap();
+    // The same again needs nothing.
+    let roomy = Cache::open(&bench.cache_dir(), Some(cache.used_bytes().unwrap())).unwrap();
+    bench.import(&roomy).unwrap();
+    bench.add("PLT00002", 1, &packs(40));
+    let answer = cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {});
+    assert!(matches!(answer, Err(CacheError::Quota { .. })));
+    assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
+}
+
+/// A small file system of its own, unmounted when dropped.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn mount(at: &'a Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"]).arg(at).output();
+        if mount.is_ok_and(|output| output.status.success()) {
+            Some(Self(at))
+        } else {
+            eprintln!("skipped: mounting a small tmpfs needs root");
+            None
+        }
+    }
+
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = fs::File::create(self.0.join("filler")).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+        while file.write_all(&[1]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_too_small_is_refused_before_anything_is_copied() {
+    let big = [Pack::single("OSD00001", "big.bin", noise(1, 5 << 20))];
+    let bench = Bench::with("PLT00001", 1, &big);
+    let at = bench.dir.path().join("small");
+    let Some(_small) = Small::mount(&at, "4m") else { return };
+    let cache = Cache::open(&at.join("cache"), None).unwrap();
+    let refused = bench.import(&cache).unwrap_err();
+    assert!(matches!(refused, CacheError::DiskFull { needed_bytes, .. } if needed_bytes == 5 << 20), "{refused}");
+    assert_eq!(fs::read_dir(at.join("cache/ingest")).unwrap().count(), 0);
+}
+
+/// Somebody else fills the disk while an import runs, at each of its steps.
+#[test]
+fn a_disk_that_fills_up_meanwhile_loses_nothing() {
+    let second: Vec<Pack> = (0..4_u64)
+        .map(|n| Pack::single(["A", "B", "C", "D"][n as usize], &format!("{n}.bin"), noise(n + 500, (1 << 20) + 1000)))
+        .collect();
+    let bench = Bench::new();
+    let manifest = bench.add("PLT00002", 1, &second);
+    let at = bench.dir.path().join("small");
+    let Some(small) = Small::mount(&at, "12m") else { return };
+    let mut failed = 0;
+    for step in 0..9 {
+        let dir = at.join(format!("cache{step}"));
+        let cache = Cache::open(&dir, None).unwrap();
+        cache.import(&bench.source, Some(&name("PLT00001")), &bench.keys, now(), &mut |_| {}).unwrap();
+        let mut seen = 0;
+        let answer = cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {
+            if seen == step {
+                small.fill();
+            }
+            seen += 1;
+        });
+        assert!(seen > step, "{seen} steps");
+        let error = answer.expect_err("the disk is full");
+        assert!(matches!(error, CacheError::DiskFull { .. }), "step {step}: {error}");
+        failed += 1;
+        // What was there is there.
+        assert_eq!(cache.list().unwrap().len(), 1, "step {step}");
+        assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
+        assert!(cache.load(&name("PLT00002"), &bench.keys).is_err());
+        small.empty();
+        let copied = cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {}).unwrap();
+        let total: u64 = manifest.blobs.iter().map(|blob| blob.size_bytes).sum();
+        assert!(step == 0 || copied[0].copied_bytes < total, "step {step}: goes on, copied {}", copied[0].copied_bytes);
+        assert_right(&cache.load(&name("PLT00002"), &bench.keys).unwrap(), &manifest);
+        assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
+        fs::remove_dir_all(dir).unwrap();
+    }
+    eprintln!("{failed} full disks, nothing lost");
+    drop(small);
+    // Control: with room it is accepted.
+    import(&bench.cache(), &bench.source, &bench.keys).unwrap();
+}

@@ -1,0 +1,261 @@
+//! Small real media: signed, with shared and single blobs, in an OCI layout.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use minisign::KeyPair;
+use platen_cache::layout::{Layout, MediaEntry};
+use platen_cache::{Cache, CacheError, CachedMedia, Imported, MediaRef};
+use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, Manifest, MediaKind, SCHEMA, Validity};
+use platen_media::sign::TrustedKeys;
+use platen_media::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
+
+/// 2026-11-21.
+pub(crate) const MADE_S: i64 = 1_795_000_000;
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix_s(MADE_S + 1000)
+}
+
+/// Bytes that look random, the same for the same seed.
+pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// A key made for one test run.
+pub(crate) struct Signer {
+    pair: KeyPair,
+}
+
+impl Signer {
+    pub(crate) fn new() -> Self {
+        Self { pair: KeyPair::generate_unencrypted_keypair().unwrap() }
+    }
+
+    pub(crate) fn sign(&self, bytes: &[u8]) -> String {
+        minisign::sign(None, &self.pair.sk, bytes, Some("trusted"), Some("untrusted comment")).unwrap().to_string()
+    }
+
+    pub(crate) fn public_text(&self) -> String {
+        self.pair.pk.to_box().unwrap().to_string()
+    }
+
+    pub(crate) fn keys(&self) -> TrustedKeys {
+        TrustedKeys::from_texts([&*self.public_text()]).unwrap()
+    }
+}
+
+/// One blob of a medium: a file of its own, or several in a row.
+pub(crate) struct Pack {
+    pub(crate) kind: ContentKind,
+    pub(crate) id: &'static str,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+}
+
+impl Pack {
+    pub(crate) fn single(id: &'static str, path: &str, bytes: Vec<u8>) -> Self {
+        Self { kind: ContentKind::OperatingSystemImage, id, files: vec![(path.to_owned(), bytes)] }
+    }
+
+    /// Several small files, one of them empty, two of them the same.
+    pub(crate) fn small(id: &'static str, seed: u64) -> Self {
+        let mut files: Vec<(String, Vec<u8>)> = (0..4_u64)
+            .map(|n| (format!("platen/content/{id}/file{n}.bin"), noise(seed * 100 + n, 300 + 111 * n as usize)))
+            .collect();
+        files.push((format!("platen/content/{id}/empty.txt"), Vec::new()));
+        files.push((format!("platen/content/{id}/same as 0.bin"), files[0].1.clone()));
+        Self { kind: ContentKind::DriverPackage, id, files }
+    }
+}
+
+/// What the default medium holds.
+pub(crate) fn packs(seed: u64) -> Vec<Pack> {
+    vec![
+        Pack::small("DRV00001", seed),
+        Pack::single("OSD00001", "platen/content/OSD00001/install.wim", noise(seed + 7, 20_000)),
+        Pack::small("APP00001", seed + 1),
+    ]
+}
+
+/// A manifest over `packs`, and its blobs' bytes.
+pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Vec<Vec<u8>>) {
+    let (mut contents, mut files, mut blobs, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for pack in packs {
+        let mut blob: Vec<u8> = Vec::new();
+        for (path, file) in &pack.files {
+            let known = files.iter().find(|record: &&FileRecord| {
+                record.sha256 == Sha256::of(file) && record.content as usize == contents.len()
+            });
+            let at = match known {
+                Some(record) => record.at,
+                None if file.is_empty() => None,
+                None => Some(Location { blob: blobs.len() as u32, offset_bytes: blob.len() as u64 }),
+            };
+            if at.is_some() && known.is_none() {
+                blob.extend(file);
+            }
+            files.push(FileRecord {
+                path: MediaPath::new(path).unwrap(),
+                size_bytes: file.len() as u64,
+                blake3: Blake3::of(file),
+                sha256: Sha256::of(file),
+                content: contents.len() as u32,
+                at,
+            });
+        }
+        contents.push(Content {
+            id: pack.id.to_owned(),
+            kind: pack.kind,
+            name: format!("Name of {}", pack.id),
+            version: "1".to_owned(),
+            size_bytes: pack.files.iter().map(|(_, file)| file.len() as u64).sum(),
+        });
+        blobs.push(Blob { sha256: Sha256::of(&blob), size_bytes: blob.len() as u64 });
+        bytes.push(blob);
+    }
+    let manifest = Manifest {
+        schema: SCHEMA,
+        id: id.to_owned(),
+        kind: MediaKind::Tree,
+        name: format!("Medium {id}"),
+        version: format!("{revision}.0"),
+        revision,
+        comment: String::new(),
+        label: VolumeLabel::new("TEST").unwrap(),
+        created: Timestamp::from_unix_s(MADE_S + i64::from(revision)),
+        validity: Validity::default(),
+        unattended: false,
+        password_required: false,
+        size_limit_bytes: None,
+        bios: None,
+        contents,
+        blobs,
+        files,
+        image: None,
+    };
+    assert_eq!(manifest.problems(), Vec::<String>::new());
+    (manifest, bytes)
+}
+
+pub(crate) fn sums(manifest: &Manifest) -> Vec<u8> {
+    let mut text = String::new();
+    for file in &manifest.files {
+        text += &format!("{}  {}\n", file.sha256, file.path);
+    }
+    text += &format!("{}  {}\n", Sha256::of(&manifest.to_json()), envelope::MANIFEST);
+    text.into_bytes()
+}
+
+/// The small files of a medium as the author makes them.
+pub(crate) fn signed(manifest: &Manifest, signer: &Signer) -> MediaEntry {
+    let manifest_bytes = manifest.to_json();
+    let sums = sums(manifest);
+    MediaEntry {
+        manifest_signature: signer.sign(&manifest_bytes),
+        sums_signature: signer.sign(&sums),
+        manifest_bytes,
+        sums,
+        blobs: manifest.blobs.clone(),
+    }
+}
+
+/// Put a whole medium into the layout in `dir`.
+pub(crate) fn author(dir: &Path, signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>]) -> Layout {
+    let layout = Layout::create(dir).unwrap();
+    for bytes in blobs {
+        let mut writer = layout.blob_writer().unwrap();
+        writer.write_all(bytes).unwrap();
+        assert_eq!(writer.finish().unwrap(), (Sha256::of(bytes), bytes.len() as u64));
+    }
+    layout.publish(manifest, &signed(manifest, signer)).unwrap();
+    layout
+}
+
+/// A source with one medium, and an empty cache beside it.
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) signer: Signer,
+    pub(crate) keys: TrustedKeys,
+    pub(crate) source: Layout,
+    pub(crate) manifest: Manifest,
+    pub(crate) blobs: Vec<Vec<u8>>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with("PLT00001", 1, &packs(1))
+    }
+
+    pub(crate) fn with(id: &str, revision: u32, packs: &[Pack]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = Signer::new();
+        let (manifest, blobs) = manifest(id, revision, packs);
+        let source = author(&dir.path().join("source"), &signer, &manifest, &blobs);
+        Self { keys: signer.keys(), dir, signer, source, manifest, blobs }
+    }
+
+    pub(crate) fn cache_dir(&self) -> PathBuf {
+        self.dir.path().join("cache")
+    }
+
+    pub(crate) fn cache(&self) -> Cache {
+        Cache::open(&self.cache_dir(), None).unwrap()
+    }
+
+    pub(crate) fn import(&self, cache: &Cache) -> Result<Vec<Imported>, CacheError> {
+        import(cache, &self.source, &self.keys)
+    }
+
+    /// Add one more medium to the source.
+    pub(crate) fn add(&self, id: &str, revision: u32, packs: &[Pack]) -> Manifest {
+        let (manifest, blobs) = manifest(id, revision, packs);
+        author(self.source.dir(), &self.signer, &manifest, &blobs);
+        manifest
+    }
+}
+
+pub(crate) fn import(cache: &Cache, source: &Layout, keys: &TrustedKeys) -> Result<Vec<Imported>, CacheError> {
+    cache.import(source, None, keys, now(), &mut |_| {})
+}
+
+pub(crate) fn name(text: &str) -> MediaRef {
+    text.parse().unwrap()
+}
+
+/// Error and all its sources in one line, as `platen` prints it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text += &format!(": {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// Read every byte of a loaded medium: the judge is SHA-256 over what is on disk, not the cache's word.
+pub(crate) fn assert_right(media: &CachedMedia, manifest: &Manifest) {
+    assert_eq!(media.manifest(), manifest);
+    assert_eq!(&media.signed().manifest_bytes()[..], manifest.to_json());
+    for (index, blob) in manifest.blobs.iter().enumerate() {
+        let bytes = std::fs::read(media.blob_path(index as u32).unwrap()).unwrap();
+        assert_eq!((Sha256::of(&bytes), bytes.len() as u64), (blob.sha256, blob.size_bytes), "blob {index}");
+    }
+    let lines = String::from_utf8(media.sums().to_vec()).unwrap();
+    assert_eq!(lines.lines().count(), manifest.files.len() + 1);
+}
+
+pub(crate) fn flip(path: &Path, offset: usize, mask: u8) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[offset] ^= mask;
+    std::fs::write(path, bytes).unwrap();
+}
