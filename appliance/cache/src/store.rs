@@ -111,12 +111,12 @@ impl Cache {
     }
 
     /// Keep other importing, scrubbing or collecting processes out until the result is dropped.
-    pub(crate) fn lock(&self) -> Result<File, CacheError> {
+    pub(crate) fn lock(&self) -> Result<Lock, CacheError> {
         let path = self.layout.dir().join("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(CacheError::io("opening", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(CacheError::Locked { path }),
             Err(TryLockError::Error(error)) => Err(CacheError::io("locking", &path)(error)),
         }
@@ -186,6 +186,16 @@ impl Cache {
             }
         };
         Ok(entries.iter().map(line).collect())
+    }
+}
+
+/// See [`Cache::lock`].
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process forked meanwhile has the file too, and would go on holding the lock.
+        let _ = self.0.unlock();
     }
 }
 

@@ -163,3 +163,14 @@ fn a_spoiled_left_over_does_not_spoil_the_next_import() {
     assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
     assert_eq!(std::fs::read_dir(cache.layout().dir().join("ingest")).unwrap().count(), 0);
 }
+
+#[test]
+fn control_a_visible_medium_with_half_a_blob_is_seen() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    import(&cache, &bench.source, &bench.keys).unwrap();
+    assert!(check(&bench, &bench.cache_dir()));
+    let path = cache.layout().blob_path(bench.manifest.blobs[1].sha256);
+    std::fs::write(&path, &bench.blobs[1][..100]).unwrap();
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bench, &bench.cache_dir()))).is_err());
+}

@@ -2,33 +2,30 @@
 
 use std::fs;
 
-use platen_cache::{Cache, CacheError};
+use platen_cache::CacheError;
 use platen_media::Sha256;
 
 use crate::support::{Bench, assert_right, chain, flip, name, signed};
 
-/// Import into a new cache; either refused or exactly the right medium. Gives the error.
-fn refused(bench: &Bench, round: usize) -> Option<CacheError> {
-    let dir = bench.dir.path().join(format!("cache{round}"));
-    let cache = Cache::open(&dir, None).unwrap();
-    let answer = bench.import(&cache);
-    let error = match answer {
+/// Import into a cache that never held this medium; either refused or exactly the right medium. Gives the error.
+fn refused(bench: &Bench) -> Option<CacheError> {
+    let cache = bench.cache();
+    match bench.import(&cache) {
         Err(error) => {
             assert!(cache.list().unwrap().is_empty(), "refused, yet visible: {error}");
             Some(error)
         }
         Ok(_) => {
             assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
+            fs::remove_dir_all(bench.cache_dir()).unwrap();
             None
         }
-    };
-    fs::remove_dir_all(dir).unwrap();
-    error
+    }
 }
 
 #[test]
 fn every_flipped_byte_of_a_small_file_is_refused_by_its_digest() {
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     let entry = signed(&bench.manifest, &bench.signer);
     let source = bench.source.media(&bench.source.entries().unwrap()[0]).unwrap();
     assert_eq!(source.manifest_bytes, entry.manifest_bytes);
@@ -45,26 +42,26 @@ fn every_flipped_byte_of_a_small_file_is_refused_by_its_digest() {
         let path = bench.source.blob_path(digest);
         for offset in 0..fs::metadata(&path).unwrap().len() as usize {
             flip(&path, offset, 1 << (offset % 8));
-            let error = refused(&bench, tried).unwrap_or_else(|| panic!("{digest} at {offset}"));
+            let error = refused(&bench).unwrap_or_else(|| panic!("{digest} at {offset}"));
             let text = chain(&error);
             assert!(text.contains("PLT00001-r1") && text.contains(&digest.to_string()), "{text}");
             flip(&path, offset, 1 << (offset % 8));
             tried += 1;
         }
     }
-    assert!(refused(&bench, tried).is_none(), "control: whole again, it is accepted");
+    assert!(refused(&bench).is_none(), "control: whole again, it is accepted");
     eprintln!("{tried} bytes of manifest, signatures, sums and OCI manifest flipped, 0 accepted");
 }
 
 #[test]
 fn every_flipped_byte_of_the_index_is_refused_or_harmless() {
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     let (mut stopped, mut harmless) = (0, 0);
     for file in ["index.json", "oci-layout"] {
         let path = bench.source.dir().join(file);
         for offset in 0..fs::metadata(&path).unwrap().len() as usize {
             flip(&path, offset, 1 << (offset % 7));
-            match platen_cache::layout::Layout::open(bench.source.dir()).map(|_| refused(&bench, offset)) {
+            match platen_cache::layout::Layout::open(bench.source.dir()).map(|_| refused(&bench)) {
                 Ok(None) => harmless += 1,
                 Ok(Some(_)) | Err(_) => stopped += 1,
             }
@@ -77,14 +74,14 @@ fn every_flipped_byte_of_the_index_is_refused_or_harmless() {
 
 #[test]
 fn every_flipped_byte_of_content_names_the_file() {
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     let mut tried = 0;
     for (index, blob) in bench.manifest.blobs.iter().enumerate() {
         let path = bench.source.blob_path(blob.sha256);
         let step = if blob.size_bytes > 5000 { 61 } else { 1 };
         for offset in (0..blob.size_bytes as usize).step_by(step) {
             flip(&path, offset, 0x80 >> (offset % 8));
-            let error = refused(&bench, tried).unwrap_or_else(|| panic!("blob {index} at {offset}"));
+            let error = refused(&bench).unwrap_or_else(|| panic!("blob {index} at {offset}"));
             let here = bench.manifest.files.iter().filter(|file| {
                 file.at.is_some_and(|at| {
                     let start = at.offset_bytes as usize;
@@ -100,14 +97,14 @@ fn every_flipped_byte_of_content_names_the_file() {
             tried += 1;
         }
     }
-    assert!(refused(&bench, tried).is_none(), "control");
+    assert!(refused(&bench).is_none(), "control");
     eprintln!("{tried} bytes of content flipped, 0 accepted");
 }
 
 /// Somebody who can change files can also make the digests fit. Only the signature stops them.
 #[test]
 fn every_changed_byte_with_digests_made_to_fit_is_refused_by_the_signature() {
-    let bench = Bench::new();
+    let bench = Bench::in_memory();
     let whole = signed(&bench.manifest, &bench.signer);
     let (mut tried, mut comment) = (0, 0);
     let untrusted = whole.manifest_signature.find('\n').unwrap();
@@ -131,7 +128,7 @@ fn every_changed_byte_with_digests_made_to_fit_is_refused_by_the_signature() {
                 _ => entry.sums_signature = changed(&whole.sums_signature),
             }
             bench.source.publish(&bench.manifest, &entry).unwrap();
-            match refused(&bench, tried) {
+            match refused(&bench) {
                 Some(error) => {
                     assert!(matches!(&error, CacheError::Signature { .. }), "{which} {offset}: {}", chain(&error));
                     assert!(error.to_string().contains("PLT00001-r1"));
@@ -154,7 +151,7 @@ fn all_missing_content_is_listed() {
     for blob in [0, 2] {
         fs::remove_file(bench.source.blob_path(bench.manifest.blobs[blob].sha256)).unwrap();
     }
-    let CacheError::Missing { missing, .. } = refused(&bench, 0).unwrap() else { panic!("expected Missing") };
+    let CacheError::Missing { missing, .. } = refused(&bench).unwrap() else { panic!("expected Missing") };
     assert_eq!(missing.len(), 2, "{missing:?}");
     assert!(missing[0].contains("DRV00001") && missing[1].contains("APP00001"), "{missing:?}");
     // What the cache has already is not missing.
@@ -185,19 +182,19 @@ fn a_blob_of_another_size_is_refused_and_named() {
     grown.push(0);
     let mut much = whole.clone();
     much.resize(5 << 20, 7);
-    for (round, bytes) in [&whole[..0], &whole[..1], &whole[..whole.len() - 1], &grown, &much].into_iter().enumerate() {
+    for bytes in [&whole[..0], &whole[..1], &whole[..whole.len() - 1], &grown, &much] {
         fs::write(&path, bytes).unwrap();
-        let error = refused(&bench, round).unwrap();
+        let error = refused(&bench).unwrap();
         assert!(error.to_string().contains("install.wim"), "{} bytes: {error}", bytes.len());
     }
     // A hole in a sparse file, a folder, a link to nowhere.
     fs::remove_file(&path).unwrap();
     fs::File::create(&path).unwrap().set_len(whole.len() as u64).unwrap();
-    assert!(matches!(refused(&bench, 10), Some(CacheError::Damaged { .. })));
+    assert!(matches!(refused(&bench), Some(CacheError::Damaged { .. })));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(matches!(refused(&bench, 11), Some(CacheError::Missing { .. })));
+    assert!(matches!(refused(&bench), Some(CacheError::Missing { .. })));
     fs::remove_dir(&path).unwrap();
     std::os::unix::fs::symlink("/nowhere", &path).unwrap();
-    assert!(matches!(refused(&bench, 12), Some(CacheError::Missing { .. })));
+    assert!(matches!(refused(&bench), Some(CacheError::Missing { .. })));
 }

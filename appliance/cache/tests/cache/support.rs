@@ -195,8 +195,18 @@ impl Bench {
         Self::with("PLT00001", 1, &packs(1))
     }
 
+    /// Where nothing needs saving to disk: for tests that make thousands of changes.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self::within(dir.unwrap(), "PLT00001", 1, &packs(1))
+    }
+
     pub(crate) fn with(id: &str, revision: u32, packs: &[Pack]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), id, revision, packs)
+    }
+
+    fn within(dir: tempfile::TempDir, id: &str, revision: u32, packs: &[Pack]) -> Self {
         let signer = Signer::new();
         let (manifest, blobs) = manifest(id, revision, packs);
         let source = author(&dir.path().join("source"), &signer, &manifest, &blobs);
