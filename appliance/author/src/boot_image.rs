@@ -27,10 +27,6 @@ pub const KERNEL: &str = "vmlinuz";
 /// The initramfs in a boot image's folder.
 pub const INITRD: &str = "initrd.img";
 
-/// How `platen-deploy` must be built to run where there are no libraries.
-pub const DEPLOY_BUILD: &str = "RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --locked \
-                                --target x86_64-unknown-linux-gnu -p platen-deploy";
-
 /// High enough to halve what slow firmware must read, low enough that the kernel's 8 MiB window does.
 const ZSTD_LEVEL: i32 = 19;
 
@@ -138,7 +134,7 @@ pub enum BootImageError {
     #[error("{}: expected a program for x86_64 Linux, found something else", path.display())]
     NotAProgram { path: PathBuf },
     /// There are no libraries in a boot image.
-    #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with: {DEPLOY_BUILD}", path.display())]
+    #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
     /// A module in the kit is none.
     #[error("{}: expected a 64-bit kernel module, found something else at {offset:#x}", path.display())]

@@ -43,7 +43,7 @@ pub(crate) fn run() -> ! {
     let early: Vec<String> = prepare().err().into_iter().collect();
     let mut terminals = Terminals::open();
     std::panic::set_hook(Box::new(|panic| {
-        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string().replace("\n", " ");
     }));
     let ended = catch_unwind(AssertUnwindSafe(|| session(&mut terminals, &early)));
     if ended.is_err() {
