@@ -268,3 +268,49 @@ impl<'f> Reader<'f> {
         if found_bytes == self.source.size_bytes { Ok(()) } else { Err(self.changed(found_bytes)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changed_since_it_was_listed_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let layout = Layout::create(&dir.path().join("out")).expect("a layout");
+        let options = BuildOptions::default();
+        let path = dir.path().join("data");
+        let place = MediaPath::new("data").expect("good");
+        for (listed_bytes, now_bytes) in [(10, 11), (10, 9), (BLOB_BYTES, BLOB_BYTES + 1), (BLOB_BYTES, 5)] {
+            File::create(&path).and_then(|file| file.set_len(now_bytes)).expect("writes");
+            let file = SourceFile { path: path.clone(), place: place.clone(), size_bytes: listed_bytes, modified_s: 0 };
+            let mut store = Store::new(&layout, &options, listed_bytes);
+            let result =
+                if listed_bytes < BLOB_BYTES { store.small(&file).map(drop) } else { store.large(&file).map(drop) };
+            let error = result.expect_err("changed").to_string();
+            assert!(
+                error.contains(&format!("expected {listed_bytes} bytes as at the start, found {now_bytes}")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_or_shrinks_while_it_is_read_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("data");
+        let file = File::create(&path).expect("makes");
+        file.set_len(100).expect("sets");
+        let place = MediaPath::new("data").expect("good");
+        let source = SourceFile { path, place, size_bytes: 100, modified_s: 0 };
+        for now_bytes in [101, 99] {
+            file.set_len(100).expect("sets");
+            let mut reader = Reader::open(&source).expect("as listed");
+            file.set_len(now_bytes).expect("sets");
+            let mut bytes = Vec::new();
+            (&mut reader.file).take(source.size_bytes + 1).read_to_end(&mut bytes).expect("reads");
+            assert!(
+                matches!(reader.ended(bytes.len() as u64), Err(AuthorError::Changed { found_bytes, .. }) if found_bytes == now_bytes)
+            );
+        }
+    }
+}
