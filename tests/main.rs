@@ -3,6 +3,8 @@
 // A program has no public face.
 #![allow(unreachable_pub)]
 
+mod boot;
+mod boot_drives;
 mod common;
 mod judges;
 mod refusals;

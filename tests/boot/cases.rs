@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::machine::ChangedDrive;
 use super::{AFTER_THE_END, BEFORE_IT_WAS_MADE, Firmware, MEDIA_ID, Machine, Options, PASSWORD, Variant};
-use crate::common::drive;
+use crate::boot_drives::drive;
 
 /// A file of every medium that is not read while it boots.
 const UNUSED_FILE: &str = "EFI/BOOT/mmx64.efi";

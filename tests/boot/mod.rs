@@ -11,7 +11,7 @@ pub(crate) use machine::{Firmware, Machine, Options};
 /// The password of [`Variant::MbrWithPassword`].
 pub(crate) const PASSWORD: &str = "insecure test password 7";
 
-/// The written drives that the cases need, from `crate::common::drive`.
+/// The written drives that the cases need, from `crate::boot_drives::drive`.
 ///
 /// All of them: kind stand-alone, id [`MEDIA_ID`], made now, valid until some day before [`AFTER_THE_END`], signed with
 /// the key that the boot image trusts. Never written to by a test: changed copies are made of them.

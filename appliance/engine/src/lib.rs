@@ -27,7 +27,7 @@ pub mod write;
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive};
-pub use job::{Context, write_drive};
+pub use job::{Context, chain, write_drive};
 pub use shared::Sources;
 pub use source::SourceError;
 
