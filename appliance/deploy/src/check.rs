@@ -73,11 +73,16 @@ fn signature(medium: &Medium, media_id: &str, keys: &TrustedKeys) -> Result<Sign
 }
 
 /// What medium it is, in the words of its author.
-fn introduce(manifest: &Manifest, screen: &mut Screen<'_>) {
-    let Manifest { id, kind, name, version, revision, created, .. } = manifest;
-    screen.gap();
+fn headings(manifest: &Manifest, screen: &mut Screen<'_>) {
+    let Manifest { id, kind, name, version, revision, .. } = manifest;
     screen.line(&format!("  {name}"));
     screen.line(&format!("  medium {id}   version {version}   revision {revision}   {kind}"));
+}
+
+fn introduce(manifest: &Manifest, screen: &mut Screen<'_>) {
+    let created = manifest.created;
+    screen.gap();
+    headings(manifest, screen);
     screen.line(&format!("  made {created}   {}", window(manifest.validity)));
     screen.gap();
 }
@@ -161,7 +166,7 @@ fn policy(
         });
     }
     let sequence = TaskSequence::from_json(&policy.task_sequence).map_err(Refusal::Sequence)?;
-    screen.step(Mark::Ok, "Policy", &format!("for this release; task sequence {:?}", sequence.name));
+    screen.step(Mark::Ok, "Policy", &format!("task sequence {:?}", sequence.name));
     Ok(Some((policy, sequence)))
 }
 
@@ -189,9 +194,12 @@ fn unseal(sealed: &[u8], screen: &mut Screen<'_>) -> Result<Policy, Refusal> {
 /// What would be run, without any secret.
 pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
     let Some((policy, sequence)) = &checked.policy else { return };
+    // The checks and a long task sequence together do not fit a screen of 25 lines.
+    screen.page("Task sequence of the deployment medium");
+    headings(checked.manifest(), screen);
     screen.gap();
     for line in sequence.outline().lines() {
-        screen.line(&format!("  {line}"));
+        screen.paragraph(&format!("  {line}"));
     }
     for variable in &policy.variables {
         let value = match (variable.secret, &*variable.value) {
@@ -199,7 +207,7 @@ pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
             (false, "") => "(asked for)".to_owned(),
             (false, value) => format!("{value:?}"),
         };
-        screen.line(&format!("  {} = {value}", variable.name));
+        screen.paragraph(&format!("  {} = {value}", variable.name));
     }
     if checked.manifest().unattended {
         screen.line("  unattended: nothing more would be asked");

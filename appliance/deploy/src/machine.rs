@@ -70,7 +70,7 @@ static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn session(terminals: &mut Terminals, early: &[String]) {
     let mut screen = Screen::new(terminals);
-    screen.begin();
+    screen.page("Check of the deployment medium");
     for problem in early {
         screen.step(Mark::Note, "Computer", problem);
     }
@@ -100,7 +100,7 @@ fn session(terminals: &mut Terminals, early: &[String]) {
             screen.gap();
             let (id, version, revision) = (&manifest.id, &manifest.version, manifest.revision);
             screen.headline(Mark::Ok, &format!("PLATEN MEDIA OK id={id} version={version} revision={revision}"));
-            screen.line("This version of Platen checks media; running the task sequence comes with a later one.");
+            screen.line("Checked only: running the task sequence comes with a later version of Platen.");
         }
         Err(refusal) => refuse(&refusal, Some(media_id), port, &mut screen),
     }
@@ -112,7 +112,7 @@ fn refuse(refusal: &Refusal, media_id: Option<&str>, port: &str, screen: &mut Sc
     let id = media_id.unwrap_or("-");
     screen.gap();
     screen.headline(Mark::Stop, &format!("PLATEN MEDIA REFUSED code={code} id={id} {}", refusal.chain()));
-    screen.line(&code.sentence(port));
+    screen.paragraph(&code.sentence(port));
 }
 
 /// The file systems everything else needs, and a quiet kernel: its messages would run over the screen.

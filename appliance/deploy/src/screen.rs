@@ -44,10 +44,10 @@ impl<'a> Screen<'a> {
         Self { console }
     }
 
-    /// An empty screen with the title on top.
-    pub(crate) fn begin(&mut self) {
+    /// An empty screen with a title on top. A serial line keeps what was there before.
+    pub(crate) fn page(&mut self, title: &str) {
         let version = concat!("platen-deploy ", env!("CARGO_PKG_VERSION"));
-        let title = format!(" PLATEN   Check of the deployment medium{version:>39} ");
+        let title = format!(" PLATEN   {title:<0$}{version} ", COLUMNS - 11 - version.len());
         self.console.print(&format!("\x1b[2J\x1b[H\x1b[0m\x1b[7m{title:<COLUMNS$}\x1b[0m\n\n"));
     }
 
@@ -71,6 +71,13 @@ impl<'a> Screen<'a> {
     /// A line from the first column: what machines and people search for.
     pub(crate) fn line(&mut self, text: &str) {
         self.console.print(&format!("{FRESH_LINE}{}\n", plain(text)));
+    }
+
+    /// Text from the first column, broken between words; what is broken off is indented.
+    pub(crate) fn paragraph(&mut self, text: &str) {
+        for line in wrapped(&plain(text)) {
+            self.line(&line);
+        }
     }
 
     /// A line that stands out.
@@ -180,6 +187,24 @@ fn erase_character(typed: &mut Vec<u8>) -> bool {
     false
 }
 
+/// `text` in lines of less than [`COLUMNS`] characters; one word that is longer stays whole.
+fn wrapped(text: &str) -> Vec<String> {
+    let indent = " ".repeat(text.chars().take_while(|&c| c == ' ').count() + 4);
+    let mut lines = Vec::new();
+    let mut rest = text.to_owned();
+    loop {
+        let start = rest.len() - rest.trim_start().len();
+        let limit = rest.char_indices().nth(COLUMNS).map(|(at, _)| at);
+        let cut = limit.and_then(|limit| rest[start..limit].rfind(' ')).map(|at| start + at);
+        let Some(cut) = cut.filter(|&cut| cut > start) else {
+            lines.push(rest);
+            return lines;
+        };
+        lines.push(rest[..cut].to_owned());
+        rest = format!("{indent}{}", rest[cut..].trim_start());
+    }
+}
+
 /// Text without anything that moves the cursor, changes colours or turns the direction of writing.
 pub(crate) fn plain(text: &str) -> String {
     let turns =
@@ -247,9 +272,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn long_text_is_broken_between_words() {
+        let text = format!("  {}end", "word ".repeat(30));
+        let lines = wrapped(&text);
+        assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() < COLUMNS), "{lines:?}");
+        assert!(lines[0].starts_with("  word") && lines[1].starts_with("      word"), "{lines:?}");
+        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
+        assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(wrapped("a  b"), ["a  b"]);
+        assert_eq!(wrapped(&"ä".repeat(200)), ["ä".repeat(200)]);
+        assert_eq!(wrapped(""), [""]);
+    }
+
+    #[test]
     fn the_title_fills_a_line_of_80_columns() {
         let mut typist = Typist::default();
-        Screen::new(&mut typist).begin();
+        Screen::new(&mut typist).page("Check of the deployment medium");
         let title = typist.shown.split("\x1b[7m").nth(1).and_then(|rest| rest.split("\x1b[0m").next());
         assert_eq!(title.map(str::len), Some(COLUMNS));
     }
