@@ -13,8 +13,12 @@ use serde::{Deserialize, Serialize};
 
 /// Deeper folders than this are not followed: a loop of folders has no end.
 const MAX_LEVEL: usize = 64;
-/// More files than a full 2 TiB volume of the smallest real media would hold.
-const MAX_FILES: usize = 2_000_000;
+/// More files and folders than a full 2 TiB volume of the smallest real media would hold.
+const MAX_ENTRIES: usize = 2_000_000;
+/// What may be read besides the volume once over: allocation tables and folders are looked at again and again.
+const OVERHEAD_BYTES: u64 = 256 << 20;
+/// What may be read where only names and the files that carry the manifest are wanted.
+const NAMES_BYTES: u64 = 1 << 30;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,63 +93,78 @@ pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Ex
         esp_guid: record.ids.esp_guid,
         bios_boot_guid: record.ids.bios_boot_guid,
     });
-    let volume = Volume { drive, start_bytes: platen_disk::ALIGN_BYTES, at_bytes: 0, len_bytes: record.volume_bytes };
+    let len_bytes = record.volume_bytes;
+    let all_bytes = len_bytes.saturating_add(len_bytes / 8).saturating_add(OVERHEAD_BYTES);
+    let left_bytes = if depth == Depth::Names { all_bytes.min(NAMES_BYTES) } else { all_bytes };
+    let volume = Volume { drive, start_bytes: platen_disk::ALIGN_BYTES, at_bytes: 0, len_bytes, left_bytes };
     match fatfs::FileSystem::new(volume, fatfs::FsOptions::new()) {
-        Ok(volume) => walk(&volume.root_dir(), "", 0, depth, &mut found),
+        Ok(volume) => Walk { depth, found: &mut found, entries: 0 }.folder(&volume.root_dir(), "", 0),
         Err(error) => found.problems.push(format!("reading the file system: {error}")),
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
 
-fn walk<D: fatfs::ReadWriteSeek>(
-    folder: &fatfs::Dir<'_, D>,
-    path: &str,
-    level: usize,
+struct Walk<'a> {
     depth: Depth,
-    found: &mut Examination,
-) {
-    if level > MAX_LEVEL || found.files.len() > MAX_FILES {
-        found.problems.push(format!("{path}: too deep or too many files; not followed"));
-        return;
-    }
-    let mut entries = 0;
-    for entry in folder.iter() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                found.problems.push(format!("{path}/: {error}"));
+    found: &'a mut Examination,
+    entries: usize,
+}
+
+impl Walk<'_> {
+    fn folder<D: fatfs::ReadWriteSeek>(&mut self, folder: &fatfs::Dir<'_, D>, path: &str, level: usize) {
+        if level > MAX_LEVEL {
+            self.found.problems.push(format!("{path}: too deep; not followed"));
+            return;
+        }
+        let before = self.entries;
+        for entry in folder.iter() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.found.problems.push(format!("{path}/: {error}"));
+                    return;
+                }
+            };
+            let name = entry.file_name();
+            if name == "." || name == ".." {
+                continue;
+            }
+            self.entries += 1;
+            if self.entries >= MAX_ENTRIES {
+                if self.entries == MAX_ENTRIES {
+                    self.found.problems.push(format!("{path}/: too many files; not followed"));
+                }
                 return;
             }
-        };
-        let name = entry.file_name();
-        if name == "." || name == ".." {
-            continue;
+            let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+            if entry.is_dir() {
+                self.folder(&entry.to_dir(), &path, level + 1);
+            } else {
+                self.file(&entry, path);
+            }
         }
-        entries += 1;
-        let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-        if entry.is_dir() {
-            walk(&entry.to_dir(), &path, level + 1, depth, found);
-            continue;
+        if self.entries == before && !path.is_empty() {
+            self.found.empty_folders.push(path.to_owned());
         }
+    }
+
+    fn file<D: fatfs::ReadWriteSeek>(&mut self, entry: &fatfs::DirEntry<'_, D>, path: String) {
         let size_bytes = entry.len();
         let keep = envelope::ALL.contains(&&*path) && size_bytes <= MAX_MANIFEST_BYTES;
-        if depth == Depth::Names && !keep {
-            found.files.push(SeenFile { path, size_bytes, blake3: None, text: None });
-            continue;
+        if self.depth == Depth::Names && !keep {
+            self.found.files.push(SeenFile { path, size_bytes, blake3: None, text: None });
+            return;
         }
         match hash(entry.to_file(), keep) {
             Ok((blake3, read_bytes, text)) => {
                 if read_bytes != size_bytes {
-                    found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
+                    self.found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
                 }
-                found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text });
+                self.found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text });
             }
-            Err(error) => found.problems.push(format!("{path}: {error}")),
+            Err(error) => self.found.problems.push(format!("{path}: {error}")),
         }
-    }
-    if entries == 0 && !path.is_empty() {
-        found.empty_folders.push(path.to_owned());
     }
 }
 
@@ -177,10 +196,16 @@ struct Volume<D> {
     start_bytes: u64,
     at_bytes: u64,
     len_bytes: u64,
+    /// Chains of clusters and folders may lead in circles: who has read more than there is has to stop.
+    left_bytes: u64,
 }
 
 impl<D: Read + Seek> Read for Volume<D> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.left_bytes = self.left_bytes.saturating_sub(bytes.len() as u64);
+        if self.left_bytes == 0 {
+            return Err(io::Error::other("more is listed than the volume can hold: it leads in circles"));
+        }
         let left = usize::try_from(self.len_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
         let len = bytes.len().min(left);
         let at_bytes = self.start_bytes.checked_add(self.at_bytes).ok_or(io::ErrorKind::InvalidInput)?;

@@ -174,6 +174,7 @@ impl<'a> WrittenDrive<'a> {
             verified_bytes += piece.len as u64;
             context.progress(Step::Verify, verified_bytes, written_bytes);
         }
+        still_blank(armed.drive, armed.plan, context)?;
         Ok(VerifiedDrive { armed, written_bytes, verified_bytes })
     }
 }
@@ -184,7 +185,7 @@ impl<'a> VerifiedDrive<'a> {
         (self.written_bytes, self.verified_bytes)
     }
 
-    /// Write what makes it a medium and read that back as well. LBA 0 goes last and on its own: a drive that loses
+    /// Write what makes it a medium and read that back as well. Sector 0 goes last and on its own: a drive that loses
     /// power before that has no partition table.
     pub fn seal(self, record: &DriveRecord, context: &Context<'_>) -> Result<SealedDrive<'a>, WriteError> {
         let Self { armed, mut written_bytes, verified_bytes } = self;
@@ -196,16 +197,37 @@ impl<'a> VerifiedDrive<'a> {
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
         let (last, first): (Vec<_>, Vec<_>) = plan.seal().iter().cloned().partition(|extent| extent.offset_bytes == 0);
         let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+        // The beginning of a disk image is more than a sector, and is kept here until the rest of it is saved.
+        let mut head: Option<AlignedBuffer> = None;
+        let mut rest_bytes = 0;
         for extents in [&first, &last] {
             let mut reader = PlanReader::new(plan, extents);
             for piece in pieces(extents) {
                 let bytes = &mut buffer[..piece.len];
                 reader.read(piece, bytes, &record).map_err(|error| WriteError::Content(Arc::new(error)))?;
-                armed.drive.write_at(piece.offset_bytes, bytes).map_err(failed)?;
-                written_bytes += piece.len as u64;
+                if piece.offset_bytes == 0 {
+                    let head = head.insert(AlignedBuffer::new(piece.len));
+                    head.copy_from_slice(bytes);
+                } else {
+                    armed.drive.write_at(piece.offset_bytes, bytes).map_err(failed)?;
+                    rest_bytes += piece.len as u64;
+                }
+            }
+        }
+        if let Some(head) = &head {
+            let sector = plan.shape().sector_bytes as usize;
+            let (zero, rest) = head.split_at(sector.min(head.len()));
+            if !rest.is_empty() {
+                // Copied, so that it begins where memory is aligned.
+                buffer[..rest.len()].copy_from_slice(rest);
+                armed.drive.write_at(zero.len() as u64, &buffer[..rest.len()]).map_err(failed)?;
             }
             armed.drive.flush().map_err(failed)?;
+            armed.drive.write_at(0, zero).map_err(failed)?;
+            rest_bytes += head.len() as u64;
         }
+        armed.drive.flush().map_err(failed)?;
+        written_bytes += rest_bytes;
         let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, context)?;
         Ok(SealedDrive { armed, written_bytes, verified_bytes: verified_bytes + sealed_bytes })
     }
@@ -247,6 +269,31 @@ fn read_back(
         context.progress(step, done_bytes, total_bytes);
     }
     Ok(done_bytes)
+}
+
+/// The places the seal will be written to must be as they were wiped. On a drive smaller than it claims they are in
+/// truth the places of something else: sealing it would spoil what was just read back.
+fn still_blank(drive: &mut dyn ReadDrive, plan: &WritePlan, context: &Context<'_>) -> Result<(), WriteError> {
+    let step = Step::Verify;
+    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    for piece in pieces(plan.seal()) {
+        for wiped in plan.invalidate() {
+            let from = piece.offset_bytes.max(wiped.start);
+            let to = (piece.offset_bytes + piece.len as u64).min(wiped.end);
+            if from >= to {
+                continue;
+            }
+            stop_if_cancelled(context)?;
+            let bytes = &mut buffer[..(to - from) as usize];
+            poison(bytes);
+            drive.read_at(from, bytes).map_err(|source| WriteError::Drive { step, source })?;
+            if let Some(at) = bytes.iter().position(|&byte| byte != 0) {
+                let name = "a place kept free for the boot records".to_owned();
+                return Err(WriteError::Differs { step, source: Differs { offset_bytes: from + at as u64, name } });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A read that moves nothing must not leave the last piece's bytes to be compared: one word of every sector is made
