@@ -40,9 +40,9 @@ fn make() -> Station {
     station.files("", &[("task-sequence.xml", include_bytes!("../appliance/example/task-sequence.xml"))]);
     station.files("", &[("password.txt", PASSWORD.as_bytes())]);
 
-    let definition = |name: &str, revision: u32, more: &str| {
+    let definition = |name: &str, revision: u32, more: &str, variable: &str| {
         let text = DEFINITION.replace("@ID@", MEDIA_ID).replace("@REVISION@", &revision.to_string());
-        std::fs::write(station.path(name), text.replace("@MORE@", more)).expect("writes");
+        std::fs::write(station.path(name), text.replace("@MORE@", more) + variable).expect("writes");
         station.build(&station.path(name)).expect(0);
         station.import().expect(0);
     };
@@ -51,13 +51,18 @@ fn make() -> Station {
         station.platen(&["write", MEDIA_ID, &drive, "--scheme", scheme]).expect(0);
         station.platen(&["verify", &drive]).expect(0);
     };
-    definition("plain.toml", 1, "");
+    definition("plain.toml", 1, "", "");
     write("mbr.img", "mbr");
     write("gpt.img", "gpt");
-    definition("password.toml", 2, "password = { file = \"password.txt\" }");
+    station.files("", &[("secret.txt", SECRET.as_bytes())]);
+    let secret = "\n[[variable]]\nname = \"OSDLocalAdminPassword\"\nvalue-file = \"secret.txt\"\nsecret = true\n";
+    definition("password.toml", 2, "password = { file = \"password.txt\" }", secret);
     write("password.img", "mbr");
     station
 }
+
+/// A secret variable of the variant with a password.
+pub const SECRET: &str = "PLANTED-Adm1n-secret-value";
 
 const DEFINITION: &str = r#"
 kind = "stand-alone"

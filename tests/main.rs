@@ -8,4 +8,5 @@ mod boot_drives;
 mod common;
 mod judges;
 mod refusals;
+mod secrets;
 mod workspace;

@@ -110,8 +110,7 @@ fn a_changed_layout_is_refused_with_its_culprit() {
     station.sample_tree();
     station.build(&station.define("TREE", 1, "")).expect(0);
     let blobs = station.path("layout/blobs/sha256");
-    let mut tried = 0;
-    for entry in std::fs::read_dir(&blobs).expect("lists") {
+    for (tried, entry) in std::fs::read_dir(&blobs).expect("lists").enumerate() {
         let path = entry.expect("lists").path();
         let good = std::fs::read(&path).expect("reads");
         let mut bad = good.clone();
@@ -121,7 +120,6 @@ fn a_changed_layout_is_refused_with_its_culprit() {
         // Content that is in the cache already is not taken from the layout, so each try needs an empty one.
         let ran = station.platen(&["cache", "import", "layout", "--cache", &format!("cache-{tried}")]);
         assert!([2, 3].contains(&ran.status), "{}: {ran:?}", path.display());
-        tried += 1;
         std::fs::write(&path, &good).expect("writes");
     }
     station.import().expect(0);

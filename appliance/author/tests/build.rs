@@ -144,7 +144,7 @@ fn outside_tools_accept_the_medium_and_refuse_a_changed_one() {
     // What the station does with it.
     let keys = TrustedKeys::load(&public).unwrap();
     let media = fixture.media("out").remove(0);
-    let signed = SignedMedia::check(media.manifest_bytes, media.manifest_signature, &keys).unwrap();
+    let signed = SignedMedia::check(&media.manifest_bytes, media.manifest_signature, &keys).unwrap();
     assert_eq!(signed.manifest(), &manifest);
     keys.check("SHA256SUMS", &media.sums, &media.sums_signature).unwrap();
 }

@@ -1,9 +1,8 @@
 //! A medium whose signature, floor and content were checked, ready to be planned.
 
 use std::fs::File;
-use std::path::PathBuf;
-use std::sync::Arc;
 
+use platen_media::Sha256;
 use platen_media::manifest::Manifest;
 use platen_media::sign::SignedMedia;
 
@@ -47,29 +46,14 @@ impl CachedMedia {
         self.signed.manifest()
     }
 
-    /// The bytes of SHA256SUMS.
-    pub fn sums(&self) -> &Arc<[u8]> {
-        &self.sums.text
+    /// SHA256SUMS and its signature.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
     }
 
-    /// The signature of SHA256SUMS.
-    pub fn sums_signature(&self) -> &str {
-        &self.sums.signature
-    }
-
-    /// Path of the blob with this index in `Manifest::blobs`.
-    pub fn blob_path(&self, index: u32) -> Option<PathBuf> {
-        self.manifest().blobs.get(index as usize).map(|blob| self.layout.blob_path(blob.sha256))
-    }
-
-    /// Open a blob for reading.
-    pub fn open_blob(&self, index: u32) -> Result<File, CacheError> {
-        let unknown = || CacheError::Entry {
-            path: self.layout.dir().to_owned(),
-            entry: self.name.clone(),
-            found: format!("no blob number {index}"),
-        };
-        let path = self.blob_path(index).ok_or_else(unknown)?;
+    /// Open a blob of this medium for reading: content, the manifest or SHA256SUMS.
+    pub fn open_blob(&self, digest: Sha256) -> Result<File, CacheError> {
+        let path = self.layout.blob_path(digest);
         File::open(&path).map_err(CacheError::io("opening", &path))
     }
 }

@@ -16,4 +16,4 @@ pub use cached::CachedMedia;
 pub use error::CacheError;
 pub use import::{ImportProgress, Imported};
 pub use maintain::{Collected, Damage, Scrubbed};
-pub use store::{Cache, Listed, MediaRef};
+pub use store::{Cache, Listed, MediaRef, Sums};

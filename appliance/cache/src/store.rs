@@ -5,11 +5,10 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Timestamp, envelope};
+use platen_media::{Blake3, Sha256, Timestamp, envelope};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{IndexEntry, Layout, read_bounded, replace_file};
@@ -232,7 +231,7 @@ pub(crate) fn check_entry(
 ) -> Result<(SignedMedia, Sums), CacheError> {
     let media = layout.media(entry)?;
     let signature = |source| CacheError::Signature { name: entry.name.clone(), source };
-    let signed = SignedMedia::check(media.manifest_bytes, media.manifest_signature, keys).map_err(signature)?;
+    let signed = SignedMedia::check(&media.manifest_bytes, media.manifest_signature, keys).map_err(signature)?;
     keys.check(envelope::SHA256SUMS, &media.sums, &media.sums_signature).map_err(signature)?;
     let wrong = |found: String| CacheError::Entry { path: layout.dir().to_owned(), entry: entry.name.clone(), found };
     let name = crate::layout::entry_name(signed.manifest());
@@ -247,14 +246,23 @@ pub(crate) fn check_entry(
     if !media.sums.split(|&b| b == b'\n').any(|found| found == line.as_bytes()) {
         return Err(wrong(format!("{} is of another release: it lacks the line {line:?}", envelope::SHA256SUMS)));
     }
-    Ok((signed, Sums { text: media.sums.into(), signature: media.sums_signature }))
+    let sums = Sums {
+        size_bytes: media.sums.len() as u64,
+        sha256: Sha256::of(&media.sums),
+        blake3: Blake3::of(&media.sums),
+        signature: media.sums_signature,
+    };
+    Ok((signed, sums))
 }
 
-/// SHA256SUMS and its signature, checked.
+/// SHA256SUMS and its signature, checked. The text stays in the store.
 #[derive(Debug, Clone)]
-pub(crate) struct Sums {
-    pub(crate) text: Arc<[u8]>,
-    pub(crate) signature: String,
+pub struct Sums {
+    pub size_bytes: u64,
+    /// Its blob in the store.
+    pub sha256: Sha256,
+    pub blake3: Blake3,
+    pub signature: String,
 }
 
 /// What a manifest needs and none of the layouts has: one entry for each missing blob, naming what is in it.

@@ -64,7 +64,7 @@ pub(crate) fn check(
 
 fn signature(medium: &Medium, media_id: &str, keys: &TrustedKeys) -> Result<SignedMedia, Refusal> {
     let (bytes, signature) = medium.signed_manifest()?;
-    let signed = SignedMedia::check(bytes, signature, keys).map_err(Refusal::Signature)?;
+    let signed = SignedMedia::check(&bytes, signature, keys).map_err(Refusal::Signature)?;
     let found = &signed.manifest().id;
     if found != media_id {
         return Err(Refusal::OtherMedium { expected: media_id.to_owned(), found: found.clone() });

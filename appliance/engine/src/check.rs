@@ -35,21 +35,22 @@ impl<'a> ReadBackCheck<'a> {
             let from = span.extent_offset_bytes as usize;
             let offset_bytes = match &extent.source {
                 Source::Zero => first_difference(part, std::iter::repeat(&0), part.iter().all(|&b| b == 0)),
-                Source::Bytes { bytes, start } => {
-                    let expected = &bytes[start + from..start + from + part.len()];
+                Source::Bytes(bytes) => {
+                    let expected = &bytes[from..from + part.len()];
                     first_difference(part, expected, part == expected)
                 }
                 Source::Record => {
                     let expected = &self.record[from..from + part.len()];
                     first_difference(part, expected, part == expected)
                 }
-                Source::Content { blake3, .. } => {
+                Source::Content(content) => {
                     if span.extent_offset_bytes == 0 {
                         self.hasher.reset();
                     }
                     self.hasher.update(part);
                     let complete = span.extent_offset_bytes + part.len() as u64 == extent.len_bytes;
-                    let right = !complete || Blake3(*self.hasher.finalize().as_bytes()) == *blake3;
+                    let right =
+                        !complete || Blake3(*self.hasher.finalize().as_bytes()) == self.plan.content(*content).blake3;
                     if right {
                         continue;
                     }

@@ -147,7 +147,7 @@ fn run<'a>(
     times.verify_ms = ms_since(begun);
     let verified = verified?;
 
-    let (written_bytes, verified_bytes) = verified.bytes();
+    let payload_bytes = verified.payload_bytes();
     let record = DriveRecord {
         station: context.station.to_owned(),
         drive: facts.drive,
@@ -156,8 +156,8 @@ fn run<'a>(
         version: plan.media().manifest().version.clone(),
         manifest_sha256: plan.media().signed().manifest_digest(),
         verified_at: context.clock.now(),
-        written_bytes,
-        verified_bytes,
+        written_bytes: payload_bytes,
+        verified_bytes: payload_bytes,
         read_back: facts.read_back,
     };
     verified.seal(&record, context)

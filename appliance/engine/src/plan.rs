@@ -8,8 +8,8 @@ use std::sync::Arc;
 use platen_cache::CachedMedia;
 use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError, grub};
 use platen_events::Code;
-use platen_media::manifest::{BiosRecords, BlobSlice, Manifest, NotValid, RawImage, Scheme};
-use platen_media::{Blake3, Timestamp, envelope};
+use platen_media::manifest::{BiosRecords, BlobSlice, Location, Manifest, NotValid, RawImage, Scheme};
+use platen_media::{Blake3, Sha256, Timestamp, envelope};
 
 use crate::record::DRIVE_RECORD_BYTES;
 
@@ -24,23 +24,35 @@ pub struct DriveShape {
 /// Where the bytes of an extent come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// These bytes, from `start` on.
-    Bytes { bytes: Arc<[u8]>, start: usize },
-    /// A whole content from the store, with the digest its bytes must have.
-    Content { blob: u32, offset_bytes: u64, blake3: Blake3, name: Name },
+    /// These bytes: structures of the disk, and small files of the medium's own.
+    Bytes(Arc<[u8]>),
+    /// The whole of a content in the store.
+    Content(Name),
     /// Zeros.
     Zero,
     /// The drive's own record, known only when everything else was read back.
     Record,
 }
 
-/// What a content extent is called in messages.
+/// A content of the medium. [`WritePlan::content`] says where its bytes are and what they must hash to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
+    /// The signed manifest.
+    Manifest,
+    /// SHA256SUMS.
+    Sums,
     /// Index into `Manifest::files`.
     File(u32),
-    /// A part of a raw image, by its offset.
-    ImagePart,
+    /// Index into the parts of the raw image.
+    ImagePart(u32),
+}
+
+/// A content in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredContent {
+    pub blob: Sha256,
+    pub offset_bytes: u64,
+    pub blake3: Blake3,
 }
 
 /// A run of bytes on the drive and where they come from.
@@ -151,19 +163,20 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
         |source| PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source };
     let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
 
-    let own_files: [(&str, Arc<[u8]>); 4] = [
-        (envelope::MANIFEST, media.signed().manifest_bytes().clone()),
-        (envelope::MANIFEST_SIGNATURE, media.signed().signature().as_bytes().into()),
-        (envelope::SHA256SUMS, media.sums().clone()),
-        (envelope::SHA256SUMS_SIGNATURE, media.sums_signature().as_bytes().into()),
-    ];
+    let (signed, sums) = (media.signed(), media.sums());
+    let text = |text: &str| Source::Bytes(text.as_bytes().into());
     // The envelope first: a drive that is read at all is read there first, and old BIOSes reach only the front.
+    let own_files = [
+        (envelope::MANIFEST, signed.manifest_size_bytes(), Source::Content(Name::Manifest)),
+        (envelope::MANIFEST_SIGNATURE, signed.signature().len() as u64, text(signed.signature())),
+        (envelope::SHA256SUMS, sums.size_bytes, Source::Content(Name::Sums)),
+        (envelope::SHA256SUMS_SIGNATURE, sums.signature.len() as u64, text(&sums.signature)),
+        (envelope::DRIVE_RECORD, DRIVE_RECORD_BYTES, Source::Record),
+    ];
     let mut files: Vec<FileSpec<'_>> = own_files
         .iter()
-        .map(|(path, bytes)| FileSpec { path, size_bytes: bytes.len() as u64, sealed: false })
+        .map(|(path, size_bytes, source)| FileSpec { path, size_bytes: *size_bytes, sealed: *source == Source::Record })
         .collect();
-    files.push(FileSpec { path: envelope::DRIVE_RECORD, size_bytes: DRIVE_RECORD_BYTES, sealed: true });
-    let first_listed = files.len();
     files.extend(manifest.files.iter().map(|f| FileSpec {
         path: f.path.as_str(),
         size_bytes: f.size_bytes,
@@ -173,19 +186,15 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
 
     let convert = |extent: Extent| {
         let source = match extent.data {
-            Data::Bytes(bytes) => Source::Bytes { bytes, start: 0 },
+            Data::Bytes(bytes) => Source::Bytes(bytes),
             Data::Zero => Source::Zero,
-            Data::File { index, offset_bytes } => match (own_files.get(index as usize), index as usize) {
-                (Some((_, bytes)), _) => Source::Bytes { bytes: bytes.clone(), start: offset_bytes as usize },
-                (None, index) if index < first_listed => Source::Record,
-                (None, index) => {
-                    let file = &manifest.files[index - first_listed];
-                    let at = file.at.expect("a file with an extent has bytes, checked with the manifest");
-                    debug_assert!(offset_bytes == 0 && extent.len_bytes == file.size_bytes, "files are contiguous");
-                    let name = Name::File((index - first_listed) as u32);
-                    Source::Content { blob: at.blob, offset_bytes: at.offset_bytes, blake3: file.blake3, name }
+            Data::File { index, offset_bytes } => {
+                assert!(offset_bytes == 0, "the layout keeps every file in one extent");
+                match own_files.get(index as usize) {
+                    Some((_, _, source)) => source.clone(),
+                    None => Source::Content(Name::File(index - own_files.len() as u32)),
                 }
-            },
+            }
         };
         PlannedExtent { offset_bytes: extent.offset_bytes, len_bytes: extent.len_bytes, source }
     };
@@ -225,10 +234,9 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
             extents.push(PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
         }
     };
-    for part in &image.parts {
+    for (index, part) in image.parts.iter().enumerate() {
         zero(&mut extents, end_bytes, part.offset_bytes);
-        let (blob, offset_bytes) = (part.at.blob, part.at.offset_bytes);
-        let source = Source::Content { blob, offset_bytes, blake3: part.blake3, name: Name::ImagePart };
+        let source = Source::Content(Name::ImagePart(index as u32));
         extents.push(PlannedExtent { offset_bytes: part.offset_bytes, len_bytes: part.size_bytes, source });
         end_bytes = part.offset_bytes + part.size_bytes;
     }
@@ -239,9 +247,10 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
 
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
-    let head = shape.size_bytes.min(1 << 20);
+    // Where a drive written before has its partition table, and its file system's first sectors.
+    let head = shape.size_bytes.min(2 << 20);
     let mut invalidate: Vec<Range<u64>> = std::iter::once(0..head).collect();
-    if shape.size_bytes > 2 << 20 {
+    if shape.size_bytes > 3 << 20 {
         invalidate.push(shape.size_bytes - (1 << 20)..shape.size_bytes);
     }
     Ok(WritePlan {
@@ -311,7 +320,8 @@ fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
 fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
-    media.open_blob(slice.at.blob)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
+    let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;
+    media.open_blob(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
     if Blake3::of(&bytes) == slice.blake3 { Ok(bytes) } else { Err("its digest differs; scrub the cache".into()) }
 }
 
@@ -367,14 +377,41 @@ impl WritePlan {
         self.payload[..after].last().map_or_else(String::new, |extent| self.name_of(&extent.source))
     }
 
+    /// Where a content's bytes are, and what they must hash to by the signed manifest.
+    pub fn content(&self, name: Name) -> StoredContent {
+        let (manifest, signed, sums) = (self.media.manifest(), self.media.signed(), self.media.sums());
+        let stored = |at: Location, blake3| {
+            let blob = manifest.blobs[at.blob as usize].sha256;
+            StoredContent { blob, offset_bytes: at.offset_bytes, blake3 }
+        };
+        match name {
+            Name::Manifest => {
+                let (blob, blake3) = (signed.manifest_digest(), signed.manifest_blake3());
+                StoredContent { blob, offset_bytes: 0, blake3 }
+            }
+            Name::Sums => StoredContent { blob: sums.sha256, offset_bytes: 0, blake3: sums.blake3 },
+            Name::File(index) => {
+                let file = &manifest.files[index as usize];
+                stored(file.at.expect("a file with an extent has bytes, checked with the manifest"), file.blake3)
+            }
+            Name::ImagePart(index) => {
+                let mut parts = manifest.image.iter().flat_map(|image| &image.parts);
+                let part = parts.nth(index as usize).expect("the plan was made of this manifest");
+                stored(part.at, part.blake3)
+            }
+        }
+    }
+
     /// What an extent is, for messages and maps.
     pub fn name_of(&self, source: &Source) -> String {
         match source {
-            Source::Bytes { .. } => "structures".to_owned(),
+            Source::Bytes(_) => "structures".to_owned(),
             Source::Zero => "zeros".to_owned(),
             Source::Record => envelope::DRIVE_RECORD.to_owned(),
-            Source::Content { name: Name::ImagePart, .. } => "disk image".to_owned(),
-            Source::Content { name: Name::File(index), .. } => {
+            Source::Content(Name::Manifest) => envelope::MANIFEST.to_owned(),
+            Source::Content(Name::Sums) => envelope::SHA256SUMS.to_owned(),
+            Source::Content(Name::ImagePart(_)) => "disk image".to_owned(),
+            Source::Content(Name::File(index)) => {
                 self.media.manifest().files.get(*index as usize).map_or_else(String::new, |file| file.path.to_string())
             }
         }
@@ -385,7 +422,7 @@ impl PartialEq for WritePlan {
     /// Equal plans put equal bytes in equal places.
     fn eq(&self, other: &Self) -> bool {
         (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
-            && self.media.signed().manifest_bytes() == other.media.signed().manifest_bytes()
+            && self.media.signed().manifest_digest() == other.media.signed().manifest_digest()
             && (&self.payload, &self.seal, &self.invalidate) == (&other.payload, &other.seal, &other.invalidate)
     }
 }

@@ -111,7 +111,7 @@ pub fn judge(
         report.notes.extend(found.problems.iter().cloned());
         return Ok(report);
     };
-    let signed = match SignedMedia::check(manifest.as_bytes().to_vec(), signature.to_owned(), keys) {
+    let signed = match SignedMedia::check(manifest.as_bytes(), signature.to_owned(), keys) {
         Ok(signed) => signed,
         Err(error) => {
             report.problem(Code::NotTrusted, chain(&error));
@@ -197,6 +197,7 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
     if unchecked > 0 {
         report.notes.push(format!("the content of {unchecked} files was not read; `platen verify` does"));
     }
+    check_twins(found, report);
     let by_system = |path: &str| {
         let top = path.split('/').next().unwrap_or_default().to_uppercase();
         MADE_BY_SYSTEMS.contains(&&*top) || top.starts_with(".TRASH-") || top.starts_with("._")
@@ -214,6 +215,16 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
     }
     noted.dedup();
     report.notes.extend(noted.into_iter().map(|name| format!("{name}: added by an operating system, not checked")));
+}
+
+/// Names that FAT takes for one. Firmware opens the first of them, whatever was checked in the other.
+fn check_twins(found: &Examination, report: &mut Report) {
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    for path in found.files.iter().map(|file| &*file.path).chain(found.empty_folders.iter().map(|path| &**path)) {
+        if let Some(other) = names.insert(path.to_uppercase(), path) {
+            report.problem(Code::FileChanged, format!("{path}: is there twice, also as {other}"));
+        }
+    }
 }
 
 /// Compute partition tables, FAT boot sectors, boot code and the gap between them anew; compare byte for byte. Boot

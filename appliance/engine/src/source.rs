@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use platen_cache::CacheError;
-use platen_media::Blake3;
+use platen_media::{Blake3, Sha256};
 
-use crate::plan::{PlannedExtent, Source, WritePlan};
+use crate::plan::{PlannedExtent, Source, StoredContent, WritePlan};
 use crate::spans::{Piece, spans};
 
 /// Why content can't be streamed. This is the station's fault, not the drive's.
@@ -30,7 +30,7 @@ pub(crate) struct PlanReader<'a> {
     plan: &'a WritePlan,
     extents: &'a [PlannedExtent],
     /// The blob read last; content is sorted by blob, so one is enough.
-    open: Option<(u32, File)>,
+    open: Option<(Sha256, File)>,
     /// None: somebody else checks what is read here.
     hasher: Option<blake3::Hasher>,
 }
@@ -54,18 +54,19 @@ impl<'a> PlanReader<'a> {
             match &extent.source {
                 Source::Zero => part.fill(0),
                 Source::Record => copy_record(record, span.extent_offset_bytes, part),
-                Source::Bytes { bytes, start } => {
-                    let from = start + span.extent_offset_bytes as usize;
+                Source::Bytes(bytes) => {
+                    let from = span.extent_offset_bytes as usize;
                     part.copy_from_slice(&bytes[from..from + part.len()]);
                 }
-                Source::Content { blob, offset_bytes, blake3, .. } => {
+                Source::Content(content) => {
+                    let StoredContent { blob, offset_bytes, blake3 } = self.plan.content(*content);
                     let name = || self.plan.name_of(&extent.source);
                     let file = match &mut self.open {
-                        Some((number, file)) if number == blob => file,
+                        Some((digest, file)) if *digest == blob => file,
                         other => {
-                            let opened = self.plan.media().open_blob(*blob);
+                            let opened = self.plan.media().open_blob(blob);
                             let file = opened.map_err(|source| SourceError::Open { name: name(), source })?;
-                            &mut other.insert((*blob, file)).1
+                            &mut other.insert((blob, file)).1
                         }
                     };
                     let at = offset_bytes + span.extent_offset_bytes;
@@ -76,7 +77,7 @@ impl<'a> PlanReader<'a> {
                     }
                     hasher.update(part);
                     let complete = span.extent_offset_bytes + part.len() as u64 == extent.len_bytes;
-                    if complete && Blake3(*hasher.finalize().as_bytes()) != *blake3 {
+                    if complete && Blake3(*hasher.finalize().as_bytes()) != blake3 {
                         return Err(SourceError::Damaged { name: name() });
                     }
                 }

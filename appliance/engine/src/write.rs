@@ -101,14 +101,23 @@ impl Drop for Armed<'_> {
 pub struct WrittenDrive<'a> {
     armed: Armed<'a>,
     tap: Tap,
-    written_bytes: u64,
+    payload_bytes: u64,
+    begun: Option<BegunSeal>,
 }
 
 /// Every byte written was read back from the device after the last write.
 pub struct VerifiedDrive<'a> {
     armed: Armed<'a>,
+    payload_bytes: u64,
+    begun: Option<BegunSeal>,
+}
+
+/// A seal of which only sector 0 is missing.
+struct BegunSeal {
+    /// Empty for a plan that writes none.
+    sector_zero: AlignedBuffer,
+    /// Written so far, sector 0 not among them.
     written_bytes: u64,
-    verified_bytes: u64,
 }
 
 /// Boot sectors, partition table and record are written and read back too. It boots.
@@ -140,24 +149,60 @@ pub fn write<'a>(
 
     context.started(Step::Write, total_bytes);
     let mut tap = context.sources.tap(plan);
-    let mut written_bytes = 0;
+    let mut payload_bytes = 0;
+    let failed = |source| WriteError::Drive { step: Step::Write, source };
     for index in 0..tap.len() {
         stop_if_cancelled(context)?;
         let loaded = tap.load(index).map_err(WriteError::Content)?;
-        let failed = |source| WriteError::Drive { step: Step::Write, source };
         armed.drive.write_at(loaded.piece.offset_bytes, loaded.bytes()).map_err(failed)?;
-        written_bytes += loaded.piece.len as u64;
-        context.progress(Step::Write, written_bytes, total_bytes);
+        payload_bytes += loaded.piece.len as u64;
+        context.progress(Step::Write, payload_bytes, total_bytes);
     }
-    armed.drive.flush().map_err(|source| WriteError::Drive { step: Step::Write, source })?;
-    Ok(WrittenDrive { armed, tap, written_bytes })
+    // An image's first part is large and needs no record: written now, it can't spoil what is read back after it.
+    let is_image = plan.scheme().is_none();
+    let begun = if is_image { Some(begin_seal(&mut armed, &[], Step::Write, context)?) } else { None };
+    armed.drive.flush().map_err(failed)?;
+    Ok(WrittenDrive { armed, tap, payload_bytes, begun })
+}
+
+/// Write the seal but for sector 0. Not flushed.
+fn begin_seal(
+    armed: &mut Armed<'_>,
+    record: &[u8],
+    step: Step,
+    context: &Context<'_>,
+) -> Result<BegunSeal, WriteError> {
+    let plan = armed.plan;
+    let sector = plan.shape().sector_bytes as usize;
+    let mut reader = PlanReader::new(plan, plan.seal());
+    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    let mut begun = BegunSeal { sector_zero: AlignedBuffer::new(0), written_bytes: 0 };
+    for piece in pieces(plan.seal()) {
+        stop_if_cancelled(context)?;
+        let bytes = &mut buffer[..piece.len];
+        reader.read(piece, bytes, record).map_err(|error| WriteError::Content(Arc::new(error)))?;
+        let (mut from, mut len) = (piece.offset_bytes, piece.len);
+        if piece.offset_bytes == 0 {
+            begun.sector_zero = AlignedBuffer::new(sector);
+            begun.sector_zero.copy_from_slice(&bytes[..sector]);
+            // Moved to the front, where memory is aligned.
+            bytes.copy_within(sector.., 0);
+            (from, len) = (sector as u64, piece.len - sector);
+        }
+        if len > 0 {
+            let failed = |source| WriteError::Drive { step, source };
+            armed.drive.write_at(from, &buffer[..len]).map_err(failed)?;
+            begun.written_bytes += len as u64;
+        }
+    }
+    Ok(begun)
 }
 
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { armed, mut tap, written_bytes } = self;
-        context.started(Step::Verify, written_bytes);
+        let Self { armed, mut tap, payload_bytes, begun } = self;
+        context.started(Step::Verify, payload_bytes);
         let mut buffer = AlignedBuffer::new(PIECE_BYTES);
         let mut verified_bytes = 0;
         for index in 0..tap.len() {
@@ -172,64 +217,46 @@ impl<'a> WrittenDrive<'a> {
                 return Err(WriteError::Differs { step: Step::Verify, source });
             }
             verified_bytes += piece.len as u64;
-            context.progress(Step::Verify, verified_bytes, written_bytes);
+            context.progress(Step::Verify, verified_bytes, payload_bytes);
         }
-        still_blank(armed.drive, armed.plan, context)?;
-        Ok(VerifiedDrive { armed, written_bytes, verified_bytes })
+        let blank_to = if begun.is_some() { u64::from(armed.plan.shape().sector_bytes) } else { u64::MAX };
+        still_blank(armed.drive, armed.plan, blank_to, context)?;
+        Ok(VerifiedDrive { armed, payload_bytes, begun })
     }
 }
 
 impl<'a> VerifiedDrive<'a> {
-    /// Bytes written and bytes read back so far.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.written_bytes, self.verified_bytes)
+    /// Bytes of the payload: all of them were written and read back.
+    pub fn payload_bytes(&self) -> u64 {
+        self.payload_bytes
     }
 
     /// Write what makes it a medium and read that back as well. Sector 0 goes last and on its own: a drive that loses
     /// power before that has no partition table.
     pub fn seal(self, record: &DriveRecord, context: &Context<'_>) -> Result<SealedDrive<'a>, WriteError> {
-        let Self { armed, mut written_bytes, verified_bytes } = self;
+        let Self { mut armed, payload_bytes, begun } = self;
         let plan = armed.plan;
         let record = record.to_bytes();
         let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
         context.started(Step::Seal, total_bytes);
         stop_if_cancelled(context)?;
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
-        let (last, first): (Vec<_>, Vec<_>) = plan.seal().iter().cloned().partition(|extent| extent.offset_bytes == 0);
-        let mut buffer = AlignedBuffer::new(PIECE_BYTES);
-        // The beginning of a disk image is more than a sector, and is kept here until the rest of it is saved.
-        let mut head: Option<AlignedBuffer> = None;
-        let mut rest_bytes = 0;
-        for extents in [&first, &last] {
-            let mut reader = PlanReader::new(plan, extents);
-            for piece in pieces(extents) {
-                let bytes = &mut buffer[..piece.len];
-                reader.read(piece, bytes, &record).map_err(|error| WriteError::Content(Arc::new(error)))?;
-                if piece.offset_bytes == 0 {
-                    let head = head.insert(AlignedBuffer::new(piece.len));
-                    head.copy_from_slice(bytes);
-                } else {
-                    armed.drive.write_at(piece.offset_bytes, bytes).map_err(failed)?;
-                    rest_bytes += piece.len as u64;
-                }
+        let begun = match begun {
+            Some(begun) => begun,
+            None => {
+                let begun = begin_seal(&mut armed, &record, Step::Seal, context)?;
+                armed.drive.flush().map_err(failed)?;
+                begun
             }
-        }
-        if let Some(head) = &head {
-            let sector = plan.shape().sector_bytes as usize;
-            let (zero, rest) = head.split_at(sector.min(head.len()));
-            if !rest.is_empty() {
-                // Copied, so that it begins where memory is aligned.
-                buffer[..rest.len()].copy_from_slice(rest);
-                armed.drive.write_at(zero.len() as u64, &buffer[..rest.len()]).map_err(failed)?;
-            }
+        };
+        if !begun.sector_zero.is_empty() {
+            armed.drive.write_at(0, &begun.sector_zero).map_err(failed)?;
             armed.drive.flush().map_err(failed)?;
-            armed.drive.write_at(0, zero).map_err(failed)?;
-            rest_bytes += head.len() as u64;
         }
-        armed.drive.flush().map_err(failed)?;
-        written_bytes += rest_bytes;
+        let seal_bytes = begun.written_bytes + begun.sector_zero.len() as u64;
         let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, context)?;
-        Ok(SealedDrive { armed, written_bytes, verified_bytes: verified_bytes + sealed_bytes })
+        let (written_bytes, verified_bytes) = (payload_bytes + seal_bytes, payload_bytes + sealed_bytes);
+        Ok(SealedDrive { armed, written_bytes, verified_bytes })
     }
 }
 
@@ -271,15 +298,20 @@ fn read_back(
     Ok(done_bytes)
 }
 
-/// The places the seal will be written to must be as they were wiped. On a drive smaller than it claims they are in
+/// The places before `blank_to` that the seal will be written to must be as they were wiped. On a drive smaller than it claims they are in
 /// truth the places of something else: sealing it would spoil what was just read back.
-fn still_blank(drive: &mut dyn ReadDrive, plan: &WritePlan, context: &Context<'_>) -> Result<(), WriteError> {
+fn still_blank(
+    drive: &mut dyn ReadDrive,
+    plan: &WritePlan,
+    blank_to: u64,
+    context: &Context<'_>,
+) -> Result<(), WriteError> {
     let step = Step::Verify;
     let mut buffer = AlignedBuffer::new(PIECE_BYTES);
     for piece in pieces(plan.seal()) {
         for wiped in plan.invalidate() {
             let from = piece.offset_bytes.max(wiped.start);
-            let to = (piece.offset_bytes + piece.len as u64).min(wiped.end);
+            let to = (piece.offset_bytes + piece.len as u64).min(wiped.end).min(blank_to);
             if from >= to {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Small real media: signed, with shared and single blobs, in an OCI layout.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use minisign::KeyPair;
@@ -255,12 +255,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// Read every byte of a loaded medium: the judge is SHA-256 over what is on disk, not the cache's word.
 pub(crate) fn assert_right(media: &CachedMedia, manifest: &Manifest) {
     assert_eq!(media.manifest(), manifest);
-    assert_eq!(&media.signed().manifest_bytes()[..], manifest.to_json());
+    let read = |digest| {
+        let mut bytes = Vec::new();
+        media.open_blob(digest).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    assert_eq!(read(media.signed().manifest_digest()), manifest.to_json());
     for (index, blob) in manifest.blobs.iter().enumerate() {
-        let bytes = std::fs::read(media.blob_path(index as u32).unwrap()).unwrap();
+        let bytes = read(blob.sha256);
         assert_eq!((Sha256::of(&bytes), bytes.len() as u64), (blob.sha256, blob.size_bytes), "blob {index}");
     }
-    let lines = String::from_utf8(media.sums().to_vec()).unwrap();
+    let lines = String::from_utf8(read(media.sums().sha256)).unwrap();
     assert_eq!(lines.lines().count(), manifest.files.len() + 1);
 }
 
