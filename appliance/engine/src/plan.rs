@@ -198,6 +198,19 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
         };
         PlannedExtent { offset_bytes: extent.offset_bytes, len_bytes: extent.len_bytes, source }
     };
+    // Every place of the seal is wiped first, the drive's record too: what is there before sealing is a fault.
+    let mut invalidate = layout.invalidate;
+    for extent in &layout.seal {
+        let (start, end) = (extent.offset_bytes, extent.end_bytes());
+        if invalidate.iter().any(|range| range.start <= start && end <= range.end) {
+            continue;
+        }
+        match invalidate.last_mut() {
+            Some(range) if range.end == start => range.end = end,
+            _ => invalidate.push(start..end),
+        }
+    }
+    invalidate.sort_by_key(|range| range.start);
     let plan = WritePlan {
         media: media.clone(),
         shape,
@@ -205,7 +218,7 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
         ids,
         payload: layout.payload.into_iter().map(convert).collect(),
         seal: layout.seal.into_iter().map(convert).collect(),
-        invalidate: layout.invalidate,
+        invalidate,
         free_bytes: u64::from(layout.stats.clusters_free) * u64::from(layout.stats.cluster_bytes),
     };
     let needed_bytes = shape.size_bytes.saturating_sub(plan.free_bytes);
@@ -356,7 +369,7 @@ impl WritePlan {
         &self.seal
     }
 
-    /// Zeroed before anything else, and again when the drive fails.
+    /// Zeroed before anything else, and again when the drive fails. Covers the seal of a medium with files.
     pub fn invalidate(&self) -> &[Range<u64>] {
         &self.invalidate
     }

@@ -1,0 +1,143 @@
+//! One row for each drive, and no medium without its row.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use platen_engine::ledger::Ledger;
+use platen_events::{Code, Event, Outcome, Step};
+use platen_media::manifest::Scheme;
+
+use crate::bench::{Bench, faulty, is_ready, is_right, recognisable};
+use crate::fake::Fault;
+
+#[test]
+fn every_drive_has_its_row_whatever_became_of_it() {
+    let bench = Bench::files();
+    let plan = bench.plan(Scheme::Mbr);
+    let faults = [
+        (Fault::None, "READY", ""),
+        (Fault::FailWrite(3), "NOT USABLE", "P-W-001"),
+        (Fault::VanishAtOperation(4), "TRY AGAIN", "P-W-002"),
+        (Fault::FailFlush(1), "NOT USABLE", "P-W-003"),
+        (Fault::FlipRead(2), "NOT USABLE", "P-V-001"),
+        (Fault::FailRead(1), "NOT USABLE", "P-V-002"),
+        (Fault::ReadOnlyFrom(1), "TRY AGAIN", "P-D-002"),
+    ];
+    for (number, (fault, verdict, code)) in faults.into_iter().enumerate() {
+        let mut drive = faulty(&plan, fault);
+        let outcome = bench.write(&plan, &mut drive);
+        let rows = bench.ledger.entries().unwrap();
+        assert_eq!(rows.len(), number + 1);
+        let row = &rows[number].entry;
+        assert_eq!((row.verdict.as_str(), row.code.as_str()), (verdict, code), "{fault:?}");
+        assert_eq!((row.medium.as_str(), row.port.as_str()), ("PLT00001-r1", "2-1"));
+        assert_eq!(row.manifest_sha256, plan.media().signed().manifest_digest().to_string());
+        assert_eq!((row.serial.as_str(), row.vendor_product.as_str()), ("=FAKE,\"0001\"", "0781:5581"));
+        match outcome {
+            Outcome::Ready { written_bytes, verified_bytes, .. } => {
+                assert_eq!((row.written_bytes, row.verified_bytes), (written_bytes, verified_bytes));
+                assert_eq!(written_bytes, plan.write_bytes());
+                assert_eq!(verified_bytes, plan.write_bytes());
+            }
+            Outcome::Failed { detail, .. } => assert_eq!(row.detail, detail),
+        }
+    }
+    bench.ledger.check(None).unwrap();
+    let mut csv = Vec::new();
+    bench.ledger.export_csv(&mut csv).unwrap();
+    assert!(String::from_utf8(csv).unwrap().contains("\"'=FAKE,\"\"0001\"\"\""), "no formula for a spreadsheet");
+}
+
+/// A ledger that refuses rows.
+fn refusing(bench: &Bench) -> Ledger {
+    let path = bench.dir.path().join("refusing.db");
+    let ledger = Ledger::open(&path).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON drives BEGIN SELECT RAISE(ABORT, 'disk full'); END;";
+    connection.execute_batch(trigger).unwrap();
+    ledger
+}
+
+#[test]
+fn what_cannot_be_recorded_is_disarmed() {
+    for (bench, scheme) in [(Bench::files(), Scheme::Mbr), (Bench::files(), Scheme::Gpt), (Bench::raw(), Scheme::Mbr)] {
+        let plan = bench.plan(scheme);
+        let golden = bench.golden(&plan);
+        let refusing = refusing(&bench);
+        let mut drive = faulty(&plan, Fault::None);
+        let (outcome, events) = bench.write_with(&plan, &mut drive, &refusing, &AtomicBool::new(false));
+        assert!(matches!(&outcome, Outcome::Failed { code: Code::LedgerFailed, .. }), "{outcome:?}");
+        assert_eq!(recognisable(&drive.memory, 512), None);
+        assert_eq!(refusing.entries().unwrap().len(), 0);
+        assert!(matches!(events.last(), Some(Event::Finished { outcome: last, .. }) if *last == outcome));
+        // A drive that failed anyway keeps its own code.
+        let mut drive = faulty(&plan, Fault::FailWrite(2));
+        let (outcome, _) = bench.write_with(&plan, &mut drive, &refusing, &AtomicBool::new(false));
+        let Outcome::Failed { code: Code::WriteFailed, detail } = outcome else { panic!("{outcome:?}") };
+        assert!(detail.contains("not recorded"), "{detail}");
+        let mut again = drive.repaired();
+        assert!(is_ready(&bench.write(&plan, &mut again)) && is_right(&plan, &again.memory, &golden));
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_ledger_disarms_too() {
+    let bench = Bench::files();
+    let at = bench.dir.path().join("small");
+    std::fs::create_dir(&at).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(&at).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: mounting a small tmpfs needs root");
+        return;
+    }
+    let ledger = Ledger::open(&at.join("ledger.db")).unwrap();
+    let filler = std::fs::File::create(at.join("filler")).unwrap();
+    while std::io::Write::write_all(&mut &filler, &[1; 512]).is_ok() {}
+    let plan = bench.plan(Scheme::Mbr);
+    let mut drive = faulty(&plan, Fault::None);
+    let (outcome, _) = bench.write_with(&plan, &mut drive, &ledger, &AtomicBool::new(false));
+    let rows = ledger.entries().map(|rows| rows.len());
+    drop((ledger, filler));
+    assert!(Command::new("umount").arg(&at).status().unwrap().success());
+    assert!(matches!(&outcome, Outcome::Failed { code: Code::LedgerFailed, .. }), "{outcome:?}");
+    assert_eq!(recognisable(&drive.memory, 512), None);
+    assert_eq!(rows.unwrap_or(0), 0);
+}
+
+#[test]
+fn a_stopped_job_leaves_a_wiped_drive() {
+    let bench = Bench::files();
+    let plan = bench.plan(Scheme::Gpt);
+    let cancelled = AtomicBool::new(false);
+    cancelled.store(true, Ordering::Relaxed);
+    let mut drive = faulty(&plan, Fault::None);
+    let (outcome, events) = bench.write_with(&plan, &mut drive, &bench.ledger, &cancelled);
+    assert!(matches!(&outcome, Outcome::Failed { code: Code::Cancelled, .. }), "{outcome:?}");
+    assert_eq!(recognisable(&drive.memory, 512), None);
+    assert!(matches!(events.first(), Some(Event::Started { step: Step::Prepare, .. })));
+}
+
+#[test]
+fn events_tell_the_whole_story_in_order() {
+    let bench = Bench::files();
+    let plan = bench.plan(Scheme::Mbr);
+    let mut drive = faulty(&plan, Fault::None);
+    let (_, events) = bench.write_with(&plan, &mut drive, &bench.ledger, &AtomicBool::new(false));
+    let steps: Vec<Step> = events
+        .iter()
+        .filter_map(|event| if let Event::Started { step, .. } = event { Some(*step) } else { None })
+        .collect();
+    assert_eq!(steps, [Step::Prepare, Step::Write, Step::Verify, Step::Seal]);
+    let finished = events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
+    assert_eq!(finished, 1);
+    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Ready { .. }, .. })));
+    for wanted in [Step::Write, Step::Verify] {
+        let last = events.iter().rev().find_map(|event| match event {
+            Event::Progress { step, done_bytes, total_bytes, .. } if *step == wanted => {
+                Some((*done_bytes, *total_bytes))
+            }
+            _ => None,
+        });
+        assert!(last.is_some_and(|(done, total)| done == total && total > 0), "{wanted:?} {last:?}");
+    }
+}
