@@ -28,7 +28,7 @@ pub enum AuthorErrorKind {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorError {
     /// The definition can't be used; its problems are in the source.
-    #[error("definition {}", .0.file.display())]
+    #[error("reading the definition")]
     Spec(#[source] SpecError),
     /// The task sequence can't be used; its problems are in the source.
     #[error("task sequence {}", path.display())]

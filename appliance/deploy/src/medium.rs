@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
-use platen_media::{Blake3, envelope};
+use platen_media::{Blake3, envelope, is_made_by_system};
 use serde::Deserialize;
 
 use crate::refusal::Refusal;
@@ -16,18 +16,6 @@ use crate::refusal::Refusal;
 const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
 /// A policy is some task sequence and variables; more than this is none.
 pub(crate) const MAX_POLICY_BYTES: u64 = 64 << 20;
-
-/// Folders that operating systems make on every drive they see.
-const MADE_BY_SYSTEMS: [&str; 8] = [
-    "SYSTEM VOLUME INFORMATION",
-    "$RECYCLE.BIN",
-    "RECYCLER",
-    ".TRASHES",
-    ".FSEVENTSD",
-    ".SPOTLIGHT-V100",
-    ".TEMPORARYITEMS",
-    "LOST.DIR",
-];
 
 /// See the module's documentation.
 #[derive(Debug, Clone)]
@@ -221,10 +209,10 @@ impl Medium {
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 let folded = path.to_uppercase();
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    if !MADE_BY_SYSTEMS.contains(&&*folded) {
+                    if !is_made_by_system(&path) {
                         open.push(path);
                     }
-                } else if !known.contains(&folded) && found.len() < limit {
+                } else if !known.contains(&folded) && !is_made_by_system(&path) && found.len() < limit {
                     found.push(path);
                 }
             }

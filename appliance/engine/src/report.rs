@@ -8,7 +8,7 @@ use platen_disk::{ALIGN_BYTES, Data, DiskSpec, DriveIds, boot_structures};
 use platen_events::Code;
 use platen_media::manifest::{Manifest, MediaKind, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Blake3, Sha256, Timestamp, envelope};
+use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
 use serde::Serialize;
 
 use crate::buffer::AlignedBuffer;
@@ -17,19 +17,6 @@ use crate::examine::{Examination, SeenFile, SeenIds};
 use crate::job::chain;
 use crate::plan::{DriveShape, disk_scheme, disk_spec};
 use crate::record::DriveRecord;
-
-/// Folders and files that operating systems make on every drive they see. They are named in the report, not refused.
-const MADE_BY_SYSTEMS: [&str; 9] = [
-    "SYSTEM VOLUME INFORMATION",
-    "$RECYCLE.BIN",
-    "RECYCLER",
-    ".TRASHES",
-    ".FSEVENTSD",
-    ".SPOTLIGHT-V100",
-    ".DS_STORE",
-    "FOUND.000",
-    "LOST.DIR",
-];
 
 /// MBR boot code ends here; disk signature and partition table follow.
 const BOOT_CODE_BYTES: usize = 440;
@@ -198,13 +185,9 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
         report.notes.push(format!("the content of {unchecked} files was not read; `platen verify` does"));
     }
     check_twins(found, report);
-    let by_system = |path: &str| {
-        let top = path.split('/').next().unwrap_or_default().to_uppercase();
-        MADE_BY_SYSTEMS.contains(&&*top) || top.starts_with(".TRASH-") || top.starts_with("._")
-    };
     let mut noted: Vec<&str> = Vec::new();
     for path in files.keys().filter(|path| !listed.contains_key(*path)) {
-        if by_system(path) {
+        if is_made_by_system(path) {
             noted.push(path.split('/').next().unwrap_or(path));
         } else {
             report.problem(Code::FileChanged, format!("{path}: not part of the medium"));

@@ -13,11 +13,13 @@ mod path;
 pub mod policy;
 pub mod sign;
 pub mod spec;
+mod systems;
 mod timestamp;
 
 pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};
 pub use label::{LabelError, VolumeLabel};
 pub use path::{MediaPath, PathError};
+pub use systems::is_made_by_system;
 pub use timestamp::{ParseTimestampError, Timestamp};
 
 /// Paths on a medium that are not listed in its manifest, because they carry it or belong to one drive only.
