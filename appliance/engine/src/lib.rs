@@ -12,6 +12,7 @@
 mod buffer;
 mod check;
 mod clock;
+mod context;
 mod drive;
 pub mod examine;
 mod job;
@@ -26,8 +27,9 @@ pub mod write;
 
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
+pub use context::Context;
 pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive};
-pub use job::{Context, chain, write_drive};
+pub use job::{chain, write_drive};
 pub use shared::Sources;
 pub use source::SourceError;
 
