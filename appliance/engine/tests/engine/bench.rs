@@ -18,7 +18,7 @@ use platen_media::sign::TrustedKeys;
 use platen_media::{Blake3, Sha256, Timestamp};
 use tempfile::TempDir;
 
-use crate::fake::{Fake, Fault};
+use crate::fake::{Fake, Fault, pooled};
 use crate::media::{MADE_S, Pack, Signer, author, import, manifest, name, noise};
 
 /// A clock that stands still: two runs with the same plan give the same bytes.
@@ -213,7 +213,7 @@ impl Bench {
         let outcome = self.write(plan, &mut drive);
         assert!(matches!(outcome, Outcome::Ready { .. }), "{outcome:?}");
         assert!(is_armed(&drive.memory));
-        drive.memory
+        std::mem::take(&mut drive.memory)
     }
 }
 
@@ -221,7 +221,11 @@ impl Bench {
 pub(crate) fn used(plan: &WritePlan) -> Vec<u8> {
     static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| noise(1234, DRIVE_BYTES));
     let size = plan.shape().size_bytes as usize;
-    let mut memory: Vec<u8> = PATTERN.iter().copied().cycle().take(size).collect();
+    let mut memory = pooled();
+    memory.reserve_exact(size);
+    while memory.len() < size {
+        memory.extend_from_slice(&PATTERN[..(size - memory.len()).min(PATTERN.len())]);
+    }
     let sector = plan.shape().sector_bytes as usize;
     for at in [0, 1 << 20, (1 << 20) + 6 * sector] {
         memory[at + 510..at + 512].copy_from_slice(&[0x55, 0xaa]);
@@ -231,6 +235,13 @@ pub(crate) fn used(plan: &WritePlan) -> Vec<u8> {
         memory[at..at + 8].copy_from_slice(b"EFI PART");
     }
     memory
+}
+
+/// A copy in pooled memory.
+pub(crate) fn copy(memory: &[u8]) -> Vec<u8> {
+    let mut copy = pooled();
+    copy.extend_from_slice(memory);
+    copy
 }
 
 /// Somebody would take this for a drive with partitions.

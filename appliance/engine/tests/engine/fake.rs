@@ -1,6 +1,7 @@
 //! A drive in memory that is stricter than real ones, and fails on request.
 
 use std::io;
+use std::sync::Mutex;
 
 use platen_engine::{Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive};
 use platen_events::DriveRef;
@@ -90,8 +91,8 @@ impl Fake {
     }
 
     /// The same drive after it was inserted again, in order.
-    pub(crate) fn repaired(self) -> Self {
-        Self::new(self.memory, self.facts.sector_bytes)
+    pub(crate) fn repaired(mut self) -> Self {
+        Self::new(std::mem::take(&mut self.memory), self.facts.sector_bytes)
     }
 
     fn check(&self, offset_bytes: u64, bytes: &[u8]) {
@@ -246,6 +247,28 @@ impl Fake {
                 if how == 0 || (how == 1 && random().is_multiple_of(2)) {
                     let at = at + number * 512;
                     self.memory[at..at + sector.len()].copy_from_slice(sector);
+                }
+            }
+        }
+    }
+}
+
+/// Memory of drives that are gone. Thousands of drives are made, and new memory costs more than all else.
+static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// Empty, with room for a drive if there is one.
+pub(crate) fn pooled() -> Vec<u8> {
+    POOL.lock().unwrap().pop().unwrap_or_default()
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let memories = [Some(std::mem::take(&mut self.memory)), self.blind.take()];
+        if let Ok(mut pool) = POOL.lock() {
+            for mut memory in memories.into_iter().flatten() {
+                if memory.capacity() >= 8 << 20 && pool.len() < 8 {
+                    memory.clear();
+                    pool.push(memory);
                 }
             }
         }

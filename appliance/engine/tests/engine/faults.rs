@@ -8,7 +8,7 @@ use platen_engine::plan::WritePlan;
 use platen_events::{Code, Outcome};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready, is_right, recognisable};
+use crate::bench::{Bench, copy, faulty, is_ready, is_right, recognisable, used};
 use crate::fake::{Fake, Fault};
 
 #[derive(Debug, Default)]
@@ -22,7 +22,15 @@ struct Swept {
 
 const DIFFERS: &[Code] = &[Code::ReadBackDiffers, Code::SealFailed];
 
-fn run(bench: &Bench, plan: &WritePlan, golden: &[u8], fault: Fault, codes: &[Code], swept: &mut Swept) -> bool {
+fn run(
+    bench: &Bench,
+    plan: &WritePlan,
+    golden: &[u8],
+    used: &[u8],
+    fault: Fault,
+    codes: &[Code],
+    swept: &mut Swept,
+) -> bool {
     let mut drive = faulty(plan, fault);
     let outcome = bench.write(plan, &mut drive);
     if !drive.struck {
@@ -40,7 +48,7 @@ fn run(bench: &Bench, plan: &WritePlan, golden: &[u8], fault: Fault, codes: &[Co
                 Some(what) if !fault.refuses_afterwards() => panic!("{fault:?}: {what} is left"),
                 // Nobody can wipe it any more. At least it must not be a mixture.
                 Some(_) if crate::bench::is_armed(&drive.memory) && drive.writes > 0 => {
-                    let untouched = drive.memory[..512] == crate::bench::used(plan)[..512];
+                    let untouched = drive.memory[..512] == used[..512];
                     assert!(untouched || is_right(plan, &drive.memory, golden), "{fault:?}: armed and incomplete");
                 }
                 _ => {}
@@ -56,7 +64,7 @@ fn run(bench: &Bench, plan: &WritePlan, golden: &[u8], fault: Fault, codes: &[Co
 /// The same with a drive without faults answering in its place.
 fn run_blind(bench: &Bench, plan: &WritePlan, golden: &[u8], fault: Fault) -> (bool, bool) {
     let mut drive = faulty(plan, fault);
-    drive.blind = Some(drive.memory.clone());
+    drive.blind = Some(copy(&drive.memory));
     let outcome = bench.write(plan, &mut drive);
     (drive.struck, is_ready(&outcome) && !is_right(plan, &drive.memory, golden))
 }
@@ -65,9 +73,10 @@ fn sweep(name: &str, kind: impl Fn(u64) -> Fault, codes: &[Code], reads_only: bo
     for (bench, scheme) in [(Bench::files(), Scheme::Mbr), (Bench::files(), Scheme::Gpt), (Bench::raw(), Scheme::Mbr)] {
         let plan = bench.plan(scheme);
         let golden = bench.golden(&plan);
+        let used = used(&plan);
         let mut swept = Swept::default();
         for n in 1.. {
-            if !run(&bench, &plan, &golden, kind(n), codes, &mut swept) {
+            if !run(&bench, &plan, &golden, &used, kind(n), codes, &mut swept) {
                 break;
             }
         }
@@ -196,7 +205,13 @@ fn drives_smaller_than_they_claim() {
             let outcome = bench.write(&plan, &mut drive);
             assert!(drive.struck);
             // What the drive gives back is what counts.
-            let seen = |drive: &Fake| -> Vec<u8> { (0..size).map(|at| drive.memory[(at % real) as usize]).collect() };
+            let seen = |drive: &Fake| {
+                let mut seen = Vec::with_capacity(size as usize);
+                while seen.len() < size as usize {
+                    seen.extend_from_slice(&drive.memory[..(size as usize - seen.len()).min(real as usize)]);
+                }
+                seen
+            };
             match outcome {
                 Outcome::Ready { .. } if is_right(&plan, &seen(&drive), &golden) => harmless += 1,
                 Outcome::Ready { .. } => panic!("{scheme}: ready, though a drive of {real} bytes lost content"),
@@ -207,7 +222,7 @@ fn drives_smaller_than_they_claim() {
             }
             if control == 0 {
                 let mut drive = faulty(&plan, Fault::Wrap(real));
-                drive.blind = Some(drive.memory.clone());
+                drive.blind = Some(copy(&drive.memory));
                 let ready = is_ready(&bench.write(&plan, &mut drive));
                 control += u64::from(ready && !is_right(&plan, &seen(&drive), &golden));
             }
