@@ -122,6 +122,7 @@ impl Stream {
 
     /// The reading thread: stays a little ahead of the fastest drive, ends with the last one.
     fn feed(&self) {
+        let _wake = WakeOnPanic(self);
         let mut reader = PlanReader::new(&self.plan, self.plan.payload());
         let mut spare: Option<AlignedBuffer> = None;
         for (index, &piece) in self.pieces.iter().enumerate() {
@@ -176,6 +177,20 @@ impl Stream {
                 return Err(Arc::clone(error));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A reading thread that panics must not leave its drives waiting for it.
+struct WakeOnPanic<'a>(&'a Stream);
+
+impl Drop for WakeOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let source = std::io::Error::other("the reading thread failed");
+            let failed = SourceError::Read { name: "the content".to_owned(), source };
+            self.0.lock().failed = Some(Arc::new(failed));
+            self.0.changed.notify_all();
         }
     }
 }
