@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use nix::errno::Errno;
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive};
+use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
 
 use crate::sysfs::BlockDevice;
 
@@ -46,15 +46,13 @@ impl OpenedDrive {
 
     fn error(&self, operation: Operation, offset_bytes: u64, len: usize, source: io::Error) -> DriveError {
         let errno = source.raw_os_error().map(Errno::from_raw);
-        let gone = matches!(errno, Some(Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM | Errno::ESHUTDOWN));
-        DriveError {
-            operation,
-            offset_bytes,
-            len_bytes: len as u64,
-            vanished: gone || !self.is_present(),
-            read_only: matches!(errno, Some(Errno::EROFS | Errno::EPERM)),
-            source,
-        }
+        let trouble = match errno {
+            Some(Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM | Errno::ESHUTDOWN) => Trouble::Vanished,
+            _ if !self.is_present() => Trouble::Vanished,
+            Some(Errno::EROFS | Errno::EPERM) => Trouble::ReadOnly,
+            _ => Trouble::Broken,
+        };
+        DriveError { operation, offset_bytes, len_bytes: len as u64, trouble, source }
     }
 }
 
@@ -89,6 +87,18 @@ impl Drive for OpenedDrive {
         self.file
             .write_all_at(bytes, offset_bytes)
             .map_err(|source| self.error(Operation::Write, offset_bytes, bytes.len(), source))
+    }
+
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError> {
+        // Of a block device this asks for zeros by a command of the device (fallocate(2), block/fops.c: no fallback to
+        // writing), of a file for a hole. Plain discarding promises nothing and is never asked for.
+        let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        match fallocate(&self.file, how, offset_bytes as i64, len_bytes as i64) {
+            Ok(()) => Ok(true),
+            // Whatever it is that does not work, plain writing will tell.
+            Err(_) if self.is_present() => Ok(false),
+            Err(errno) => Err(self.error(Operation::Write, offset_bytes, len_bytes as usize, errno.into())),
+        }
     }
 
     fn flush(&mut self) -> Result<(), DriveError> {

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use platen_cache::CacheError;
 use platen_media::{Blake3, Sha256};
 
+use crate::markers;
 use crate::plan::{PlannedExtent, Source, StoredContent, WritePlan};
 use crate::spans::{Piece, spans};
 
@@ -46,8 +47,10 @@ impl<'a> PlanReader<'a> {
         Self { plan, extents, open: None, hasher: None }
     }
 
-    /// Fill `buffer` with the bytes of `piece`. `record` stands where the drive's own record belongs.
-    pub(crate) fn read(&mut self, piece: Piece, buffer: &mut [u8], record: &[u8]) -> Result<(), SourceError> {
+    /// Fill `buffer` with the bytes of `piece`. `record` stands where the drive's own record belongs. Returns how many
+    /// bytes came from the store.
+    pub(crate) fn read(&mut self, piece: Piece, buffer: &mut [u8], record: &[u8]) -> Result<u64, SourceError> {
+        let mut stored_bytes = 0;
         for span in spans(self.extents, piece) {
             let extent = &self.extents[span.extent];
             let part = &mut buffer[span.in_piece];
@@ -58,19 +61,23 @@ impl<'a> PlanReader<'a> {
                     let from = span.extent_offset_bytes as usize;
                     part.copy_from_slice(&bytes[from..from + part.len()]);
                 }
+                Source::Markers(nonce) => {
+                    markers::fill(*nonce, extent.offset_bytes + span.extent_offset_bytes, part);
+                }
                 Source::Content(content) => {
                     let StoredContent { blob, offset_bytes, blake3 } = self.plan.content(*content);
                     let name = || self.plan.name_of(&extent.source);
                     let file = match &mut self.open {
                         Some((digest, file)) if *digest == blob => file,
                         other => {
-                            let opened = self.plan.media().open_blob(blob);
+                            let opened = self.plan.stored().open_blob(blob);
                             let file = opened.map_err(|source| SourceError::Open { name: name(), source })?;
                             &mut other.insert((blob, file)).1
                         }
                     };
                     let at = offset_bytes + span.extent_offset_bytes;
                     file.read_exact_at(part, at).map_err(|source| SourceError::Read { name: name(), source })?;
+                    stored_bytes += part.len() as u64;
                     let Some(hasher) = &mut self.hasher else { continue };
                     if span.extent_offset_bytes == 0 {
                         hasher.reset();
@@ -83,7 +90,7 @@ impl<'a> PlanReader<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(stored_bytes)
     }
 }
 

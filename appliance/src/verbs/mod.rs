@@ -2,6 +2,8 @@
 
 pub mod author;
 pub mod cache;
+pub mod drives;
 pub mod ledger;
+pub mod overwrite;
 pub mod verify;
 pub mod write;

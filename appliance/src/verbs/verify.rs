@@ -4,14 +4,13 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use platen_device::{OpenedDrive, WindowReader, open_for_reading, sandbox};
 use platen_engine::examine::{self, Depth, Examination};
 use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock, chain};
-use platen_events::{Code, Event};
+use platen_engine::{Clock, ReadDrive, SystemClock, chain};
+use platen_events::Code;
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
 use serde::Serialize;
@@ -20,7 +19,7 @@ use crate::args::{Places, VerifyOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
-use crate::verbs::write::shape_of;
+use crate::verbs::drives::shape_of;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -110,12 +109,9 @@ fn check(drive: &mut OpenedDrive, depth: Depth, keys: &TrustedKeys) -> Result<Re
 /// A raw image has no manifest on it; it is compared with the plan it would be written by.
 fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia) -> Result<Report, Failure> {
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let clock = SystemClock::new();
-    let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, clock.now())?;
-    let (ignore, running, sources) = (|_: Event| {}, AtomicBool::new(false), Sources::new());
-    let context = Context::new(drive.facts().drive.clone(), "", &clock, &ignore, &running, &sources);
+    let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, SystemClock::new().now())?;
     let mut report = Report::default();
-    match platen_engine::write::compare(&plan, drive, &context) {
+    match platen_engine::compare(&plan, drive) {
         Ok(checked_bytes) => {
             report.checked_bytes = checked_bytes;
             report.image = Some(media.name().to_owned());

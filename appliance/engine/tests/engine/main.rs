@@ -12,5 +12,6 @@ mod ledger;
 #[path = "../../../cache/tests/cache/support.rs"]
 #[allow(dead_code, reason = "made for the tests of the cache")]
 mod media;
+mod pace;
 mod plan;
 mod power;
