@@ -1,6 +1,6 @@
 //! One reading of the content for all drives that keep up, and a drive that does not harms only itself.
 //!
-//! Drives that get the same payload (same medium, size and scheme) tap one [`Stream`]. A thread of its own reads
+//! Drives that get the same payload (same medium, size, scheme and places) tap one [`Stream`]. A thread of its own reads
 //! pieces a little ahead of the fastest drive and keeps the last few in memory. Nobody ever waits for a slower drive:
 //! when the window has moved past a drive's place, that drive reads its pieces itself (from the page cache, as a
 //! rule) and is back in the window as soon as it has caught up. Memory is bounded by the window and one piece for
@@ -37,7 +37,7 @@ impl Loaded {
     }
 }
 
-/// What makes two payloads equal: everything that differs between drives of one medium is in the seal.
+/// What plans with equal payloads have in common. Drives that are updated may have the same files in other places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
     manifest: Sha256,
@@ -63,7 +63,7 @@ impl Sources {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|(_, stream)| stream.strong_count() > 0);
         let known = streams.iter().filter(|(other, _)| *other == key).filter_map(|(_, stream)| stream.upgrade());
-        let joined = known.into_iter().find_map(|stream| stream.join().then_some(stream));
+        let joined = known.into_iter().find_map(|stream| stream.join(plan).then_some(stream));
         let stream = joined.unwrap_or_else(|| {
             let stream = Arc::new(Stream::new(plan));
             streams.push((key, Arc::downgrade(&stream)));
@@ -112,8 +112,11 @@ impl Stream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more drive, unless the beginning is gone already.
-    fn join(&self) -> bool {
+    /// One more drive, unless it gets another payload or the beginning is gone already.
+    fn join(&self, plan: &WritePlan) -> bool {
+        if self.plan.payload() != plan.payload() {
+            return false;
+        }
         let mut state = self.lock();
         let joins = state.first == 0 && state.taps > 0 && state.failed.is_none();
         state.taps += usize::from(joins);
