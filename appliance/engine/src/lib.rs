@@ -11,6 +11,7 @@
 
 mod buffer;
 mod check;
+mod claim;
 mod clock;
 mod context;
 mod drive;
