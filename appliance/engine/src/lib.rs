@@ -9,6 +9,7 @@
 //! The engine never opens a device: a drive is whatever implements [`Drive`] (real ones are in `platen-device`). It
 //! never parses what is on an inserted drive, except in [`examine`], which runs in a process of its own.
 
+mod boot_code;
 mod buffer;
 mod check;
 mod claim;
@@ -24,6 +25,7 @@ pub mod report;
 mod shared;
 mod source;
 mod spans;
+pub mod update;
 pub mod write;
 
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};

@@ -14,3 +14,4 @@ mod ledger;
 mod media;
 mod plan;
 mod power;
+mod update;
