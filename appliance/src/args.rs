@@ -81,8 +81,8 @@ pub enum Verb {
     #[command(hide = true)]
     ExamineDrive {
         size_bytes: u64,
-        #[arg(long)]
-        names_only: bool,
+        #[arg(long, value_enum)]
+        depth: DepthArg,
     },
 }
 
@@ -205,6 +205,17 @@ impl From<SchemeArg> for Scheme {
     }
 }
 
+/// How much of a drive is looked at.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DepthArg {
+    /// Names and sizes
+    Names,
+    /// And where files begin
+    Places,
+    /// And what is in them
+    Content,
+}
+
 #[derive(Debug, ClapArgs)]
 pub struct PlanOptions {
     pub medium: MediaRef,
@@ -249,8 +260,11 @@ pub struct WriteOptions {
     pub medium: MediaRef,
     #[command(flatten)]
     pub on: DriveOptions,
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "update")]
     pub scheme: SchemeArg,
+    /// Write only what differs from an older version of the medium that the drives carry; all is read back
+    #[arg(long)]
+    pub update: bool,
 }
 
 #[derive(Debug, ClapArgs)]

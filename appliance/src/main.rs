@@ -47,6 +47,6 @@ fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
         Verb::Verify(options) => verbs::verify::verify(&options, places, output),
         Verb::Inspect { drive } => verbs::verify::inspect(&drive, places, output),
         Verb::Ledger(verb) => verbs::ledger::run(verb, places, output),
-        Verb::ExamineDrive { size_bytes, names_only } => verbs::verify::examine_drive(size_bytes, names_only),
+        Verb::ExamineDrive { size_bytes, depth } => verbs::examine::child(size_bytes, depth),
     }
 }

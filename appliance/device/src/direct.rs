@@ -1,11 +1,13 @@
 //! An opened drive: whole-sector reads and writes past the page cache.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use nix::libc;
 use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
 
 use crate::sysfs::BlockDevice;
@@ -26,9 +28,11 @@ impl OpenedDrive {
         Self { file, facts, direct, number }
     }
 
-    /// A second handle on the same drive, for the process that examines it.
-    pub fn try_clone_file(&self) -> io::Result<File> {
-        self.file.try_clone()
+    /// A second handle on the same drive, for the process that examines it: it can't be written through.
+    pub fn read_only_handle(&self) -> io::Result<File> {
+        // proc(5): opens what the descriptor refers to, whatever the path leads to by now.
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        OpenOptions::new().read(true).custom_flags(if self.direct { libc::O_DIRECT } else { 0 }).open(path)
     }
 
     /// The drive that was opened is still there, and no other has taken its place.

@@ -9,8 +9,10 @@
 //! The engine never opens a device: a drive is whatever implements [`Drive`] (real ones are in `platen-device`). It
 //! never parses what is on an inserted drive, except in [`examine`], which runs in a process of its own.
 
+mod boot_code;
 mod buffer;
 mod check;
+mod claim;
 mod clock;
 mod context;
 mod drive;
@@ -29,6 +31,7 @@ mod shared;
 mod source;
 mod spans;
 mod station;
+pub mod update;
 mod write;
 mod write_plan;
 

@@ -6,7 +6,7 @@
 //! ends with the last of them.
 //!
 //! Nothing here reads or writes anything, so that all interleavings can be tried: the same file is compiled into the
-//! tests with other locks (`tests/engine/pace.rs`).
+//! tests with other locks (`tests/engine/scheduler.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,14 +1,16 @@
 //! The plan of one drive: a pure function of a medium and a drive's shape. Whatever can be refused is refused here,
 //! before the first byte is erased.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use platen_cache::CachedMedia;
-use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError, grub};
+use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError};
 use platen_events::Code;
-use platen_media::manifest::{BiosRecords, BlobSlice, Manifest, NotValid, RawImage, Scheme};
-use platen_media::{Blake3, Timestamp, envelope};
+use platen_media::manifest::{Manifest, NotValid, RawImage, Scheme};
+use platen_media::{Timestamp, envelope};
 
+use crate::boot_code::boot_records;
 use crate::record::DRIVE_RECORD_BYTES;
 pub use crate::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
@@ -84,40 +86,59 @@ pub fn plan(
     ids: DriveIds,
     now: Timestamp,
 ) -> Result<WritePlan, PlanError> {
-    let manifest = media.manifest();
-    let named = || media.name().to_owned();
-    manifest.validity.at(now, manifest.created).map_err(|source| PlanError::NotValid { name: named(), source })?;
-    match &manifest.image {
+    check_dates(media, now)?;
+    match &media.manifest().image {
         Some(image) => plan_image(media, image, shape, ids),
-        None => plan_files(media, shape, scheme, ids),
+        None => plan_files(media, shape, scheme, ids, &BTreeMap::new()),
     }
 }
 
-fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: DriveIds) -> Result<WritePlan, PlanError> {
-    let manifest = media.manifest();
-    let layout_error =
-        |source| PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source };
-    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+pub(crate) fn layout_error(media: &CachedMedia, shape: DriveShape, source: LayoutError) -> PlanError {
+    PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source }
+}
 
+pub(crate) fn check_dates(media: &CachedMedia, now: Timestamp) -> Result<(), PlanError> {
+    let manifest = media.manifest();
+    let not_valid = |source| PlanError::NotValid { name: media.name().to_owned(), source };
+    manifest.validity.at(now, manifest.created).map_err(not_valid)
+}
+
+/// The files a medium has besides those in its manifest, with size and source.
+pub(crate) fn own_files(media: &CachedMedia) -> [(&'static str, u64, Source); 5] {
     let (signed, sums) = (media.signed(), media.sums());
     let text = |text: &str| Source::Bytes(text.as_bytes().into());
     // The envelope first: a drive that is read at all is read there first, and old BIOSes reach only the front.
-    let own_files = [
+    [
         (envelope::MANIFEST, signed.manifest_size_bytes(), Source::Content(Name::Manifest)),
         (envelope::MANIFEST_SIGNATURE, signed.signature().len() as u64, text(signed.signature())),
         (envelope::SHA256SUMS, sums.size_bytes, Source::Content(Name::Sums)),
         (envelope::SHA256SUMS_SIGNATURE, sums.signature.len() as u64, text(&sums.signature)),
         (envelope::DRIVE_RECORD, DRIVE_RECORD_BYTES, Source::Record),
-    ];
+    ]
+}
+
+/// `places`: where files would best be, by path, in bytes from the start of the drive.
+pub(crate) fn plan_files(
+    media: &CachedMedia,
+    shape: DriveShape,
+    scheme: Scheme,
+    ids: DriveIds,
+    places: &BTreeMap<&str, u64>,
+) -> Result<WritePlan, PlanError> {
+    let manifest = media.manifest();
+    let layout_error = |source| layout_error(media, shape, source);
+    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+
+    let own_files = own_files(media);
+    let spec_of = |path, size_bytes, sealed| {
+        let keep_at_bytes = places.get(path).copied();
+        FileSpec { path, size_bytes, sealed, keep_at_bytes }
+    };
     let mut files: Vec<FileSpec<'_>> = own_files
         .iter()
-        .map(|(path, size_bytes, source)| FileSpec { path, size_bytes: *size_bytes, sealed: *source == Source::Record })
+        .map(|(path, size_bytes, source)| spec_of(path, *size_bytes, *source == Source::Record))
         .collect();
-    files.extend(manifest.files.iter().map(|f| FileSpec {
-        path: f.path.as_str(),
-        size_bytes: f.size_bytes,
-        sealed: false,
-    }));
+    files.extend(manifest.files.iter().map(|file| spec_of(file.path.as_str(), file.size_bytes, false)));
     let layout = platen_disk::lay_out(&spec, &files).map_err(layout_error)?;
 
     let convert = |extent: Extent| {
@@ -148,7 +169,7 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
     }
     invalidate.sort_by_key(|range| range.start);
     let plan = WritePlan {
-        purpose: Purpose::Medium(media.clone()),
+        purpose: Purpose::Medium(Box::new(media.clone())),
         shape,
         scheme: Some(scheme),
         ids,
@@ -198,7 +219,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
     Ok(WritePlan {
-        purpose: Purpose::Medium(media.clone()),
+        purpose: Purpose::Medium(Box::new(media.clone())),
         shape,
         scheme: None,
         ids,
@@ -214,7 +235,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
 pub(crate) fn table_places(size_bytes: u64) -> Vec<Range<u64>> {
     let head = 0..size_bytes.min(2 << 20);
     let tail = size_bytes.saturating_sub(1 << 20)..size_bytes;
-    if tail.start > head.end { vec![head, tail] } else { vec![0..size_bytes] }
+    if tail.start > head.end { vec![head, tail] } else { std::iter::once(0..size_bytes).collect() }
 }
 
 /// The disk a medium makes of a drive; the checker of a written drive computes the same.
@@ -241,38 +262,4 @@ pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
         Scheme::Mbr => platen_disk::Scheme::Mbr,
         Scheme::Gpt => platen_disk::Scheme::Gpt,
     }
-}
-
-/// GRUB's boot code from the store, checked against the manifest, fitted to a scheme and checked again.
-fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option<BootRecords>, PlanError> {
-    let Some(bios) = &media.manifest().bios else { return Ok(None) };
-    let fail = |source| PlanError::BootCode { name: media.name().to_owned(), source };
-    let core = match scheme {
-        Scheme::Mbr => bios.core_mbr,
-        Scheme::Gpt => bios.core_gpt,
-    };
-    let boot_img = read_slice(media, bios.boot_img).map_err(fail)?;
-    let core_img = read_slice(media, core).map_err(fail)?;
-    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme)).map_err(|error| fail(Box::new(error)))?;
-    let expected = bios.records.iter().find(|record| record.scheme == scheme);
-    if expected.is_none_or(|expected| !matches_records(expected, &records)) {
-        return Err(fail("the boot code is not what the manifest says".into()));
-    }
-    Ok(Some(records))
-}
-
-fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
-    // Hashed as it is laid down: filled up with zeros to whole sectors.
-    let mut core = found.core.clone();
-    core.resize(core.len().next_multiple_of(512), 0);
-    expected.boot_code_blake3 == Blake3::of(&found.boot_code)
-        && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
-}
-
-fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    use std::os::unix::fs::FileExt;
-    let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
-    let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;
-    media.open_blob(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
-    if Blake3::of(&bytes) == slice.blake3 { Ok(bytes) } else { Err("its digest differs; scrub the cache".into()) }
 }

@@ -75,7 +75,7 @@ pub enum Erase {
 #[derive(Debug, Clone)]
 pub enum Purpose {
     /// A medium.
-    Medium(CachedMedia),
+    Medium(Box<CachedMedia>),
     /// An empty drive.
     Erase(Erase),
     /// A drive that is known to store what it claims. `nonce` is fresh for every run.
@@ -188,10 +188,16 @@ impl WritePlan {
         &self.invalidate
     }
 
-    /// Where the drive should hold the right bytes already, sorted and disjoint; None for a drive written as a whole.
-    /// A presumption, made to spare writing: the read-back looks there as everywhere.
+    /// Where the drive should hold the right bytes already, ascending: each range is the whole content of a file in the
+    /// payload, in bytes from the start of the drive, and need not end with a sector. Nobody has read them; the
+    /// read-back looks there as everywhere. None: not an update.
     pub fn present(&self) -> Option<&[Range<u64>]> {
         self.present.as_deref()
+    }
+
+    /// The same plan for a drive that should hold some of it already.
+    pub(crate) fn with_present(self, present: Vec<Range<u64>>) -> Self {
+        Self { present: Some(present.into()), ..self }
     }
 
     /// The same plan for a drive of which nothing is presumed.
@@ -275,7 +281,7 @@ impl WritePlan {
 }
 
 impl PartialEq for WritePlan {
-    /// Equal plans put equal bytes in equal places.
+    /// Equal plans put equal bytes in equal places, and expect equal bytes to be there already.
     fn eq(&self, other: &Self) -> bool {
         (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
             && self.purpose.same_content(&other.purpose)
@@ -297,6 +303,10 @@ impl fmt::Display for WritePlan {
         }
         writeln!(f, "drive     {} bytes, {}-byte sectors, {scheme}", self.shape.size_bytes, self.shape.sector_bytes)?;
         writeln!(f, "to write  {} bytes in {} extents, read back in full", self.write_bytes(), self.payload.len())?;
+        if let Some(present) = &self.present {
+            let bytes: u64 = present.iter().map(|range| range.end - range.start).sum();
+            writeln!(f, "update    {bytes} bytes of it should be on the drive already")?;
+        }
         writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
         write!(f, "free      {} bytes", self.free_bytes)
     }

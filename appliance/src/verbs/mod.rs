@@ -3,6 +3,7 @@
 pub mod author;
 pub mod cache;
 pub mod drives;
+pub mod examine;
 pub mod ledger;
 pub mod overwrite;
 pub mod verify;

@@ -4,19 +4,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platen_cache::{CacheError, CachedMedia, MediaRef};
-use platen_device::open_for_reading;
+use platen_device::{OpenedDrive, open_for_reading};
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
-use platen_engine::{Clock, SystemClock};
+use platen_engine::update::plan_update;
+use platen_engine::{Clock, ReadDrive, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
 use serde_json::json;
 
-use crate::args::{Places, PlanOptions, WriteOptions};
+use crate::args::{DepthArg, Places, PlanOptions, WriteOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
 use crate::verbs::drives::{coded, prepare, run, shape_of, stop_flag};
+use crate::verbs::examine::look;
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let keys = TrustedKeys::load(&places.trust)?;
@@ -48,7 +50,10 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
     let keys = TrustedKeys::load(&places.trust)?;
     let media = load(places, &options.medium, &keys)?;
     let scheme = options.scheme.into();
-    let jobs = prepare(&options.on, |drive| new_plan(&media, shape_of(drive), scheme))?;
+    let jobs = prepare(&options.on, |drive| match options.update {
+        true => update_plan(&media, drive, &keys),
+        false => new_plan(&media, shape_of(drive), scheme),
+    })?;
     let (manifest, count) = (media.manifest(), jobs.len());
     output.say(&format!(
         "writing {} {:?} version {} to {count} drive(s)",
@@ -84,5 +89,18 @@ fn new_plan(media: &CachedMedia, shape: DriveShape, scheme: Scheme) -> Result<Wr
     plan_drive(media, shape, scheme, ids, SystemClock::new().now()).map_err(|error| {
         let code = error.code();
         coded(code, Failure::from(error))
+    })
+}
+
+/// The plan of a drive that carries an older version of the medium.
+fn update_plan(media: &CachedMedia, drive: &OpenedDrive, keys: &TrustedKeys) -> Result<WritePlan, Failure> {
+    let name = || drive.facts().drive.path.clone();
+    let found = look(drive, DepthArg::Places)?.map_err(|died| {
+        let text = format!("{}: what is on it can't be read: {}", name(), chain(&died));
+        coded(Code::NothingToUpdate, Failure::new(Exit::Request, text))
+    })?;
+    plan_update(media, shape_of(drive), &found, keys, SystemClock::new().now()).map_err(|error| {
+        let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
+        coded(error.code(), Failure::new(exit, format!("{}: {}", name(), chain(&error))))
     })
 }

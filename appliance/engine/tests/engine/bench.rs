@@ -156,11 +156,14 @@ impl Bench {
     }
 
     pub(crate) fn with(manifest: &Manifest, blobs: &[Vec<u8>]) -> Self {
+        Self::signed(&Signer::new(), manifest, blobs)
+    }
+
+    pub(crate) fn signed(signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>]) -> Self {
         assert_eq!(manifest.problems(), Vec::<String>::new());
         let dir = memory_dir();
-        let signer = Signer::new();
         let keys = signer.keys();
-        let source = author(&dir.path().join("source"), &signer, manifest, blobs);
+        let source = author(&dir.path().join("source"), signer, manifest, blobs);
         let cache = Cache::open(&dir.path().join("cache"), None).unwrap();
         import(&cache, &source, &keys).unwrap();
         let media = cache.load(&name(&manifest.id), &keys).unwrap();

@@ -15,7 +15,7 @@ use crate::bench::{Bench, now, only_planned};
 use crate::fake::Fake;
 
 /// What `platen verify` (or `inspect`, with [`Depth::Names`]) says.
-fn verdict(bench: &Bench, memory: &[u8], sector: u32, depth: Depth) -> Report {
+pub(crate) fn verdict(bench: &Bench, memory: &[u8], sector: u32, depth: Depth) -> Report {
     let found = examine(Cursor::new(memory), memory.len() as u64, depth);
     let mut drive = Fake::new(memory.to_vec(), sector);
     judge(&mut drive, &found, &bench.keys, now()).unwrap()

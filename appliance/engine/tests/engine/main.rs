@@ -12,6 +12,7 @@ mod ledger;
 #[path = "../../../cache/tests/cache/support.rs"]
 #[allow(dead_code, reason = "made for the tests of the cache")]
 mod media;
-mod pace;
 mod plan;
 mod power;
+mod scheduler;
+mod update;
