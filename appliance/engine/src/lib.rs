@@ -17,6 +17,7 @@ mod clock;
 mod context;
 mod drive;
 pub mod examine;
+mod fingerprint;
 mod job;
 pub mod ledger;
 mod markers;

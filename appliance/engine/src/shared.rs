@@ -5,16 +5,15 @@
 //! later, reads its pieces itself (from the page cache, as a rule). Memory is bounded by the window and one piece for
 //! each drive, whatever their number.
 //!
-//! The stream hashes each piece once. That digest is what a piece read by a straggler is checked against, and what
-//! every drive's read-back is compared with.
+//! The stream hashes the content once. The fingerprint of each piece is what a piece read by a straggler is checked
+//! against, and what every drive's read-back is compared with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
-use platen_media::Blake3;
-
 use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
+use crate::fingerprint::{ContentCheck, Fingerprint};
 use crate::pace::{Pace, Taken};
 use crate::plan::WritePlan;
 use crate::source::{PlanReader, SourceError};
@@ -26,7 +25,6 @@ const WINDOW_PIECES: usize = 6;
 const AHEAD_PIECES: usize = 2;
 
 static ZEROS: LazyLock<AlignedBuffer> = LazyLock::new(|| AlignedBuffer::new(PIECE_BYTES));
-static ZEROS_BLAKE3: LazyLock<Blake3> = LazyLock::new(|| Blake3::of(&ZEROS));
 
 /// A piece of the payload as it must stand on the drive.
 pub(crate) struct Loaded {
@@ -44,13 +42,6 @@ impl Loaded {
     pub(crate) fn is_zero(&self) -> bool {
         self.buffer.is_none()
     }
-}
-
-/// What is remembered of a piece.
-#[derive(Clone, Copy)]
-struct Mark {
-    blake3: Blake3,
-    zero: bool,
 }
 
 /// The streams of one station. Drives may come at any time.
@@ -92,7 +83,7 @@ impl Sources {
 struct Stream {
     plan: WritePlan,
     pieces: Vec<Piece>,
-    pace: Pace<Loaded, Mark, SourceError>,
+    pace: Pace<Loaded, Fingerprint, SourceError>,
     read_bytes: Arc<AtomicU64>,
 }
 
@@ -105,23 +96,26 @@ impl Stream {
     /// The reading thread.
     fn feed(&self) {
         let _wake = WakeOnPanic(self);
-        let mut reader = PlanReader::new(&self.plan, self.plan.payload());
+        let payload = self.plan.payload();
+        let mut reader = PlanReader::new(&self.plan, payload);
+        let mut check = ContentCheck::new(&self.plan, payload);
         let mut spare: Option<AlignedBuffer> = None;
         for (index, &piece) in self.pieces.iter().enumerate() {
             if !self.pace.wait_to_read(index) {
                 return;
             }
-            let left = if piece.is_zero(self.plan.payload()) {
-                let blake3 = if piece.len == PIECE_BYTES { *ZEROS_BLAKE3 } else { Blake3::of(&ZEROS[..piece.len]) };
-                self.pace.publish(Loaded { piece, buffer: None }, Mark { blake3, zero: true })
+            let left = if piece.is_zero(payload) {
+                self.pace.publish(Loaded { piece, buffer: None }, Fingerprint::Zeros)
             } else {
                 let mut buffer = spare.take().unwrap_or_else(|| AlignedBuffer::new(PIECE_BYTES));
-                if let Err(error) = self.read(&mut reader, piece, &mut buffer) {
-                    self.pace.fail(error);
-                    return;
+                let read = self.read(&mut reader, piece, &mut buffer);
+                match read.and_then(|()| check.check(piece, &buffer[..piece.len])) {
+                    Ok(fingerprint) => self.pace.publish(Loaded { piece, buffer: Some(buffer) }, fingerprint),
+                    Err(error) => {
+                        self.pace.fail(error);
+                        return;
+                    }
                 }
-                let blake3 = Blake3::of(&buffer[..piece.len]);
-                self.pace.publish(Loaded { piece, buffer: Some(buffer) }, Mark { blake3, zero: false })
             };
             spare = left.and_then(|loaded| loaded.buffer).or(spare);
         }
@@ -187,13 +181,14 @@ impl Tap {
 
     fn load_alone(&mut self, index: usize) -> Result<Arc<Loaded>, Arc<SourceError>> {
         let (stream, piece) = (&self.stream, self.piece(index));
-        if self.mark(index).zero {
+        let fingerprint = self.fingerprint(index);
+        if fingerprint == Fingerprint::Zeros {
             return Ok(Arc::new(Loaded { piece, buffer: None }));
         }
         let old = self.private.take().and_then(Arc::into_inner).and_then(|loaded| loaded.buffer);
         let mut buffer = old.unwrap_or_else(|| AlignedBuffer::new(PIECE_BYTES));
-        stream.read(&mut PlanReader::unchecked(&stream.plan, stream.plan.payload()), piece, &mut buffer)?;
-        if Blake3::of(&buffer[..piece.len]) != self.mark(index).blake3 {
+        stream.read(&mut PlanReader::new(&stream.plan, stream.plan.payload()), piece, &mut buffer)?;
+        if !fingerprint.is_of(&buffer[..piece.len]) {
             let name = stream.plan.name_at(piece.offset_bytes);
             return Err(Arc::new(SourceError::Damaged { name }));
         }
@@ -202,13 +197,8 @@ impl Tap {
         Ok(loaded)
     }
 
-    /// These bytes are those of the piece. Only of pieces that were loaded before.
-    pub(crate) fn matches(&self, index: usize, found: &[u8]) -> bool {
-        let mark = self.mark(index);
-        if mark.zero { found == &ZEROS[..found.len()] } else { Blake3::of(found) == mark.blake3 }
-    }
-
-    fn mark(&self, index: usize) -> Mark {
+    /// By this the piece is known when it is read back. Only of pieces that were loaded before.
+    pub(crate) fn fingerprint(&self, index: usize) -> Fingerprint {
         self.stream.pace.mark(index).expect("pieces are loaded before they are compared")
     }
 }

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::PIECE_BYTES;
+use crate::fingerprint::is_cut_in_branches;
 use crate::plan::{PlannedExtent, Source};
 
 /// A part of the drive that is moved in one call.
@@ -44,7 +45,7 @@ pub(crate) struct Span {
 /// Zeros of this length and more are pieces of their own: writing them can often be spared.
 const LONE_ZEROS_BYTES: u64 = 64 << 10;
 
-fn is_lone(extent: &PlannedExtent) -> bool {
+fn is_lone_zeros(extent: &PlannedExtent) -> bool {
     extent.source == Source::Zero && extent.len_bytes >= LONE_ZEROS_BYTES
 }
 
@@ -59,7 +60,8 @@ pub(crate) fn pieces(extents: &[PlannedExtent]) -> impl Iterator<Item = Piece> +
         extents.get(first)?;
         let limit_bytes = offset_bytes + PIECE_BYTES as u64;
         while let Some(extent) = extents.get(index) {
-            if extent.offset_bytes > at_bytes || (index > first && (is_lone(extent) || is_lone(&extents[first]))) {
+            let cut = is_lone_zeros(extent) || is_lone_zeros(&extents[first]) || is_cut_in_branches(extent);
+            if extent.offset_bytes > at_bytes || (index > first && cut) {
                 break;
             }
             let end_bytes = extent.offset_bytes + extent.len_bytes;

@@ -10,6 +10,7 @@ use super::{VerifiedDrive, WriteError, stop_if_asked};
 use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::context::Context;
+use crate::fingerprint::ContentCheck;
 use crate::record::DriveRecord;
 use crate::source::PlanReader;
 use crate::spans::pieces;
@@ -40,12 +41,14 @@ pub(super) fn begin_seal(
     let plan = armed.plan;
     let sector = plan.shape().sector_bytes as usize;
     let mut reader = PlanReader::new(plan, plan.seal());
+    let mut check = ContentCheck::new(plan, plan.seal());
     let mut buffer = AlignedBuffer::new(PIECE_BYTES);
     let mut begun = BegunSeal { sector_zero: AlignedBuffer::new(0), written_bytes: 0 };
     for piece in pieces(plan.seal()) {
         stop_if_asked(context)?;
         let bytes = &mut buffer[..piece.len];
-        reader.read(piece, bytes, record).map_err(|error| WriteError::Content(Arc::new(error)))?;
+        let read = reader.read(piece, bytes, record).and_then(|_| check.check(piece, bytes));
+        read.map_err(|error| WriteError::Content(Arc::new(error)))?;
         let (mut from, mut len) = (piece.offset_bytes, piece.len);
         if piece.offset_bytes == 0 {
             begun.sector_zero = AlignedBuffer::new(sector);
