@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::{Station, tool};
 
 /// Every file below `folder`: path and bytes.
-fn read_tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn read_tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(folder: &Path, top: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in std::fs::read_dir(folder).expect("lists") {
             let path = entry.expect("lists").path();
@@ -23,7 +23,7 @@ fn read_tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn copy_off(drive: &str, to: &Path) {
+pub fn copy_off(drive: &str, to: &Path) {
     std::fs::create_dir(to).expect("folder");
     // mcopy's exit status means nothing (it is 0 when a file did not fit); what came off is compared.
     tool("mcopy", &["-s", "-p", "-m", "-i", &format!("{drive}@@1048576"), "::/*", to.to_str().expect("UTF-8")]);

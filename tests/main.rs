@@ -6,6 +6,7 @@
 mod boot;
 mod boot_drives;
 mod common;
+mod drive_jobs;
 mod judges;
 mod refusals;
 mod secrets;

@@ -162,6 +162,17 @@ mod tests {
         }
     }
 
+    /// `CODES.md` is what a station hangs on the wall; its table is this one.
+    #[test]
+    fn every_code_is_in_the_document_word_for_word() {
+        let mut table = "| code | what happened | what to do | verdict |\n|---|---|---|---|\n".to_owned();
+        for code in Code::ALL {
+            let Entry { id, what, todo, verdict } = code.entry();
+            table += &format!("| {id} | {what} | {todo} | {verdict} |\n");
+        }
+        assert!(include_str!("../CODES.md").contains(&table), "CODES.md should have this table:\n{table}");
+    }
+
     #[test]
     fn a_sentence_has_its_four_parts_in_order() {
         let said = Code::ReadBackDiffers.sentence("7");

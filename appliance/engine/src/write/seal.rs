@@ -78,7 +78,9 @@ impl<'a> VerifiedDrive<'a> {
         let plan = armed.plan;
         let record = record.map_or_else(Vec::new, DriveRecord::to_bytes);
         let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
-        context.started(Step::Seal, total_bytes);
+        if total_bytes > 0 {
+            context.started(Step::Seal, total_bytes);
+        }
         stop_if_asked(context)?;
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
         let begun = match begun {

@@ -1,0 +1,125 @@
+//! Updating, erasing and testing drives, as an operator does it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use crate::common::{Ran, Station, assert_no_medium, tool};
+use crate::judges::{copy_off, read_tree};
+
+/// Rows of the ledger: job, verdict, code.
+fn rows(station: &Station) -> Vec<(String, String, String)> {
+    let exported = station.platen(&["ledger", "export", "--format", "json"]).expect(0);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&exported.stdout).expect("JSON");
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().expect("text").to_owned();
+    rows.iter().map(|row| (text(row, "job"), text(row, "verdict"), text(row, "code"))).collect()
+}
+
+/// What the last event of the only drive says.
+fn finished(ran: &Ran) -> serde_json::Value {
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"));
+    let finished = lines.filter(|line| line["event"] == "finished");
+    finished.last().expect("an event at the end")["outcome"].clone()
+}
+
+/// A station whose medium has a second revision, in which a few files are different.
+fn two_revisions() -> (Station, String) {
+    let station = Station::with_medium();
+    let drive = station.drive("updated.img", 64);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+    station.files("tree", &[("readme.txt", b"hello again, at more length\n"), ("new/added.bin", &[3; 300_000])]);
+    std::fs::remove_file(station.path("tree/empty")).expect("removes");
+    station.build(&station.define("TREE", 2, "")).expect(0);
+    station.import().expect(0);
+    (station, drive)
+}
+
+#[test]
+fn an_update_writes_what_changed_and_every_judge_agrees() {
+    let (station, drive) = two_revisions();
+    let outcome = finished(&station.platen(&["write", "TREE", &drive, "--update", "--json"]).expect(0));
+    let (written, verified) = (&outcome["written_bytes"], &outcome["verified_bytes"]);
+    let (written, verified) = (written.as_u64().expect("a number"), verified.as_u64().expect("a number"));
+    // 300,000 bytes are new; the big file of 9 MB stays where it is.
+    assert!((300_000..2_000_000).contains(&written) && verified > 9_000_000, "{written} of {verified}");
+
+    let volume = station.text("volume.fat");
+    let bytes = std::fs::read(&drive).expect("reads");
+    std::fs::write(&volume, &bytes[1 << 20..63 << 20]).expect("writes");
+    let fsck = tool("fsck.fat", &["-n", "-v", &volume]);
+    assert_eq!(fsck.status, 0, "{}{}", fsck.stdout, fsck.stderr);
+    let off = station.path("off");
+    copy_off(&drive, &off);
+    let mut found = read_tree(&off);
+    for (name, bytes) in read_tree(&station.path("tree")) {
+        assert!(found.remove(&name).as_ref() == Some(&bytes), "{name} came off differently");
+    }
+    assert!(!found.contains_key("empty"), "what the new revision does not have is gone");
+    tool("sh", &["-c", &format!("cd '{}' && sha256sum --quiet -c SHA256SUMS", off.display())]).expect(0);
+    station.platen(&["verify", &drive]).expect(0);
+    assert_eq!(rows(&station).last(), Some(&("update".to_owned(), "READY".to_owned(), String::new())));
+}
+
+#[test]
+fn an_update_finds_content_that_is_not_what_it_was() {
+    let (station, drive) = two_revisions();
+    let big = std::fs::read(station.path("tree/sources/big.bin")).expect("reads");
+    let bytes = std::fs::read(&drive).expect("reads");
+    let at = bytes.windows(64).position(|window| *window == big[4096..4160]).expect("the big file is on the drive");
+    let file = OpenOptions::new().write(true).open(&drive).expect("opens");
+    file.write_all_at(&[bytes[at] ^ 1], at as u64).expect("writes");
+
+    station.platen(&["write", "TREE", &drive, "--update"]).expect(0);
+    station.platen(&["verify", &drive]).expect(0);
+    let told = |row: (&str, &str, &str)| (row.0.to_owned(), row.1.to_owned(), row.2.to_owned());
+    let expected = [("write", "READY", ""), ("update", "RETRIED", "P-V-004"), ("write", "READY", "")].map(told);
+    assert_eq!(rows(&station), expected);
+}
+
+#[test]
+fn an_update_of_something_else_is_refused_and_touches_nothing() {
+    let (station, drive) = two_revisions();
+    let before = std::fs::read(&drive).expect("reads");
+    let blank = station.drive("blank.img", 64);
+    station.platen(&["write", "TREE", &blank, "--update"]).refused(2, &["P-D-009", "blank.img", "TREE-r2"]);
+    // One that could be updated beside one that can't: neither is.
+    station.platen(&["write", "TREE", &drive, &blank, "--update"]).refused(2, &["P-D-009"]);
+
+    station.build(&station.define("OTHER", 1, "")).expect(0);
+    station.platen(&["cache", "import", "layout", "OTHER"]).expect(0);
+    station.platen(&["write", "OTHER", &drive, "--update"]).refused(2, &["P-D-009", "TREE-r1"]);
+    assert!(before == std::fs::read(&drive).expect("reads"), "the drive was changed");
+    assert_eq!(rows(&station).len(), 1);
+}
+
+#[test]
+fn erasing_leaves_zeros_and_a_row_that_proves_it() {
+    let station = Station::with_medium();
+    let drive = station.drive("drive.img", 64);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+
+    station.platen(&["erase", &drive]).expect(0);
+    assert_no_medium(&drive);
+    station.platen(&["verify", &drive]).expect(1);
+    let bytes = std::fs::read(&drive).expect("reads");
+    assert!(bytes.iter().any(|&byte| byte != 0), "control: a quick erase leaves content");
+
+    let outcome = finished(&station.platen(&["erase", "--full", &drive, "--json"]).expect(0));
+    assert!(std::fs::read(&drive).expect("reads").iter().all(|&byte| byte == 0));
+    assert_eq!(outcome["verified_bytes"], 64 << 20);
+    let told: Vec<String> = rows(&station).into_iter().map(|(job, verdict, _)| format!("{job} {verdict}")).collect();
+    assert_eq!(told, ["write READY", "erase-quick ERASED", "erase-full ERASED"]);
+    assert!(File::open(&drive).expect("opens").metadata().expect("metadata").len() == 64 << 20);
+}
+
+#[test]
+fn a_tested_drive_is_good_and_can_be_written_afterwards() {
+    let station = Station::with_medium();
+    let drive = station.drive("drive.img", 64);
+    let outcome = finished(&station.platen(&["test", &drive, "--json"]).expect(0));
+    assert_eq!((&outcome["result"], &outcome["verified_bytes"]), (&"ready".into(), &(64 << 20).into()));
+    assert_no_medium(&drive);
+    station.platen(&["verify", &drive]).expect(1);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+    station.platen(&["verify", &drive]).expect(0);
+    assert_eq!(rows(&station)[0], ("test".to_owned(), "GOOD".to_owned(), String::new()));
+}
