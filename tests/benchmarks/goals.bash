@@ -1,11 +1,20 @@
 # shellcheck shell=bash
-# The table at the end: what was aimed at and what came out.
+# Sums, and the table at the end: what was aimed at and what came out.
 
 goals=()
 
 # compute EXPRESSION [FORMAT]
 compute() {
     awk "BEGIN { printf(\"${2:-%.2f}\", ($1)) }"
+}
+
+# lowest NUMBERS and median NUMBERS: of a text of numbers
+lowest() {
+    xargs -n 1 <<< "$1" | sort -g | sed -n 1p
+}
+
+median() {
+    xargs -n 1 <<< "$1" | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
 }
 
 # goal NAME RELATION LIMIT VALUE [UNIT]: a value of n/a was not measured

@@ -38,12 +38,3 @@ bench_unthrottled() {
     goal "unthrottled: platen / fastest peer" "<=" 1.00 "${peer_best:+$(compute "${least[platen]} / $peer_best")}"
     goal "unthrottled: CPU for each GiB and drive" "<=" 0.40 "$(median "${costs[platen]}")" s
 }
-
-# lowest NUMBERS and median NUMBERS: of a text of numbers
-lowest() {
-    tr -s ' ' '\n' <<< "$1" | sed '/^$/d' | sort -g | head -n 1
-}
-
-median() {
-    tr -s ' ' '\n' <<< "$1" | sed '/^$/d' | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
-}
