@@ -10,7 +10,8 @@ path, bytes written, read and discarded, and the seconds at which the last write
 The same way of counting for every tool:
 - CPU is user and system time of all processes. A process whose parent is gone becomes a child of this one (it is a
   "subreaper"), so a daemon's time is counted as well. What the kernel's loop and write-back threads use is not.
-- Memory is the largest sum, over the processes living at one time, of each one's high-water mark.
+- Memory is the largest sum, over the processes living at one time, of each one's high-water mark; or what the kernel
+  says of a single process after its end, if that is more.
 - Bytes are what the block device itself has counted.
 """
 
@@ -90,17 +91,20 @@ def end_all(older, command):
 
 
 def reap(command):
-    """Collect whatever has ended; the command's own exit status once it is among that."""
-    status = None
+    """Collect whatever has ended: the command's own exit status once it is among that, and the largest one's KiB."""
+    status, largest_kib = None, 0
     while True:
         try:
-            pid, raw = os.waitpid(-1, os.WNOHANG)
+            pid, raw, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
-            return status
+            return status, largest_kib
         if pid == 0:
-            return status
+            return status, largest_kib
         if pid == command:
             status = os.waitstatus_to_exitcode(raw)
+        # A process is born as a copy of this one, which is then the least it is said to have used.
+        if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            largest_kib = max(largest_kib, used.ru_maxrss)
 
 
 def main():
@@ -140,17 +144,15 @@ def main():
         if caught is not None and caught.si_signo in STOPPING:
             end_all(older, child.pid)
             sys.exit(128 + caught.si_signo)
+        ended, largest_kib = reap(child.pid)
         if status is None:
-            status = reap(child.pid)
-            wall = now
-        else:
-            reap(child.pid)
+            status, wall = ended, now
         for drive, earlier in last.items():
             last[drive] = counters(drive)
             for which in (0, 1):
                 if last[drive][which] != earlier[which]:
                     moved[drive][which] = now
-        peak_kib = max(peak_kib, sum(memory_kib(pid) for pid in descendants(older)))
+        peak_kib = max(peak_kib, largest_kib, sum(memory_kib(pid) for pid in descendants(older)))
     end_all(older, child.pid)
 
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -55,8 +55,8 @@ bench_slow() {
         goal "slow: good drives beside a slow one / limit" "<=" 1.05 "$(compute "$verified / $limit" %.3f)"
         shared=$(sed -n 's/.*"event":"done".*"content_read_bytes":\([0-9]*\).*/\1/p' "$work/out")
     done
-    echo "   platen read ${shared:-n/a} bytes of content for an image of $bytes bytes. The goal is one reading for the" \
-        "drives that keep up; what is more than the image's size the slow drive read for itself."
+    echo "   platen read ${shared:-n/a} bytes of content for an image of $bytes bytes. The goal is one reading for" \
+        "the drives that keep up; what is more than the image's size the slow drive read for itself."
     # The slow drive, once it has fallen behind, may read all that is left: twice the image is the most.
     shared=${shared:+$(compute "$shared / $bytes")}
     goal "slow: content read / image" "<=" 2.00 "${shared:-n/a}"

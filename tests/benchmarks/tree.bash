@@ -3,7 +3,7 @@ bench_tree() {
     echo "-- tree: 2,000 small files and three of 700 MB (3 GB) onto a 4 GiB FAT32 drive, full read-back included"
     mkdir "$work/tree"
     head -c 64M /dev/urandom > "$work/noise"
-    local n folder round peer_wall peer_cpu ratio best=0
+    local n folder round peer_wall peer_cpu ratio ratios=""
     for n in $(seq 1 2000); do
         folder="$work/tree/folder $((n / 100))"
         mkdir -p "$folder"
@@ -32,11 +32,11 @@ bench_tree() {
         blank_drives
         must measure platen write BENCH-TREE "${drives[0]}" --allow-device "${drives[0]}"
         ratio=$(compute "$peer_wall / $wall" %.1f)
-        best=$(compute "$ratio > $best ? $ratio : $best" %.1f)
+        ratios+="$ratio "
         echo "   round $round: mkfs.fat + mcopy + diff $peer_wall s ($peer_cpu CPU-s);" \
             "platen write $wall s ($cpu CPU-s, peak $mib MiB); ratio $ratio"
         blank_drives
     done
-    goal "tree: mkfs.fat + mcopy + diff / platen, best round" ">=" 2.5 "$best"
+    goal "tree: mkfs.fat + mcopy + diff / platen, median" ">=" 2.5 "$(median "$ratios")"
     rm -r "$work/tree" "$work/noise"
 }

@@ -69,7 +69,8 @@ same_files() {
     local differences
     mkdir "$ram/back"
     mcopy -i "${backing[$1]}@@1M" -s '::/*' "$ram/back/"
-    differences=$(diff -rq "$2" "$ram/back" | grep -vE "^Only in $ram/back: (platen|SHA256SUMS.*|MediaLabel.txt)$" || true)
+    differences=$(diff -rq "$2" "$ram/back" |
+        grep -vE "^Only in $ram/back: (platen|SHA256SUMS.*|MediaLabel.txt)$" || true)
     rm -r "$ram/back"
     [ -z "$differences" ] || { echo "$differences" | head -n 5; return 1; }
 }
