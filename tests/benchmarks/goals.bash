@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Sums, and the table at the end: what was aimed at and what came out.
 
 goals=()
@@ -17,9 +17,10 @@ median() {
     xargs -n 1 <<< "$1" | sort -g | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
 }
 
-# goal NAME RELATION LIMIT VALUE [UNIT]: a value of n/a was not measured
+# goal NAME RELATION LIMIT VALUE [UNIT]: a value of n/a was not measured, and nothing is once a drive was wrong
 goal() {
     local verdict value=${4:-n/a}
+    [ -z "$broken" ] || value=n/a
     if [ "$value" = n/a ]; then
         verdict="not measured"
     else
