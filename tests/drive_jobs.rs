@@ -71,7 +71,7 @@ fn an_update_finds_content_that_is_not_what_it_was() {
     station.platen(&["write", "TREE", &drive, "--update"]).expect(0);
     station.platen(&["verify", &drive]).expect(0);
     let told = |row: (&str, &str, &str)| (row.0.to_owned(), row.1.to_owned(), row.2.to_owned());
-    let expected = [("write", "READY", ""), ("update", "RETRIED", "P-V-004"), ("write", "READY", "")].map(told);
+    let expected = [("write", "READY", ""), ("update", "RETRIED", "P-V-004"), ("update", "READY", "")].map(told);
     assert_eq!(rows(&station), expected);
 }
 

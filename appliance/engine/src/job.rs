@@ -13,7 +13,7 @@ use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
 use crate::pulse::Watched;
 use crate::record::DriveRecord;
-use crate::write::{SealedDrive, WriteError, write};
+use crate::write::{Presume, SealedDrive, WriteError, write};
 
 /// Verdict of an attempt after which the drive was begun anew.
 const RETRIED: &str = "RETRIED";
@@ -24,13 +24,12 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
     let pulse = &context.pulse;
     let drive = &mut Watched::new(drive, pulse, &*station.clock, station.limits.floor_bytes_per_s);
     let facts = drive.facts().clone();
-    let whole = plan.present().map(|_| plan.without_present());
-    let mut plan = plan;
+    let mut presume = Presume::Likely;
     let mut attempt = 1;
     loop {
         let started = station.clock.now();
         let mut times = Times::default();
-        let error = match run(plan, drive, context, &mut times) {
+        let error = match run(plan, drive, presume, context, &mut times) {
             Ok(sealed) => {
                 let given_up = !pulse.decide();
                 return if given_up {
@@ -41,7 +40,7 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             }
             Err(error) => error,
         };
-        // Content the drive was presumed to hold is not what it was: nothing is wrong with the drive.
+        // What it was presumed to hold is not there: nothing need be wrong with the drive.
         let presumed = matches!(error, WriteError::Changed(_));
         let again = presumed || (attempt < station.limits.attempts && error.is_worth_another_try());
         if !again || context.is_stopped() {
@@ -58,9 +57,10 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             return Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) };
         }
         context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
-        match &whole {
-            Some(whole) if presumed => plan = whole,
-            _ => attempt += 1,
+        if presumed {
+            presume = Presume::Nothing;
+        } else {
+            attempt += 1;
         }
     }
 }
@@ -154,6 +154,7 @@ struct Times {
 fn run<'a>(
     plan: &'a WritePlan,
     drive: &'a mut dyn Drive,
+    presume: Presume,
     context: &Context<'_>,
     times: &mut Times,
 ) -> Result<SealedDrive<'a>, WriteError> {
@@ -162,7 +163,7 @@ fn run<'a>(
     let ms_since = |then: Duration| (station.clock.elapsed() - then).as_millis() as u64;
 
     let begun = station.clock.elapsed();
-    let written = write(plan, drive, context)?;
+    let written = write(plan, drive, presume, context)?;
     times.write_ms = ms_since(begun);
     let begun = station.clock.elapsed();
     let verified = written.verify(context)?;

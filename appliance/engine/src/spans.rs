@@ -24,10 +24,11 @@ impl Piece {
         spans(extents, self).all(|span| extents[span.extent].source == Source::Zero)
     }
 
-    /// Where the run of zeros ends that this piece of zeros is in; at least its own end.
-    pub(crate) fn run_end_bytes(self, extents: &[PlannedExtent]) -> u64 {
+    /// The run of zeros that this piece of zeros is in; at least the piece itself.
+    pub(crate) fn zero_run(self, extents: &[PlannedExtent]) -> Range<u64> {
         let extent = &extents[self.first];
-        (extent.offset_bytes + extent.len_bytes).max(self.offset_bytes + self.len as u64)
+        let end_bytes = (extent.offset_bytes + extent.len_bytes).max(self.offset_bytes + self.len as u64);
+        extent.offset_bytes.min(self.offset_bytes)..end_bytes
     }
 }
 

@@ -200,11 +200,6 @@ impl WritePlan {
         Self { present: Some(present.into()), ..self }
     }
 
-    /// The same plan for a drive of which nothing is presumed.
-    pub(crate) fn without_present(&self) -> Self {
-        Self { present: None, ..self.clone() }
-    }
-
     /// The payload is the same bytes in the same places.
     pub(crate) fn has_same_payload(&self, other: &Self) -> bool {
         self.purpose.same_content(&other.purpose)

@@ -20,8 +20,8 @@ pub enum WriteError {
     /// The drive gives back other bytes than it was given.
     #[error("read back: expected what was written")]
     Differs { step: Step, source: Differs },
-    /// A drive that is updated does not hold what its older medium says.
-    #[error("read back: expected what the older medium put there")]
+    /// What was presumed to be on the drive already is not there.
+    #[error("read back: expected what was presumed to be there already")]
     Changed(#[source] Differs),
     /// The drive does not store what was written for a try.
     #[error("asking whether the drive is as big as it claims")]

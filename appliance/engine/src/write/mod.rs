@@ -19,6 +19,7 @@ pub(crate) use self::seal::SealedDrive;
 pub use self::survey::Survey;
 
 use self::armed::Armed;
+pub(crate) use self::put::Presume;
 use self::put::Putter;
 use self::seal::{BegunSeal, begin_seal};
 use crate::context::Context;
@@ -31,6 +32,7 @@ use crate::shared::Tap;
 pub(crate) struct WrittenDrive<'a> {
     armed: Armed<'a>,
     tap: Tap,
+    presume: Presume,
     written_bytes: u64,
     begun: Option<BegunSeal>,
 }
@@ -47,6 +49,7 @@ pub(crate) struct VerifiedDrive<'a> {
 pub(crate) fn write<'a>(
     plan: &'a WritePlan,
     drive: &'a mut dyn Drive,
+    presume: Presume,
     context: &Context<'_>,
 ) -> Result<WrittenDrive<'a>, WriteError> {
     let (planned, found) = (plan.shape(), drive.facts());
@@ -66,7 +69,7 @@ pub(crate) fn write<'a>(
     let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
     context.started(Step::Write, total_bytes);
     let mut tap = context.station.sources.tap(plan);
-    let mut putter = Putter::new(plan);
+    let mut putter = Putter::new(plan, presume);
     let mut done_bytes = 0;
     let failed = |source| WriteError::Drive { step: Step::Write, source };
     for index in 0..tap.len() {
@@ -81,7 +84,7 @@ pub(crate) fn write<'a>(
     let is_image = plan.scheme().is_none();
     let begun = if is_image { Some(begin_seal(&mut armed, &[], Step::Write, context)?) } else { None };
     armed.drive.flush().map_err(failed)?;
-    Ok(WrittenDrive { armed, tap, written_bytes: putter.written_bytes, begun })
+    Ok(WrittenDrive { armed, tap, presume, written_bytes: putter.written_bytes, begun })
 }
 
 /// From here on a drive that is pulled is no medium.

@@ -11,6 +11,18 @@ use crate::shared::Loaded;
 
 /// What differs is written in blocks of this size: the page of common flash.
 const BLOCK_BYTES: usize = 16 << 10;
+/// Runs of zeros up to this length are looked at as a whole, of longer ones a sample of each piece.
+const WHOLE_LOOK_BYTES: u64 = 64 << 20;
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// What is taken for granted of the drive, until the read-back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presume {
+    /// That it holds the content the plan calls present, and zeros where samples of zeros were found.
+    Likely,
+    /// Nothing: every byte is written.
+    Nothing,
+}
 
 /// How a run of zeros is being dealt with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +38,7 @@ enum Zeros {
 /// Writes the pieces of one drive, ascending.
 pub(super) struct Putter<'a> {
     plan: &'a WritePlan,
+    presume: Presume,
     /// Bytes sent to the drive.
     pub(super) written_bytes: u64,
     zeros: Zeros,
@@ -35,16 +48,17 @@ pub(super) struct Putter<'a> {
 }
 
 impl<'a> Putter<'a> {
-    pub(super) fn new(plan: &'a WritePlan) -> Self {
-        Self { plan, written_bytes: 0, zeros: Zeros::Look, has_zero_command: true, found: None }
+    pub(super) fn new(plan: &'a WritePlan, presume: Presume) -> Self {
+        Self { plan, presume, written_bytes: 0, zeros: Zeros::Look, has_zero_command: true, found: None }
     }
 
     pub(super) fn put(&mut self, drive: &mut dyn Drive, loaded: &Loaded) -> Result<(), DriveError> {
-        match (self.plan.purpose(), self.plan.present()) {
-            (Purpose::Erase(_) | Purpose::Test { .. }, _) => self.send(drive, loaded, 0..loaded.piece.len),
-            (Purpose::Medium(_), _) if loaded.is_zero() => self.put_zeros(drive, loaded),
-            (Purpose::Medium(_), None) => self.send(drive, loaded, 0..loaded.piece.len),
-            (Purpose::Medium(_), Some(present)) => self.put_changes(drive, loaded, present),
+        let is_medium = matches!(self.plan.purpose(), Purpose::Medium(_));
+        match self.plan.present() {
+            _ if !is_medium || self.presume == Presume::Nothing => self.send(drive, loaded, 0..loaded.piece.len),
+            _ if loaded.is_zero() => self.put_zeros(drive, loaded),
+            None => self.send(drive, loaded, 0..loaded.piece.len),
+            Some(present) => self.put_changes(drive, loaded, present),
         }
     }
 
@@ -67,16 +81,17 @@ impl<'a> Putter<'a> {
             Zeros::WriteUntil(end) if at_bytes < end => return self.send(drive, loaded, 0..len),
             _ => self.zeros = Zeros::Look,
         }
-        if self.look(drive, at_bytes, len)? == loaded.bytes() {
+        let run = loaded.piece.zero_run(self.plan.payload());
+        let sample = if run.end - run.start > WHOLE_LOOK_BYTES { len.min(SAMPLE_BYTES) } else { len };
+        if *self.look(drive, at_bytes, sample)? == loaded.bytes()[..sample] {
             return Ok(());
         }
-        let end_bytes = loaded.piece.run_end_bytes(self.plan.payload());
-        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, end_bytes - at_bytes)?;
+        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, run.end - at_bytes)?;
         if self.has_zero_command {
-            self.zeros = Zeros::MadeUntil(end_bytes);
+            self.zeros = Zeros::MadeUntil(run.end);
             return Ok(());
         }
-        self.zeros = Zeros::WriteUntil(end_bytes);
+        self.zeros = Zeros::WriteUntil(run.end);
         self.send(drive, loaded, 0..len)
     }
 

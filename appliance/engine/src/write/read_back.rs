@@ -2,7 +2,7 @@
 
 use platen_events::Step;
 
-use super::{VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
+use super::{Presume, VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
 use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::check::{Differs, ReadBackCheck};
@@ -16,7 +16,7 @@ use crate::write::survey::Survey;
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub(crate) fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { armed, mut tap, written_bytes, begun } = self;
+        let Self { armed, mut tap, presume, written_bytes, begun } = self;
         let plan = armed.plan;
         let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
         context.started(Step::Verify, total_bytes);
@@ -33,7 +33,7 @@ impl<'a> WrittenDrive<'a> {
             if let Purpose::Test { nonce } = plan.purpose() {
                 survey.add(*nonce, piece.offset_bytes, found);
             } else if !tap.fingerprint(index).is_of(found) {
-                return Err(differs(plan, &mut tap, index, found)?);
+                return Err(differs(plan, &mut tap, index, found, presume)?);
             }
             verified_bytes += piece.len as u64;
             context.progress(Step::Verify, verified_bytes, total_bytes);
@@ -125,11 +125,18 @@ fn poison(bytes: &mut [u8]) {
 }
 
 /// Where a piece that hashes wrong differs first, and what that means.
-fn differs(plan: &WritePlan, tap: &mut Tap, index: usize, found: &[u8]) -> Result<WriteError, WriteError> {
+fn differs(
+    plan: &WritePlan,
+    tap: &mut Tap,
+    index: usize,
+    found: &[u8],
+    presume: Presume,
+) -> Result<WriteError, WriteError> {
     let expected = tap.load(index).map_err(WriteError::Content)?;
     let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
     let offset_bytes = expected.piece.offset_bytes + at as u64;
     let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };
-    let presumed = plan.present().is_some_and(|present| present.iter().any(|range| range.contains(&offset_bytes)));
+    let present = || plan.present().unwrap_or_default().iter().any(|range| range.contains(&offset_bytes));
+    let presumed = presume == Presume::Likely && (expected.is_zero() || present());
     Ok(if presumed { WriteError::Changed(source) } else { WriteError::Differs { step: Step::Verify, source } })
 }

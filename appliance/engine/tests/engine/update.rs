@@ -465,7 +465,7 @@ fn only_what_changed_is_written_and_all_is_read_back() {
         let rows = new.station.ledger.entries().unwrap();
         let told: Vec<_> =
             rows.iter().rev().take(2).map(|row| (&*row.entry.job, &*row.entry.verdict, &*row.entry.code)).collect();
-        assert_eq!(told, [("write", "READY", ""), ("update", "RETRIED", "P-V-004")]);
+        assert_eq!(told, [("update", "READY", ""), ("update", "RETRIED", "P-V-004")]);
     }
 }
 
