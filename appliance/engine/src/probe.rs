@@ -118,6 +118,12 @@ impl Probe<'_> {
             }
             at += window;
         }
+        // The stretch at the beginning is written over; what is left of these would be found in free space, or in a hole
+        // of an image that is all zeros on a new drive.
+        for &at in &marks {
+            self.buffer[..MARK_BYTES as usize].fill(0);
+            self.drive.write_at(at, &self.buffer[..MARK_BYTES as usize])?;
+        }
         Ok(None)
     }
 
