@@ -53,7 +53,7 @@ bench_slow() {
         goal "slow: good drives beside a slow one / alone" "<=" 1.05 "$ratio"
         # A busy moment while they were alone would make that one too good.
         goal "slow: good drives beside a slow one / limit" "<=" 1.05 "$(compute "$verified / $limit" %.3f)"
-        shared=$(sed -n 's/.*"event":"done".*"content_read_bytes":\([0-9]*\).*/\1/p' "$work/out")
+        shared=$(sed -n 's/.*"content_read_bytes":\([0-9]*\).*/\1/p' "$work/out")
     done
     echo "   platen read ${shared:-n/a} bytes of content for an image of $bytes bytes. The goal is one reading for" \
         "the drives that keep up; what is more than the image's size the slow drive read for itself."

@@ -12,7 +12,6 @@
 //! Time grows with the root of the size, because window and steps share the work. It is not proof: what is read back
 //! after writing decides. It spares the hour until then.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::buffer::AlignedBuffer;
@@ -25,7 +24,7 @@ const WINDOW_TIME: Duration = Duration::from_millis(1500);
 const STEPS_TIME: Duration = Duration::from_millis(1500);
 /// One read or write of a mark: a sector of any drive.
 const MARK_BYTES: u64 = 4096;
-const WINDOW_MIN_BYTES: u64 = 4 << 20;
+const WINDOW_MIN_BYTES: u64 = 1 << 20;
 const WINDOW_MAX_BYTES: u64 = 64 << 20;
 /// Smaller drives are read back in no time.
 const DRIVE_MIN_BYTES: u64 = 16 << 20;
@@ -57,20 +56,15 @@ impl Fake {
     }
 }
 
-/// What a probe found, and where it wrote.
-pub(crate) struct Probed {
-    pub(crate) fake: Option<Fake>,
-    pub(crate) dirty: Vec<Range<u64>>,
-}
-
 /// Ask. Destroys what is on the drive.
-pub(crate) fn probe(drive: &mut dyn Drive, context: &Context<'_>) -> Result<Probed, DriveError> {
+pub(crate) fn probe(drive: &mut dyn Drive, context: &Context<'_>) -> Result<Option<Fake>, DriveError> {
     // Marks of an earlier probe must not be taken for those of this one; the address alone tells most of them apart.
     let nonce = getrandom::u64().unwrap_or_default();
     let size_bytes = drive.facts().size_bytes / MARK_BYTES * MARK_BYTES;
-    let mut probe = Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize), dirty: vec![] };
-    let fake = if size_bytes < DRIVE_MIN_BYTES { None } else { probe.run(context)? };
-    Ok(Probed { fake, dirty: probe.dirty })
+    if size_bytes < DRIVE_MIN_BYTES {
+        return Ok(None);
+    }
+    Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize) }.run(context)
 }
 
 struct Probe<'a> {
@@ -78,7 +72,6 @@ struct Probe<'a> {
     nonce: u64,
     size_bytes: u64,
     buffer: AlignedBuffer,
-    dirty: Vec<Range<u64>>,
 }
 
 impl Probe<'_> {
@@ -130,7 +123,6 @@ impl Probe<'_> {
     fn write(&mut self, at_bytes: u64, len_bytes: u64) -> Result<(), DriveError> {
         let bytes = &mut self.buffer[..len_bytes as usize];
         fill(self.nonce, at_bytes, bytes);
-        self.dirty.push(at_bytes..at_bytes + len_bytes);
         self.drive.write_at(at_bytes, bytes)
     }
 

@@ -90,18 +90,16 @@ pub(crate) fn write<'a>(
 /// From here on a drive that is pulled is no medium.
 fn prepare(armed: &mut Armed<'_>, context: &Context<'_>) -> Result<(), WriteError> {
     let failed = |source| WriteError::Drive { step: Step::Prepare, source };
-    armed.disarm().map_err(failed)?;
     // A test asks every sector, erasing promises nothing about size, and a drive that is updated was asked before.
     let ask = matches!(armed.plan.purpose(), Purpose::Medium(_)) && armed.plan.present().is_none();
-    if !ask {
-        return Ok(());
+    if ask {
+        armed.disarm_edges().map_err(failed)?;
+        stop_if_asked(context)?;
+        if let Some(fake) = probe(armed.drive, context).map_err(failed)? {
+            return Err(WriteError::Fake(fake));
+        }
     }
-    stop_if_asked(context)?;
-    let probed = probe(armed.drive, context).map_err(failed)?;
-    if let Some(fake) = probed.fake {
-        return Err(WriteError::Fake(fake));
-    }
-    armed.disarm_again(&probed.dirty).map_err(failed)
+    armed.disarm().map_err(failed)
 }
 
 fn stop_if_asked(context: &Context<'_>) -> Result<(), WriteError> {

@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::drive::{Drive, DriveError};
 use crate::plan::{Purpose, WritePlan};
@@ -14,6 +13,8 @@ const BLOCK_BYTES: usize = 16 << 10;
 /// Runs of zeros up to this length are looked at as a whole, of longer ones a sample of each piece.
 const WHOLE_LOOK_BYTES: u64 = 64 << 20;
 const SAMPLE_BYTES: usize = 64 << 10;
+/// What is on the drive is looked at in steps of this size, so that dozens of drives need little memory for it.
+const LOOK_BYTES: usize = 256 << 10;
 
 /// What is taken for granted of the drive, until the read-back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) struct Putter<'a> {
     pub(super) written_bytes: u64,
     zeros: Zeros,
     has_zero_command: bool,
-    /// What is on the drive.
+    /// What is on the drive; made when first needed.
     found: Option<AlignedBuffer>,
 }
 
@@ -68,10 +69,21 @@ impl<'a> Putter<'a> {
         drive.write_at(at_bytes, &loaded.bytes()[part])
     }
 
+    /// At most [`LOOK_BYTES`].
     fn look(&mut self, drive: &mut dyn Drive, at_bytes: u64, len: usize) -> Result<&[u8], DriveError> {
-        let found = &mut self.found.get_or_insert_with(|| AlignedBuffer::new(PIECE_BYTES))[..len];
+        let found = &mut self.found.get_or_insert_with(|| AlignedBuffer::new(LOOK_BYTES))[..len];
         drive.read_at(at_bytes, found)?;
         Ok(found)
+    }
+
+    /// The drive holds these bytes.
+    fn holds(&mut self, drive: &mut dyn Drive, at_bytes: u64, bytes: &[u8]) -> Result<bool, DriveError> {
+        for (number, part) in bytes.chunks(LOOK_BYTES).enumerate() {
+            if self.look(drive, at_bytes + (number * LOOK_BYTES) as u64, part.len())? != part {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn put_zeros(&mut self, drive: &mut dyn Drive, loaded: &Loaded) -> Result<(), DriveError> {
@@ -83,7 +95,7 @@ impl<'a> Putter<'a> {
         }
         let run = loaded.piece.zero_run(self.plan.payload());
         let sample = if run.end - run.start > WHOLE_LOOK_BYTES { len.min(SAMPLE_BYTES) } else { len };
-        if *self.look(drive, at_bytes, sample)? == loaded.bytes()[..sample] {
+        if self.holds(drive, at_bytes, &loaded.bytes()[..sample])? {
             return Ok(());
         }
         self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, run.end - at_bytes)?;
@@ -108,20 +120,24 @@ impl<'a> Putter<'a> {
             let after = present.partition_point(|range| range.start <= from);
             present[..after].last().is_some_and(|range| to <= range.end)
         };
-        let blocks = || (0..piece.len).step_by(BLOCK_BYTES).map(|from| from..(from + BLOCK_BYTES).min(piece.len));
-        for doubtful in runs(blocks(), |block| !is_present(block)) {
-            let at_bytes = piece.offset_bytes + doubtful.start as u64;
-            let expected = &loaded.bytes()[doubtful.clone()];
-            let found = self.look(drive, at_bytes, doubtful.len())?;
-            let inside =
-                (0..doubtful.len()).step_by(BLOCK_BYTES).map(|from| from..(from + BLOCK_BYTES).min(doubtful.len()));
-            let changed: Vec<Range<usize>> = runs(inside, |block| found[block.clone()] != expected[block.clone()]);
-            for part in changed {
-                self.send(drive, loaded, doubtful.start + part.start..doubtful.start + part.end)?;
+        for doubtful in runs(blocks(0..piece.len, BLOCK_BYTES), |block| !is_present(block)) {
+            for step in blocks(doubtful, LOOK_BYTES) {
+                let expected = &loaded.bytes()[step.clone()];
+                let found = self.look(drive, piece.offset_bytes + step.start as u64, step.len())?;
+                let differs = |block: &Range<usize>| found[block.clone()] != expected[block.clone()];
+                let changed = runs(blocks(0..step.len(), BLOCK_BYTES), differs);
+                for part in changed {
+                    self.send(drive, loaded, step.start + part.start..step.start + part.end)?;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// A range in steps; the last one may be shorter.
+fn blocks(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
+    range.clone().step_by(step).map(move |from| from..(from + step).min(range.end))
 }
 
 /// Neighbouring blocks of which something holds, as one range each.
