@@ -271,7 +271,10 @@ impl Parts<'_> {
         }
         let size = bytes.len() as u64;
         let follows = |open: &OpenPart| {
-            open.offset_bytes + open.size_bytes == offset_bytes && open.size_bytes + size <= MAX_PART_BYTES
+            // The part at the beginning is what makes an image start; each drive gets it last and by itself, so it is
+            // one block.
+            let has_room = open.offset_bytes > 0 && open.size_bytes + size <= MAX_PART_BYTES;
+            open.offset_bytes + open.size_bytes == offset_bytes && has_room
         };
         if !self.open.as_ref().is_some_and(follows) {
             self.close();

@@ -57,9 +57,13 @@ impl Sources {
         Self::default()
     }
 
-    /// Bytes of content read from the cache so far, by streams and by stragglers.
+    /// Bytes of content read from the cache so far: by streams, by stragglers, and for each drive's seal.
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, read_bytes: u64) {
+        self.read_bytes.fetch_add(read_bytes, Ordering::Relaxed);
     }
 
     /// Take part in a stream that is running, or start one.

@@ -47,8 +47,9 @@ pub(super) fn begin_seal(
     for piece in pieces(plan.seal()) {
         stop_if_asked(context)?;
         let bytes = &mut buffer[..piece.len];
-        let read = reader.read(piece, bytes, record).and_then(|_| check.check(piece, bytes));
-        read.map_err(|error| WriteError::Content(Arc::new(error)))?;
+        let content = |error| WriteError::Content(Arc::new(error));
+        context.station.sources.count(reader.read(piece, bytes, record).map_err(content)?);
+        check.check(piece, bytes).map_err(content)?;
         let (mut from, mut len) = (piece.offset_bytes, piece.len);
         if piece.offset_bytes == 0 {
             begun.sector_zero = AlignedBuffer::new(sector);
