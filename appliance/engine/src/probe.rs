@@ -38,7 +38,14 @@ pub enum Fake {
     #[error(
         "{missing} of {marks} marks are not stored, the first at {at_bytes:#x}; the drive claims {claimed_bytes} bytes"
     )]
-    NotStored { at_bytes: u64, missing: usize, marks: usize, claimed_bytes: u64 },
+    NotStored {
+        at_bytes: u64,
+        missing: usize,
+        marks: usize,
+        /// None of the marks from there to the end of the drive is stored, and they are several.
+        to_the_end: bool,
+        claimed_bytes: u64,
+    },
     /// Two addresses are one place.
     #[error(
         "{at_bytes:#x} and {same_as_bytes:#x} are the same place: the drive has {} bytes or a part of that and \
@@ -51,7 +58,7 @@ impl Fake {
     /// It has less than it claims; otherwise a place or two are broken.
     pub fn is_fake(&self) -> bool {
         match self {
-            Self::NotStored { missing, marks, .. } => missing * 8 >= *marks,
+            Self::NotStored { missing, marks, to_the_end, .. } => *to_the_end || missing * 8 >= *marks,
             Self::Repeats { .. } => true,
         }
     }
@@ -105,8 +112,9 @@ impl Probe<'_> {
             }
         }
         if let Some(&at_bytes) = missing.last() {
+            let to_the_end = missing.len() > 1 && marks.starts_with(&missing);
             let (missing, marks, claimed_bytes) = (missing.len(), marks.len(), self.size_bytes);
-            return Ok(Some(Fake::NotStored { at_bytes, missing, marks, claimed_bytes }));
+            return Ok(Some(Fake::NotStored { at_bytes, missing, marks, to_the_end, claimed_bytes }));
         }
         let begun = context.station.clock.elapsed();
         // Every real size of at least a window has a multiple among these addresses, give or take a window.
@@ -156,12 +164,15 @@ fn window_bytes(size_bytes: u64) -> u64 {
     balanced.clamp(WINDOW_MIN_BYTES, WINDOW_MAX_BYTES)
 }
 
-/// Powers of two and eighths of the size, just before and after, behind the window; and the very end.
+/// Powers of two and eighths of the size, just before and after, behind the window; and the very end, twice, so that
+/// one bad place there is not taken for a drive that ends before it.
 fn marks(size_bytes: u64, window_bytes: u64) -> Vec<u64> {
     let powers = (0..64).map(|power| 1_u64 << power).take_while(|&power| power < size_bytes);
     let eighths = (1..=8).map(|number| size_bytes / 8 * number);
     let around = |at: u64| [at.saturating_sub(MARK_BYTES), at];
-    let mut marks: Vec<u64> = powers.chain(eighths).flat_map(around).map(|at| at / MARK_BYTES * MARK_BYTES).collect();
+    let end = size_bytes.saturating_sub(MARK_BYTES);
+    let mut marks: Vec<u64> =
+        powers.chain(eighths).chain([end]).flat_map(around).map(|at| at / MARK_BYTES * MARK_BYTES).collect();
     marks.retain(|&at| at >= window_bytes && at + MARK_BYTES <= size_bytes);
     // The highest addresses first: a cache that keeps the last writes must not be left with just these.
     marks.sort_unstable_by(|a, b| b.cmp(a));
