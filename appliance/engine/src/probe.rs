@@ -126,6 +126,11 @@ impl Probe<'_> {
             }
             at += window;
         }
+        // Left there, they would stand where a new drive has zeros, which then could not be spared.
+        self.buffer.fill(0);
+        for &at in &marks {
+            self.drive.write_at(at, &self.buffer[..MARK_BYTES as usize])?;
+        }
         Ok(None)
     }
 

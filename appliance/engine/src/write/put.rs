@@ -11,6 +11,9 @@ use crate::shared::Loaded;
 
 /// What differs is written in blocks of this size: the page of common flash.
 const BLOCK_BYTES: usize = 16 << 10;
+/// Where something else than zeros is found, so much is written before it is looked again: what was found may be no
+/// more than a mark of the probe, or a small file of old.
+const LOOK_AGAIN_BYTES: u64 = 16 << 20;
 
 /// How a run of zeros is being dealt with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl<'a> Putter<'a> {
             self.zeros = Zeros::MadeUntil(end_bytes);
             return Ok(());
         }
-        self.zeros = Zeros::WriteUntil(end_bytes);
+        self.zeros = Zeros::WriteUntil(end_bytes.min(at_bytes + LOOK_AGAIN_BYTES));
         self.send(drive, loaded, 0..len)
     }
 
