@@ -1,11 +1,12 @@
 //! A drive that is being worked on, and what becomes of it when that ends early.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::warn;
 
 use crate::buffer::AlignedBuffer;
-use crate::drive::{Drive, DriveError};
+use crate::drive::{Drive, DriveError, Trouble};
 use crate::plan::WritePlan;
 
 /// Dropping one that is not kept wipes its partition table.
@@ -27,21 +28,26 @@ impl<'a> Armed<'a> {
 
     /// Zero every place where a partition table or file system is looked for.
     pub(super) fn disarm(&mut self) -> Result<(), DriveError> {
-        self.wipe(|_| true)
+        self.wipe(|_| true, false)
     }
 
     /// Zero those of them again that were written to since.
     pub(super) fn disarm_again(&mut self, dirty: &[Range<u64>]) -> Result<(), DriveError> {
-        self.wipe(|range| dirty.iter().any(|dirty| dirty.start < range.end && range.start < dirty.end))
+        self.wipe(|range| dirty.iter().any(|dirty| dirty.start < range.end && range.start < dirty.end), false)
     }
 
-    fn wipe(&mut self, which: impl Fn(&Range<u64>) -> bool) -> Result<(), DriveError> {
+    /// `patient`: go on however slow it is.
+    fn wipe(&mut self, which: impl Fn(&Range<u64>) -> bool, patient: bool) -> Result<(), DriveError> {
         let zeros = AlignedBuffer::new(1 << 20);
         for range in self.plan.invalidate().iter().filter(|range| which(range)) {
             let mut at_bytes = range.start;
             while at_bytes < range.end {
                 let len = (range.end - at_bytes).min(zeros.len() as u64) as usize;
-                self.drive.write_at(at_bytes, &zeros[..len])?;
+                match self.drive.write_at(at_bytes, &zeros[..len]) {
+                    // It was moved all the same.
+                    Err(error) if patient && error.trouble == Trouble::TooSlow => {}
+                    answer => answer?,
+                }
                 at_bytes += len as u64;
             }
         }
@@ -51,11 +57,19 @@ impl<'a> Armed<'a> {
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = self.disarm()
-        {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            warn!(port = %self.drive.facts().drive.port, %error, cause, "the failed drive could not be wiped");
+        if self.kept {
+            return;
+        }
+        // While a panic unwinds, a second one would end the whole station.
+        let wiped = catch_unwind(AssertUnwindSafe(|| self.wipe(|_| true, true)));
+        let port = &self.drive.facts().drive.port;
+        match wiped {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                warn!(%port, %error, cause, "the failed drive could not be wiped");
+            }
+            Err(_) => warn!(%port, "wiping the failed drive panicked"),
         }
     }
 }
