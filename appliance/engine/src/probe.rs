@@ -3,8 +3,9 @@
 //! Fakes answer addresses they do not have in one of two ways: nothing is stored there ("limbo"), or the address is
 //! taken modulo the real size and something else is overwritten. Both are looked for:
 //!
-//! 1. A few sectors are marked all over the drive. Then a stretch at its beginning, the *window*, is marked from its
-//!    first to its last sector; that also pushes the first marks out of a cache that pretends to be storage.
+//! 1. A few sectors are marked all over the drive. Then a stretch at its end is marked, unless the medium itself will
+//!    write much there: it pushes the first marks out of a cache that pretends to be storage. Then a stretch at its
+//!    beginning, the *window*, from its first to its last sector.
 //! 2. The marks are read back: what was never stored is missing.
 //! 3. The second half of the drive is read in steps as long as the window. Whatever the real size, one of these
 //!    addresses comes down in the window, and its marker says so. Reading is enough, so it wears nothing.
@@ -12,6 +13,7 @@
 //! Time grows with the root of the size, because window and steps share the work. It is not proof: what is read back
 //! after writing decides. It spares the hour until then.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::buffer::AlignedBuffer;
@@ -20,7 +22,7 @@ use crate::drive::{Drive, DriveError};
 use crate::markers::{Found, MARKER_BYTES, fill, look};
 
 /// Neither step may take longer; what could not be asked by then is left to the read-back.
-const WINDOW_TIME: Duration = Duration::from_millis(1500);
+const FILL_TIME: Duration = Duration::from_millis(1200);
 const STEPS_TIME: Duration = Duration::from_millis(1500);
 /// One read or write of a mark: a sector of any drive.
 const MARK_BYTES: u64 = 4096;
@@ -37,7 +39,14 @@ pub enum Fake {
     #[error(
         "{missing} of {marks} marks are not stored, the first at {at_bytes:#x}; the drive claims {claimed_bytes} bytes"
     )]
-    NotStored { at_bytes: u64, missing: usize, marks: usize, claimed_bytes: u64 },
+    NotStored {
+        at_bytes: u64,
+        missing: usize,
+        marks: usize,
+        /// None of the marks from there to the end of the drive is stored, and they are several.
+        to_the_end: bool,
+        claimed_bytes: u64,
+    },
     /// Two addresses are one place.
     #[error(
         "{at_bytes:#x} and {same_as_bytes:#x} are the same place: the drive has {} bytes or a part of that and \
@@ -50,21 +59,25 @@ impl Fake {
     /// It has less than it claims; otherwise a place or two are broken.
     pub fn is_fake(&self) -> bool {
         match self {
-            Self::NotStored { missing, marks, .. } => missing * 8 >= *marks,
+            Self::NotStored { missing, marks, to_the_end, .. } => *to_the_end || missing * 8 >= *marks,
             Self::Repeats { .. } => true,
         }
     }
 }
 
-/// Ask. Destroys what is on the drive.
-pub(crate) fn probe(drive: &mut dyn Drive, context: &Context<'_>) -> Result<Option<Fake>, DriveError> {
+/// Ask. Destroys what is on the drive. `stretch_bytes` are marked at its end.
+pub(crate) fn probe(
+    drive: &mut dyn Drive,
+    stretch_bytes: u64,
+    context: &Context<'_>,
+) -> Result<Option<Fake>, DriveError> {
     // Marks of an earlier probe must not be taken for those of this one; the address alone tells most of them apart.
     let nonce = getrandom::u64().unwrap_or_default();
     let size_bytes = drive.facts().size_bytes / MARK_BYTES * MARK_BYTES;
     if size_bytes < DRIVE_MIN_BYTES {
         return Ok(None);
     }
-    Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize) }.run(context)
+    Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize) }.run(stretch_bytes, context)
 }
 
 struct Probe<'a> {
@@ -75,18 +88,16 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    fn run(&mut self, context: &Context<'_>) -> Result<Option<Fake>, DriveError> {
+    fn run(&mut self, stretch_bytes: u64, context: &Context<'_>) -> Result<Option<Fake>, DriveError> {
         let wanted = window_bytes(self.size_bytes);
+        let end = self.size_bytes / CHUNK_BYTES * CHUNK_BYTES;
+        let stretch = end - stretch_bytes / CHUNK_BYTES * CHUNK_BYTES;
         let marks = marks(self.size_bytes, wanted);
         for &at in &marks {
             self.write(at, MARK_BYTES)?;
         }
-        let begun = context.station.clock.elapsed();
-        let mut window = 0;
-        while window < wanted && context.station.clock.elapsed() - begun < WINDOW_TIME {
-            self.write(window, CHUNK_BYTES)?;
-            window += CHUNK_BYTES;
-        }
+        self.fill(stretch..end, context)?;
+        let window = self.fill(0..wanted, context)?;
         self.drive.flush()?;
 
         let mut missing = Vec::new();
@@ -98,8 +109,9 @@ impl Probe<'_> {
             }
         }
         if let Some(&at_bytes) = missing.last() {
+            let to_the_end = missing.len() > 1 && marks.starts_with(&missing);
             let (missing, marks, claimed_bytes) = (missing.len(), marks.len(), self.size_bytes);
-            return Ok(Some(Fake::NotStored { at_bytes, missing, marks, claimed_bytes }));
+            return Ok(Some(Fake::NotStored { at_bytes, missing, marks, to_the_end, claimed_bytes }));
         }
         let begun = context.station.clock.elapsed();
         // Every real size of at least a window has a multiple among these addresses, give or take a window.
@@ -111,13 +123,23 @@ impl Probe<'_> {
             }
             at += window;
         }
-        // The stretch at the beginning is written over; what is left of these would be found in free space, or in a hole
-        // of an image that is all zeros on a new drive.
+        // Left there, they would stand where a new drive has zeros, which then could not be spared.
+        self.buffer.fill(0);
         for &at in &marks {
-            self.buffer[..MARK_BYTES as usize].fill(0);
             self.drive.write_at(at, &self.buffer[..MARK_BYTES as usize])?;
         }
         Ok(None)
+    }
+
+    /// Mark every sector as far as there is time, one piece at least. Returns where it ends.
+    fn fill(&mut self, range: Range<u64>, context: &Context<'_>) -> Result<u64, DriveError> {
+        let begun = context.station.clock.elapsed();
+        let mut at = range.start;
+        while at < range.end && (at == range.start || context.station.clock.elapsed() - begun < FILL_TIME) {
+            self.write(at, CHUNK_BYTES)?;
+            at += CHUNK_BYTES;
+        }
+        Ok(at)
     }
 
     fn write(&mut self, at_bytes: u64, len_bytes: u64) -> Result<(), DriveError> {
@@ -154,12 +176,15 @@ fn window_bytes(size_bytes: u64) -> u64 {
     balanced.clamp(WINDOW_MIN_BYTES, WINDOW_MAX_BYTES)
 }
 
-/// Powers of two and eighths of the size, just before and after, behind the window; and the very end.
+/// Powers of two and eighths of the size, just before and after, behind the window; and the very end, twice, so that
+/// one bad place there is not taken for a drive that ends before it.
 fn marks(size_bytes: u64, window_bytes: u64) -> Vec<u64> {
     let powers = (0..64).map(|power| 1_u64 << power).take_while(|&power| power < size_bytes);
     let eighths = (1..=8).map(|number| size_bytes / 8 * number);
     let around = |at: u64| [at.saturating_sub(MARK_BYTES), at];
-    let mut marks: Vec<u64> = powers.chain(eighths).flat_map(around).map(|at| at / MARK_BYTES * MARK_BYTES).collect();
+    let end = size_bytes.saturating_sub(MARK_BYTES);
+    let mut marks: Vec<u64> =
+        powers.chain(eighths).chain([end]).flat_map(around).map(|at| at / MARK_BYTES * MARK_BYTES).collect();
     marks.retain(|&at| at >= window_bytes && at + MARK_BYTES <= size_bytes);
     // The highest addresses first: a cache that keeps the last writes must not be left with just these.
     marks.sort_unstable_by(|a, b| b.cmp(a));

@@ -9,6 +9,8 @@ use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble}
 
 /// The speed is judged over so much time spent waiting for the drive, not for anything else.
 const FLOOR_WINDOW: Duration = Duration::from_secs(20);
+/// And over so many operations: a single one may have met a reset, which is no matter of speed.
+const FLOOR_OPERATIONS: u32 = 4;
 
 /// Shared by the thread that works on a drive and the one that watches it.
 #[derive(Debug, Default)]
@@ -54,6 +56,7 @@ pub(crate) struct Watched<'a> {
     floor_bytes_per_s: u64,
     moved_bytes: u64,
     waited: Duration,
+    operations: u32,
 }
 
 impl<'a> Watched<'a> {
@@ -63,7 +66,7 @@ impl<'a> Watched<'a> {
         clock: &'a dyn Clock,
         floor_bytes_per_s: u64,
     ) -> Self {
-        Self { drive, pulse, clock, floor_bytes_per_s, moved_bytes: 0, waited: Duration::ZERO }
+        Self { drive, pulse, clock, floor_bytes_per_s, moved_bytes: 0, waited: Duration::ZERO, operations: 0 }
     }
 
     fn stamped<T>(
@@ -89,11 +92,12 @@ impl<'a> Watched<'a> {
         answer?;
         self.moved_bytes += len as u64;
         self.waited += took;
-        if self.waited < FLOOR_WINDOW {
+        self.operations += 1;
+        if self.waited < FLOOR_WINDOW || self.operations < FLOOR_OPERATIONS {
             return Ok(());
         }
         let bytes_per_s = (self.moved_bytes as f64 / self.waited.as_secs_f64()) as u64;
-        (self.moved_bytes, self.waited) = (0, Duration::ZERO);
+        (self.moved_bytes, self.waited, self.operations) = (0, Duration::ZERO, 0);
         if bytes_per_s >= self.floor_bytes_per_s {
             return Ok(());
         }

@@ -121,7 +121,7 @@ impl Station {
         let outcome = if pulse.decide() {
             record_failure(&self, &plan, &facts, started, code, detail)
         } else {
-            // It was being recorded as failed already, and hung while it was wiped.
+            // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
             Outcome::Failed { code, detail }
         };
         report(Event::Finished { drive: facts.drive, outcome: outcome.clone() });

@@ -1,11 +1,18 @@
 //! A drive that is being worked on, and what becomes of it when that ends early.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::warn;
 
+use platen_events::Step;
+
+use super::{WriteError, stop_if_asked};
 use crate::buffer::AlignedBuffer;
-use crate::drive::{Drive, DriveError};
+use crate::check::Differs;
+use crate::context::Context;
+use crate::drive::{Drive, DriveError, Trouble};
+use crate::markers::{Found, MARKER_BYTES, fill, look};
 use crate::plan::WritePlan;
 
 /// A GPT with its 128 entries takes 17 KiB (UEFI 2.10, 5.3), on drives with 4096-byte sectors 24 KiB.
@@ -15,12 +22,15 @@ const EDGE_BYTES: u64 = 64 << 10;
 pub(super) struct Armed<'a> {
     pub(super) plan: &'a WritePlan,
     pub(super) drive: &'a mut dyn Drive,
+    /// Of the marks on the places of the seal.
+    nonce: u64,
     kept: bool,
 }
 
 impl<'a> Armed<'a> {
     pub(super) fn new(plan: &'a WritePlan, drive: &'a mut dyn Drive) -> Self {
-        Self { plan, drive, kept: false }
+        // Marks of an earlier job must not be taken for those of this one; the address alone tells most of them apart.
+        Self { plan, drive, nonce: getrandom::u64().unwrap_or_default(), kept: false }
     }
 
     /// It is right and recorded.
@@ -30,7 +40,7 @@ impl<'a> Armed<'a> {
 
     /// Zero every place where a partition table or file system is looked for.
     pub(super) fn disarm(&mut self) -> Result<(), DriveError> {
-        self.wipe(self.plan.invalidate().to_vec())
+        self.wipe(self.plan.invalidate().to_vec(), false)
     }
 
     /// Zero the ends of these places: the tables themselves. Enough for a moment, and done in one.
@@ -39,16 +49,78 @@ impl<'a> Armed<'a> {
             let edge_bytes = EDGE_BYTES.min(range.end - range.start);
             [range.start..range.start + edge_bytes, range.end - edge_bytes..range.end]
         };
-        self.wipe(self.plan.invalidate().iter().flat_map(edges).collect())
+        self.wipe(self.plan.invalidate().iter().flat_map(edges).collect(), false)
     }
 
-    fn wipe(&mut self, ranges: Vec<Range<u64>>) -> Result<(), DriveError> {
+    /// Put marks where the seal will be. As long as they are there, no other address is the same place; zeros would not
+    /// tell that from a place that is to be zeros.
+    pub(super) fn reserve(&mut self) -> Result<(), DriveError> {
+        let mut marks = AlignedBuffer::new(1 << 20);
+        for range in self.reserved() {
+            let mut at_bytes = range.start;
+            while at_bytes < range.end {
+                let len = (range.end - at_bytes).min(marks.len() as u64) as usize;
+                fill(self.nonce, at_bytes, &mut marks[..len]);
+                self.drive.write_at(at_bytes, &marks[..len])?;
+                at_bytes += len as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// The places of the seal that are wiped first.
+    fn reserved(&self) -> Vec<Range<u64>> {
+        let mut reserved = Vec::new();
+        for extent in self.plan.seal() {
+            for wiped in self.plan.invalidate() {
+                let from = extent.offset_bytes.max(wiped.start);
+                let to = (extent.offset_bytes + extent.len_bytes).min(wiped.end);
+                if from < to {
+                    reserved.push(from..to);
+                }
+            }
+        }
+        reserved
+    }
+
+    /// The marks before `to_bytes` must be as they were put. On a drive smaller than it claims they are in truth the
+    /// places of something else: sealing it would spoil what was just read back.
+    pub(super) fn still_reserved(&mut self, to_bytes: u64, context: &Context<'_>) -> Result<(), WriteError> {
+        let step = Step::Verify;
+        let mut buffer = AlignedBuffer::new(1 << 20);
+        for range in self.reserved() {
+            let mut at_bytes = range.start;
+            while at_bytes < range.end.min(to_bytes) {
+                stop_if_asked(context)?;
+                let len = (range.end.min(to_bytes) - at_bytes).min(buffer.len() as u64) as usize;
+                let found = &mut buffer[..len];
+                found.fill(0);
+                self.drive.read_at(at_bytes, found).map_err(|source| WriteError::Drive { step, source })?;
+                for (number, sector) in found.chunks_exact(MARKER_BYTES).enumerate() {
+                    let offset_bytes = at_bytes + (number * MARKER_BYTES) as u64;
+                    if look(self.nonce, offset_bytes, sector) != Found::Own {
+                        let name = "a place kept free for the boot records".to_owned();
+                        return Err(WriteError::Differs { step, source: Differs { offset_bytes, name } });
+                    }
+                }
+                at_bytes += len as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// `patient`: go on however slow it is.
+    fn wipe(&mut self, ranges: Vec<Range<u64>>, patient: bool) -> Result<(), DriveError> {
         let zeros = AlignedBuffer::new(1 << 20);
         for range in ranges {
             let mut at_bytes = range.start;
             while at_bytes < range.end {
                 let len = (range.end - at_bytes).min(zeros.len() as u64) as usize;
-                self.drive.write_at(at_bytes, &zeros[..len])?;
+                match self.drive.write_at(at_bytes, &zeros[..len]) {
+                    // It was moved all the same.
+                    Err(error) if patient && error.trouble == Trouble::TooSlow => {}
+                    answer => answer?,
+                }
                 at_bytes += len as u64;
             }
         }
@@ -58,11 +130,19 @@ impl<'a> Armed<'a> {
 
 impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = self.disarm()
-        {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            warn!(port = %self.drive.facts().drive.port, %error, cause, "the failed drive could not be wiped");
+        if self.kept {
+            return;
+        }
+        // While a panic unwinds, a second one would end the whole station.
+        let wiped = catch_unwind(AssertUnwindSafe(|| self.wipe(self.plan.invalidate().to_vec(), true)));
+        let port = &self.drive.facts().drive.port;
+        match wiped {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                warn!(%port, %error, cause, "the failed drive could not be wiped");
+            }
+            Err(_) => warn!(%port, "wiping the failed drive panicked"),
         }
     }
 }

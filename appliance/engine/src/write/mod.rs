@@ -24,7 +24,7 @@ use self::put::Putter;
 use self::seal::{BegunSeal, begin_seal};
 use crate::context::Context;
 use crate::drive::Drive;
-use crate::plan::{Purpose, WritePlan};
+use crate::plan::{Purpose, Source, WritePlan};
 use crate::probe::probe;
 use crate::shared::Tap;
 
@@ -95,11 +95,22 @@ fn prepare(armed: &mut Armed<'_>, context: &Context<'_>) -> Result<(), WriteErro
     if ask {
         armed.disarm_edges().map_err(failed)?;
         stop_if_asked(context)?;
-        if let Some(fake) = probe(armed.drive, context).map_err(failed)? {
+        let stretch_bytes = stretch_bytes(armed.plan);
+        if let Some(fake) = probe(armed.drive, stretch_bytes, context).map_err(failed)? {
             return Err(WriteError::Fake(fake));
         }
     }
-    armed.disarm().map_err(failed)
+    armed.disarm().and_then(|()| armed.reserve()).map_err(failed)
+}
+
+/// How much has to be written at the end of the drive to push everything out of a cache that pretends to be storage;
+/// none where the payload does that.
+fn stretch_bytes(plan: &WritePlan) -> u64 {
+    const CACHE_BYTES: u64 = 32 << 20;
+    let size_bytes = plan.shape().size_bytes;
+    let upper = plan.payload().iter().filter(|extent| extent.source != Source::Zero);
+    let upper = upper.map(|e| (e.offset_bytes + e.len_bytes).saturating_sub(e.offset_bytes.max(size_bytes / 2)));
+    if upper.sum::<u64>() < CACHE_BYTES { CACHE_BYTES.min(size_bytes / 4) } else { 0 }
 }
 
 fn stop_if_asked(context: &Context<'_>) -> Result<(), WriteError> {

@@ -13,6 +13,8 @@ const BLOCK_BYTES: usize = 16 << 10;
 /// Runs of zeros up to this length are looked at as a whole, of longer ones a sample of each piece.
 const WHOLE_LOOK_BYTES: u64 = 64 << 20;
 const SAMPLE_BYTES: usize = 64 << 10;
+/// Most that one command makes zeros of: a drive that takes long for more would seem to hang.
+const COMMAND_BYTES: u64 = 1 << 30;
 /// What is on the drive is looked at in steps of this size, so that dozens of drives need little memory for it.
 const LOOK_BYTES: usize = 256 << 10;
 
@@ -24,6 +26,9 @@ pub(crate) enum Presume {
     /// Nothing: every byte is written.
     Nothing,
 }
+/// Where something else than zeros is found, so much is written before it is looked again: what was found may be no
+/// more than a mark of the probe, or a small file of old.
+const LOOK_AGAIN_BYTES: u64 = 16 << 20;
 
 /// How a run of zeros is being dealt with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,12 +103,13 @@ impl<'a> Putter<'a> {
         if self.holds(drive, at_bytes, &loaded.bytes()[..sample])? {
             return Ok(());
         }
-        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, run.end - at_bytes)?;
+        let made_end = run.end.min(at_bytes + COMMAND_BYTES);
+        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, made_end - at_bytes)?;
         if self.has_zero_command {
-            self.zeros = Zeros::MadeUntil(run.end);
+            self.zeros = Zeros::MadeUntil(made_end);
             return Ok(());
         }
-        self.zeros = Zeros::WriteUntil(run.end);
+        self.zeros = Zeros::WriteUntil(run.end.min(at_bytes + LOOK_AGAIN_BYTES));
         self.send(drive, loaded, 0..len)
     }
 

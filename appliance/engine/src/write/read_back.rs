@@ -16,7 +16,7 @@ use crate::write::survey::Survey;
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub(crate) fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { armed, mut tap, presume, written_bytes, begun } = self;
+        let Self { mut armed, mut tap, presume, written_bytes, begun } = self;
         let plan = armed.plan;
         let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
         context.started(Step::Verify, total_bytes);
@@ -41,8 +41,8 @@ impl<'a> WrittenDrive<'a> {
         if !survey.is_good() {
             return Err(WriteError::Tested(survey));
         }
-        let blank_to = if begun.is_some() { u64::from(plan.shape().sector_bytes) } else { u64::MAX };
-        still_blank(armed.drive, plan, blank_to, context)?;
+        let to_bytes = if begun.is_some() { u64::from(plan.shape().sector_bytes) } else { u64::MAX };
+        armed.still_reserved(to_bytes, context)?;
         Ok(VerifiedDrive { armed, written_bytes, verified_bytes, begun })
     }
 }
@@ -83,36 +83,6 @@ pub(super) fn read_back(
         each(done_bytes)?;
     }
     Ok(done_bytes)
-}
-
-/// The places before `blank_to` that the seal will be written to must be as they were wiped. On a drive smaller than it claims they are in
-/// truth the places of something else: sealing it would spoil what was just read back.
-fn still_blank(
-    drive: &mut dyn ReadDrive,
-    plan: &WritePlan,
-    blank_to: u64,
-    context: &Context<'_>,
-) -> Result<(), WriteError> {
-    let step = Step::Verify;
-    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
-    for piece in pieces(plan.seal()) {
-        for wiped in plan.invalidate() {
-            let from = piece.offset_bytes.max(wiped.start);
-            let to = (piece.offset_bytes + piece.len as u64).min(wiped.end).min(blank_to);
-            if from >= to {
-                continue;
-            }
-            stop_if_asked(context)?;
-            let bytes = &mut buffer[..(to - from) as usize];
-            poison(bytes);
-            drive.read_at(from, bytes).map_err(|source| WriteError::Drive { step, source })?;
-            if let Some(at) = bytes.iter().position(|&byte| byte != 0) {
-                let name = "a place kept free for the boot records".to_owned();
-                return Err(WriteError::Differs { step, source: Differs { offset_bytes: from + at as u64, name } });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A read that moves nothing must not leave the last piece's bytes to be compared: one word of every sector is made

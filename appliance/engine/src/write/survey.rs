@@ -2,6 +2,9 @@
 
 use crate::markers::{Found, MARKER_BYTES, look};
 
+/// A drive of which nothing is right from some place on, and more than this is missing, ends there.
+const BAD_END_BYTES: u64 = 64 << 10;
+
 /// How much of a drive is what was written. Only made where not all of it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
 #[error(
@@ -41,6 +44,7 @@ impl Survey {
 
     /// The drive has less than it claims, rather than a few bad places.
     pub(super) fn is_fake(&self) -> bool {
-        self.repeated_bytes > 0 || self.lost_bytes > self.size_bytes / 64
+        let ends_early = self.good_bytes == self.first_wrong_bytes && self.lost_bytes > BAD_END_BYTES;
+        self.repeated_bytes > 0 || ends_early || self.lost_bytes > self.size_bytes / 64
     }
 }

@@ -8,11 +8,20 @@ mod faults;
 mod fuzz;
 mod judge;
 mod ledger;
+mod liar;
+mod many;
 /// Small signed media, as the tests of the cache make them.
 #[path = "../../../cache/tests/cache/support.rs"]
 #[allow(dead_code, reason = "made for the tests of the cache")]
 mod media;
+mod overwriting;
 mod plan;
 mod power;
+mod probing;
+mod retrying;
+mod rigged;
 mod scheduler;
+mod sparing;
+mod sparse;
+mod stalls;
 mod update;
