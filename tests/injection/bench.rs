@@ -17,7 +17,6 @@ use crate::table::{Injection, Verdict};
 
 /// What all workers share.
 pub struct Setting {
-    pub full: bool,
     pub seed: u64,
     /// The station all others are copies of.
     pub station: Station,
@@ -37,11 +36,12 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 
 pub struct Bench {
     pub setting: Arc<Setting>,
+    /// Before the station: it is mounted in the station's folder, and fields are dropped in this order.
+    device: Option<Device>,
     pub station: Station,
     pub random: Random,
     /// What was read off a drive last.
     seen: Vec<u8>,
-    device: Option<Device>,
     written: u64,
 }
 
@@ -70,7 +70,7 @@ pub enum After {
 }
 
 impl Bench {
-    pub fn new(setting: &Arc<Setting>, number: u64) -> Self {
+    pub fn new(setting: &Arc<Setting>) -> Self {
         let dir = tempfile::Builder::new().prefix("platen-faults-").tempdir_in("/var/tmp").expect("temporary folder");
         let station = Station { dir };
         for folder in ["cache", "trusted"] {
@@ -78,7 +78,7 @@ impl Bench {
             let ended = process::run(Command::new("cp").arg("-r").arg(from).arg(station.path(folder)), LIMIT);
             assert_eq!(ended.status, Some(0), "{}", ended.stderr);
         }
-        let random = Random(setting.seed ^ number.wrapping_mul(0x5851_f42d_4c95_7f2d));
+        let random = Random(setting.seed);
         Self { setting: Arc::clone(setting), station, random, seen: Vec::new(), device: None, written: 0 }
     }
 

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::tool;
@@ -94,11 +94,12 @@ impl Device {
         server.args(["--foreground", "--unix"]).arg(&socket).arg(liar);
         let text = |name: &str, path: &Path| format!("{name}={}", path.display());
         server.arg(text("store", &store)).arg(text("control", &folder.join("control")));
-        let server = server.arg(format!("size={DEVICE_BYTES}")).spawn().expect("nbdkit starts");
+        let server = server.arg(format!("size={DEVICE_BYTES}")).stderr(Stdio::null()).spawn().expect("nbdkit starts");
         wait_for("nbdkit", || socket.exists());
         let mut export = tied("nbdfuse");
         export.arg(&mount).arg(format!("nbd+unix:///?socket={}", socket.display()));
-        let export = export.spawn().expect("nbdfuse starts");
+        // It complains at length about servers that die, which is what they are for.
+        let export = export.stderr(Stdio::null()).spawn().expect("nbdfuse starts");
         let mut device = Self { server, export, mount, device: String::new(), store, control };
         wait_for("nbdfuse", || std::fs::metadata(&device.mount).is_ok_and(|found| found.len() == DEVICE_BYTES));
         device.device = attach(&device.mount);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{After, Bench, LIMIT, SWEPT, Said, Setting};
+use crate::bench::{After, Bench, LIMIT, SWEPT, Said};
 use crate::direct;
 use crate::judge::Medium;
 use crate::process;
@@ -20,8 +20,8 @@ const ERRNOS: &[&str] =
 type Faults = Box<dyn Fn(&Medium, u64) -> Option<Vec<String>> + Send>;
 
 /// All media, and on a full run both things that may have been on the drive before.
-pub fn lanes(setting: &Setting, make: impl Fn(usize, Option<usize>) -> Lane) -> Vec<Lane> {
-    let befores: &[Option<usize>] = if setting.full { &[Some(0), Some(1)] } else { &[None] };
+pub fn lanes(full: bool, make: impl Fn(usize, Option<usize>) -> Lane) -> Vec<Lane> {
+    let befores: &[Option<usize>] = if full { &[Some(0), Some(1)] } else { &[None] };
     (0..SWEPT).flat_map(|medium| befores.iter().map(move |&before| (medium, before))).map(|(m, b)| make(m, b)).collect()
 }
 
@@ -90,10 +90,10 @@ fn blind_check_strace(bench: &mut Bench, fault: impl Fn(u64) -> String) -> Seen 
     })
 }
 
-fn errors(setting: &Setting, call: &'static str) -> Vec<Lane> {
-    let errnos = if setting.full { ERRNOS } else { &ERRNOS[..1] };
+fn errors(full: bool, call: &'static str) -> Vec<Lane> {
+    let errnos = if full { ERRNOS } else { &ERRNOS[..1] };
     let lane = |errno: &'static str| {
-        lanes(setting, move |medium, before| {
+        lanes(full, move |medium, before| {
             let faults = move |_: &Medium, n| Some(vec![format!("{call}:error={errno}:when={n}")]);
             sweep(medium, before, After::Writable, Box::new(faults))
         })
@@ -102,8 +102,8 @@ fn errors(setting: &Setting, call: &'static str) -> Vec<Lane> {
 }
 
 /// The call claims to have moved this part of what was asked, and moved nothing.
-fn lies(setting: &Setting, call: &'static str, parts: u64) -> Vec<Lane> {
-    lanes(setting, move |medium, before| {
+fn lies(full: bool, call: &'static str, parts: u64) -> Vec<Lane> {
+    lanes(full, move |medium, before| {
         let faults = move |medium: &Medium, n: u64| {
             let calls = if call == WRITE { &medium.calls.writes } else { &medium.calls.reads };
             let asked = *calls.get(n as usize - 1)?;
@@ -115,10 +115,10 @@ fn lies(setting: &Setting, call: &'static str, parts: u64) -> Vec<Lane> {
 }
 
 /// From the Nth write on.
-fn read_only(setting: &Setting) -> Vec<Lane> {
-    let errnos: &[&'static str] = if setting.full { &["EROFS", "EPERM"] } else { &["EROFS"] };
+fn read_only(full: bool) -> Vec<Lane> {
+    let errnos: &[&'static str] = if full { &["EROFS", "EPERM"] } else { &["EROFS"] };
     let lane = |errno: &'static str| {
-        lanes(setting, move |medium, before| {
+        lanes(full, move |medium, before| {
             let faults = move |_: &Medium, n| Some(vec![format!("{WRITE}:error={errno}:when={n}+")]);
             sweep(medium, before, After::Unwritable, Box::new(faults))
         })
@@ -126,14 +126,15 @@ fn read_only(setting: &Setting) -> Vec<Lane> {
     errnos.iter().flat_map(|errno| lane(errno)).collect()
 }
 
-/// A flush fails because the drive lost what it had in its cache: the Nth write, and then the flush after it.
-fn lost_in_cache(setting: &Setting) -> Vec<Lane> {
-    lanes(setting, move |medium, before| {
+/// A flush fails because the drive lost what it had in its cache: each write, with each flush after it.
+fn lost_in_cache(full: bool) -> Vec<Lane> {
+    lanes(full, move |medium, before| {
         let faults = move |medium: &Medium, n: u64| {
-            let (write, flush) = ((n - 1) / medium.calls.flushes as u64, (n - 1) % medium.calls.flushes as u64 + 1);
-            let asked = medium.calls.writes.get(write as usize)?;
-            let drop = format!("{WRITE}:retval={asked}:when={}", write + 1);
-            Some(vec![drop, format!("{FLUSH}:error=EIO:when={flush}")])
+            let calls = &medium.calls;
+            let before = |(flush, &before): (usize, &usize)| (0..before).map(move |write| (write, flush));
+            let (write, flush) = calls.flushes.iter().enumerate().flat_map(before).nth(n as usize - 1)?;
+            let drop = format!("{WRITE}:retval={}:when={}", calls.writes[write], write + 1);
+            Some(vec![drop, format!("{FLUSH}:error=EIO:when={}", flush + 1)])
         };
         sweep(medium, before, After::Writable, Box::new(faults))
     })
@@ -165,33 +166,33 @@ fn again_and_again() -> Vec<Lane> {
     (1..=4).flat_map(lane).collect()
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let error = |call: &'static str| move |n| vec![format!("{call}:error=EIO:when={n}")];
     let dropped = |n| format!("{WRITE}:retval={}:when={n}", direct::PIECE_BYTES);
     let mut kinds = vec![
-        Kind::new("write fails", errors(setting, WRITE), move |bench| blind_write(bench, error(WRITE))),
-        Kind::new("read fails", errors(setting, READ), |bench| {
+        Kind::new("write fails", errors(full, WRITE), move |bench| blind_write(bench, error(WRITE))),
+        Kind::new("read fails", errors(full, READ), |bench| {
             blind_check_strace(bench, |n| format!("{READ}:error=EIO:when={n}"))
         }),
-        Kind::new("flush fails", errors(setting, FLUSH), move |bench| {
+        Kind::new("flush fails", errors(full, FLUSH), move |bench| {
             blind_write(bench, |n| vec![dropped(n), format!("{FLUSH}:error=EIO:when=1")])
         }),
-        Kind::new("flush fails, cache lost", lost_in_cache(setting), move |bench| {
+        Kind::new("flush fails, cache lost", lost_in_cache(full), move |bench| {
             blind_write(bench, |n| vec![dropped(n), format!("{FLUSH}:error=EIO:when=1")])
         }),
-        Kind::new("write dropped", lies(setting, WRITE, 1), move |bench| blind_write(bench, |n| vec![dropped(n)])),
-        Kind::new("write claims half", lies(setting, WRITE, 2), move |bench| blind_write(bench, |n| vec![dropped(n)])),
-        Kind::new("read moves nothing", lies(setting, READ, 1), |bench| {
+        Kind::new("write dropped", lies(full, WRITE, 1), move |bench| blind_write(bench, |n| vec![dropped(n)])),
+        Kind::new("write claims half", lies(full, WRITE, 2), move |bench| blind_write(bench, |n| vec![dropped(n)])),
+        Kind::new("read moves nothing", lies(full, READ, 1), |bench| {
             blind_check_strace(bench, |n| format!("{READ}:retval={}:when={n}", direct::PIECE_BYTES))
         }),
-        Kind::new("read claims half", lies(setting, READ, 2), |bench| {
+        Kind::new("read claims half", lies(full, READ, 2), |bench| {
             blind_check_strace(bench, |n| format!("{READ}:retval={}:when={n}", direct::PIECE_BYTES / 2))
         }),
-        Kind::new("turns read-only", read_only(setting), |bench| {
+        Kind::new("turns read-only", read_only(full), |bench| {
             blind_write(bench, |n| vec![format!("{WRITE}:error=EROFS:when={n}+")])
         }),
     ];
-    if setting.full {
+    if full {
         let control = move |bench: &mut Bench| blind_write(bench, |n| vec![dropped(n)]);
         kinds.push(Kind::new("write dropped, call fails", pairs(), control));
         kinds.push(Kind::new("write fails, wipe fails", again_and_again(), move |bench| {

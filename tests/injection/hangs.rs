@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::{After, Attempt, Bench, LIMIT, Said, Setting};
+use crate::bench::{After, Attempt, Bench, LIMIT, Said};
 use crate::device::{self, Lie, Model};
 use crate::errors::lanes;
 use crate::process::{self, Running};
@@ -98,18 +98,18 @@ fn waits(bench: &mut Bench) -> Seen {
     Seen { tried: 1, wrong: u64::from(ended.stuck && bench.sees_wrong(medium, &bad)) }
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
-    let help = process::run(&mut Command::new(env!("CARGO_BIN_EXE_platen")).args(["write", "--help"]), LIMIT);
+pub fn kinds(full: bool) -> Vec<Kind> {
+    let help = process::run(Command::new(env!("CARGO_BIN_EXE_platen")).args(["write", "--help"]), LIMIT);
     if !help.stdout.contains("--stall-limit") {
         let why = "this platen write has no --stall-limit";
         return vec![Kind::skipped("call hangs", why), Kind::skipped("device hangs", why)];
     }
-    let step = if setting.full { 1 } else { 4 };
-    let hangs = |call| lanes(setting, move |medium, before| by_strace(medium, before, call, step));
+    let step = if full { 1 } else { 4 };
+    let hangs = |call| lanes(full, move |medium, before| by_strace(medium, before, call, step));
     let calls = [WRITE, READ, FLUSH].into_iter().flat_map(hangs).collect();
     let device = match device::missing() {
         Some(why) => Kind::skipped("device hangs", &why),
-        None => Kind::new("device hangs", vec![by_device(0, if setting.full { 60 } else { 6 })], waits),
+        None => Kind::new("device hangs", vec![by_device(0, if full { 60 } else { 6 })], waits),
     };
     vec![Kind::new("call hangs", calls, waits), device]
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::{After, Bench, LIMIT, SWEPT, Setting};
+use crate::bench::{After, Bench, LIMIT, SWEPT};
 use crate::errors::{lanes, sweep};
 use crate::judge::{self, Medium};
 use crate::process;
@@ -55,15 +55,15 @@ fn naive(bench: &mut Bench) -> Seen {
     seen
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let at_calls = |call: &'static str| {
-        lanes(setting, move |medium, before| {
+        lanes(full, move |medium, before| {
             let faults = move |_: &Medium, n| Some(vec![format!("{call}:signal=SIGKILL:when={n}")]);
             sweep(medium, before, After::Unwritable, Box::new(faults))
         })
     };
     let calls = [WRITE, READ, FLUSH].into_iter().flat_map(at_calls).collect();
-    let times = if setting.full { 400 } else { 12 };
+    let times = if full { 1000 } else { 12 };
     let moments = (0..SWEPT).map(|medium| at_any_moment(medium, times)).collect();
     vec![Kind::new("killed at a call", calls, naive), Kind::new("killed at any moment", moments, naive)]
 }

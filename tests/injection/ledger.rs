@@ -5,25 +5,30 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::bench::{After, Bench, LIMIT, Said, Setting};
+use crate::bench::{After, Bench, LIMIT, Said};
 use crate::errors::lanes;
 use crate::judge::Medium;
 use crate::process;
 use crate::strace::{self, WRITE};
 use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
 
-/// A ledger nobody else writes to.
-fn fresh(bench: &mut Bench) -> PathBuf {
+/// A ledger nobody else writes to: one still to be made, or one with rows. Making one takes many writes, all of them
+/// before the first drive is touched; in one with rows the fault falls on what is said of the drives.
+fn ledger(bench: &mut Bench, with_rows: bool) -> PathBuf {
     let name = format!("ledger-{}.db", bench.serial());
-    bench.station.path(&name)
+    let path = bench.station.path(&name);
+    if with_rows {
+        std::fs::copy(bench.setting.station.path("ledger.db"), &path).expect("copies");
+    }
+    path
 }
 
 /// Whether the ledger says that this drive left as a medium.
 fn recorded(bench: &Bench, ledger: &Path, drive: &Path) -> bool {
     let ledger = ledger.to_str().expect("UTF-8");
     let ended = process::run(&mut bench.station.command(&["ledger", "list", "--json", "--ledger", ledger]), LIMIT);
-    let rows = ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_drive = rows.filter(|row| row["path"].as_str().map(Path::new) == Some(drive)).last();
+    let mut rows = ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_drive = rows.rfind(|row| row["path"].as_str().map(Path::new) == Some(drive));
     of_drive.is_some_and(|row| row["verdict"] == "READY")
 }
 
@@ -43,12 +48,19 @@ fn judge(
     bench.judge_bad(medium, said, &attempt.ended, drive, After::Writable, before)
 }
 
-fn lane(medium: usize, before: Option<usize>, call: &'static str, error: &'static str, from: &'static str) -> Lane {
+fn lane(
+    medium: usize,
+    before: Option<usize>,
+    call: &'static str,
+    error: &'static str,
+    from: &'static str,
+    with_rows: bool,
+) -> Lane {
     Box::new(move |bench, n| {
         let setting = Arc::clone(&bench.setting);
         let medium = setting.medium(medium);
         let before = before.unwrap_or(n as usize % 2);
-        let (bad, good, ledger) = (bench.bad(), bench.good(), fresh(bench));
+        let (bad, good, ledger) = (bench.bad(), bench.good(), ledger(bench, with_rows));
         bench.prepare(&bad, medium, before);
         let mut command = bench.command(medium, &bad);
         command.arg("--ledger").arg(&ledger);
@@ -86,7 +98,7 @@ fn elsewhere(bench: &mut Bench) -> Seen {
     let setting = Arc::clone(&bench.setting);
     let (medium, bad) = (setting.medium(0), bench.bad());
     bench.prepare(&bad, medium, 1);
-    let (ours, other) = (fresh(bench), fresh(bench));
+    let (ours, other) = (ledger(bench, true), ledger(bench, false));
     let mut command = bench.command(medium, &bad);
     command.arg("--ledger").arg(&other);
     let ended = process::run(&mut command, LIMIT);
@@ -95,13 +107,13 @@ fn elsewhere(bench: &mut Bench) -> Seen {
     Seen { tried: 1, wrong: u64::from(bench.verifies(medium, &bad) && !recorded(bench, &ours, &bad)) }
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let mut all = Vec::new();
-    for call in [WRITE, "fsync", "ftruncate"] {
+    for (call, with_rows) in [WRITE, "fsync", "ftruncate"].into_iter().flat_map(|call| [(call, true), (call, false)]) {
         for (error, from) in [("ENOSPC", ""), ("EIO", "+")] {
             // What the medium is makes no difference to the ledger; on a full run it is tried all the same.
-            let mut some = lanes(setting, move |medium, before| lane(medium, before, call, error, from));
-            some.truncate(if setting.full { usize::MAX } else { 1 });
+            let mut some = lanes(full, move |medium, before| lane(medium, before, call, error, from, with_rows));
+            some.truncate(if full { usize::MAX } else { 1 });
             all.extend(some);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::bench::{After, Bench, LIMIT, Said, Setting, WIDE};
+use crate::bench::{After, Bench, LIMIT, Said, WIDE};
 use crate::device::{self, DEVICE_MIB, Fill, Lie, Model};
 use crate::direct::{self, Random};
 use crate::judge::Medium;
@@ -92,9 +92,9 @@ fn real(random: &mut Random) -> u64 {
     random.within(2 * MIB / 512..(SIZE - 2 * MIB) / 512) * 512
 }
 
-/// Requests are at most an eighth of a MiB, so a write of the small media is about eighty.
+/// Among the first requests; a write of the small media is twenty to forty.
 fn request(random: &mut Random) -> u64 {
-    random.within(1..64)
+    random.within(1..32)
 }
 
 /// One-time faults of what is stored and read.
@@ -169,7 +169,7 @@ const FAKES: &[(&str, Chosen)] = &[
     }),
 ];
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let missing = device::missing();
     let kind = |name: &str, choose: Chosen, media: &[usize], times: u64| {
         if let Some(why) = &missing {
@@ -181,7 +181,7 @@ pub fn kinds(setting: &Setting) -> Vec<Kind> {
             _ => Kind::new(name, lanes, move |bench| blind_write(bench, choose)),
         }
     };
-    let (faults, fakes) = if setting.full { (80, 60) } else { (6, 3) };
+    let (faults, fakes) = if full { (120, 100) } else { (6, 3) };
     let faults = FAULTS.iter().map(|&(name, choose)| kind(name, choose, &[0, 1, 2], faults));
     faults.chain(FAKES.iter().map(|&(name, choose)| kind(name, choose, &[0, WIDE], fakes))).collect()
 }

@@ -44,7 +44,8 @@ const SEED: u64 = 0x706c_6174_656e;
 const WORKERS: u64 = 2;
 
 enum Work {
-    Lane(Lane),
+    /// With its number among those of its kind.
+    Lane(u64, Lane),
     Control(Control),
 }
 
@@ -77,14 +78,14 @@ fn main() -> ExitCode {
     let table = Mutex::new(Table::new(&kinds));
     let mut queue = VecDeque::new();
     for (index, kind) in kinds.iter_mut().enumerate() {
-        queue.extend(kind.lanes.drain(..).map(|lane| (index, Work::Lane(lane))));
+        queue.extend((0..).zip(kind.lanes.drain(..)).map(|(number, lane)| (index, Work::Lane(number, lane))));
         queue.extend(kind.control.take().map(|control| (index, Work::Control(control))));
     }
     let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
-        for number in 1..=WORKERS {
+        for _ in 0..WORKERS {
             let (setting, queue, table) = (&setting, &queue, &table);
-            scope.spawn(move || work(setting, number, queue, table));
+            scope.spawn(move || work(setting, queue, table));
         }
     });
     let mut table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -96,25 +97,21 @@ fn main() -> ExitCode {
 
 /// The station and the media, unless no kind is asked for.
 fn prepare(full: bool, seed: u64, name: Option<&String>) -> Option<(Vec<Kind>, Arc<Setting>)> {
+    let all = [errors::kinds, shim::kinds, kills::kinds, pulled::kinds, hangs::kinds, ledger::kinds, liars::kinds];
+    let all = all.iter().flat_map(|kinds| kinds(full));
+    let kinds: Vec<Kind> = all.filter(|kind| name.is_none_or(|name| kind.name.contains(&**name))).collect();
+    if kinds.is_empty() {
+        return None;
+    }
     let station = Station::new();
     let shim = shim::compile("shim.c", &station.path("shim.so"));
     let liar = shim::compile("liar.c", &station.path("liar.so"));
-    let mut setting = Setting { full, seed, station, media: Vec::new(), shim, liar };
-    let all = |setting: &Setting| {
-        let kinds =
-            [errors::kinds, shim::kinds, kills::kinds, pulled::kinds, hangs::kinds, ledger::kinds, liars::kinds];
-        let all = kinds.iter().flat_map(|kinds| kinds(setting));
-        all.filter(|kind| name.is_none_or(|name| kind.name.contains(&**name))).collect::<Vec<Kind>>()
-    };
-    if all(&setting).is_empty() {
-        return None;
-    }
-    author(&setting.station, seed);
-    let source = Source { station: &setting.station, old: "OLD", seed };
+    author(&station, seed);
+    let source = Source { station: &station, old: "OLD", seed };
     let media = [("TREE", Some("mbr")), ("TREE", Some("gpt")), ("RAW", None), ("WIDE", None)];
     let make = |(reference, scheme)| Medium::make(&source, reference, scheme, device::DEVICE_MIB);
-    setting.media = media.into_iter().map(make).collect();
-    Some((all(&setting), Arc::new(setting)))
+    let media = media.into_iter().map(make).collect();
+    Some((kinds, Arc::new(Setting { seed, station, media, shim, liar })))
 }
 
 /// A medium of files, the one that was on the drive before, and two images: a small one, and one with content all
@@ -166,13 +163,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn work(setting: &Arc<Setting>, number: u64, queue: &Queue, table: &Mutex<Table>) {
-    let mut bench = Bench::new(setting, number);
+fn work(setting: &Arc<Setting>, queue: &Queue, table: &Mutex<Table>) {
+    let mut bench = Bench::new(setting);
     loop {
         let Some((index, work)) = lock(queue).pop_front() else { break };
         let done = catch_unwind(AssertUnwindSafe(|| match work {
-            Work::Lane(lane) => go_through(lane, &mut bench, index, table),
+            Work::Lane(number, lane) => {
+                bench.random = random_of(setting.seed, lock(table).name(index), number);
+                go_through(lane, &mut bench, index, table);
+            }
             Work::Control(control) => {
+                bench.random = random_of(setting.seed, lock(table).name(index), u64::MAX);
                 let seen = control(&mut bench);
                 lock(table).control(index, seen);
             }
@@ -193,6 +194,15 @@ fn work(setting: &Arc<Setting>, number: u64, queue: &Queue, table: &Mutex<Table>
     if checked.status != 0 {
         lock(table).problems.push(format!("LEDGER: {}{}", checked.stdout, checked.stderr));
     }
+}
+
+/// The same for a kind and a lane, whatever else runs and whoever runs it.
+fn random_of(seed: u64, kind: &str, lane: u64) -> Random {
+    let mut random = Random(seed ^ lane);
+    for byte in kind.bytes() {
+        random = Random(random.next() ^ u64::from(byte));
+    }
+    random
 }
 
 fn go_through(mut lane: Lane, bench: &mut Bench, index: usize, table: &Mutex<Table>) {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::{After, Bench, LIMIT, Setting};
+use crate::bench::{After, Bench, LIMIT};
 use crate::device::{self, Lie, Model};
 use crate::process;
 use crate::table::{Kind, Lane, Seen, Step};
@@ -121,12 +121,12 @@ fn shrinks_under_blind(bench: &mut Bench) -> Seen {
     Seen { tried: 1, wrong: u64::from(ended.status == Some(0) && bench.sees_wrong(medium, &file_path)) }
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let names = ["pulled at a byte", "shrinks to nothing"];
     if let Some(why) = device::missing() {
         return names.iter().map(|name| Kind::skipped(name, &why)).collect();
     }
-    let times = if setting.full { 150 } else { 8 };
+    let times = if full { 250 } else { 8 };
     vec![
         Kind::new(names[0], (0..2).map(|medium| dies(medium, times)).collect(), dies_under_blind),
         Kind::new(names[1], (0..2).map(|medium| shrinks(medium, times)).collect(), shrinks_under_blind),

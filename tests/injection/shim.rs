@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::{After, Bench, LIMIT, Said, Setting};
+use crate::bench::{After, Bench, LIMIT, Said};
 use crate::errors;
 use crate::process;
 use crate::table::{Kind, Lane, Seen, Step};
@@ -47,7 +47,7 @@ fn lane(medium: usize, before: Option<usize>, kind: &'static str, errno: i32, af
             "short-all" => 1,
             "short-write" | "torn" => calls.writes.len(),
             "short-read" => calls.reads.len(),
-            _ => calls.writes.len() + calls.reads.len() + calls.flushes,
+            _ => calls.writes.len() + calls.reads.len() + calls.flushes.len(),
         };
         if n > last as u64 {
             return Step::End;
@@ -91,15 +91,15 @@ fn blind_check(bench: &mut Bench, kind: &'static str) -> Seen {
     })
 }
 
-pub fn kinds(setting: &Setting) -> Vec<Kind> {
+pub fn kinds(full: bool) -> Vec<Kind> {
     let lanes = |kind: &'static str, errno: i32, after: After| {
-        errors::lanes(setting, move |medium, before| lane(medium, before, kind, errno, after))
+        errors::lanes(full, move |medium, before| lane(medium, before, kind, errno, after))
     };
     let mut short = lanes("short-write", 0, After::Writable);
     short.extend(lanes("short-all", 0, After::Writable));
     let mut gone = lanes("gone", ENODEV, After::Unwritable);
     let mut torn = lanes("torn", nix::libc::EIO, After::Writable);
-    if setting.full {
+    if full {
         for errno in [ENXIO, nix::libc::EIO, nix::libc::ENOMEDIUM, nix::libc::ESHUTDOWN] {
             gone.extend(lanes("gone", errno, After::Unwritable));
             torn.extend(lanes("torn", errno, After::Writable));

@@ -20,7 +20,8 @@ pub const FLUSH: &str = "fdatasync";
 pub struct Calls {
     pub writes: Vec<u64>,
     pub reads: Vec<u64>,
-    pub flushes: usize,
+    /// How many writes came before each flush.
+    pub flushes: Vec<usize>,
 }
 
 /// `program` with these faults in the calls on these paths; what happened goes to `log`.
@@ -75,13 +76,13 @@ pub fn calls(station: &Station, reference: &str, scheme: Option<&str>, drive: &s
             let bytes = rest.rsplit("= ").next().and_then(|text| text.trim().parse().ok());
             calls.reads.push(bytes.expect("a length"));
         } else if rest.starts_with("fdatasync(") {
-            calls.flushes += 1;
+            calls.flushes.push(calls.writes.len());
         } else {
             continue;
         }
         threads.insert(thread.to_owned());
     }
     assert_eq!(threads.len(), 1, "a drive's calls come from one thread:\n{log}");
-    assert!(calls.writes.len() > 4 && calls.reads.len() > 4 && calls.flushes > 1, "{calls:?}\n{log}");
+    assert!(calls.writes.len() > 4 && calls.reads.len() > 4 && calls.flushes.len() > 1, "{calls:?}\n{log}");
     calls
 }

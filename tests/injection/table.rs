@@ -96,6 +96,10 @@ impl Table {
         Self { rows: kinds.iter().map(row).collect(), problems: Vec::new() }
     }
 
+    pub fn name(&self, index: usize) -> &str {
+        &self.rows[index].name
+    }
+
     pub fn injected(&self) -> u64 {
         self.rows.iter().map(|row| row.injected).sum()
     }
