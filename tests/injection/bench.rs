@@ -175,7 +175,11 @@ impl Bench {
                 let wrong = judge::armed(&self.seen) && !untouched && right.is_err();
                 wrong.then(|| "a partition table over half a medium".to_owned())
             }
-            said => Some(format!("{said:?}: {} {}", attempt.ended.stdout, attempt.ended.stderr)),
+            // Refused before anything was written on any drive: then that must be so.
+            Said::Nothing if refused(&attempt.ended).is_some() => {
+                (!untouched).then(|| "the request was refused, and this drive was changed".to_owned())
+            }
+            said => Some(format!("{said:?}: {}", attempt.ended.told())),
         }
     }
 
@@ -189,18 +193,21 @@ impl Bench {
         after: After,
         before: usize,
     ) -> Verdict {
-        let told = || format!("{:?} {}{}", ended.status, ended.stdout, ended.stderr);
         self.read(bad, medium);
         let right = medium.right(&self.seen);
         let code = match said {
             Said::Ready => return self.judge_ready(medium, bad, right),
-            _ if ended.stuck => return Verdict::Stuck(told()),
+            _ if ended.stuck => return Verdict::Stuck(ended.told()),
             Said::Failed(code) => code.clone(),
             Said::Nothing if ended.killed() => "killed".to_owned(),
-            Said::Nothing => return Verdict::LeftWrong(format!("nothing was said of the drive: {}", told())),
+            Said::Nothing => match refused(ended) {
+                Some(code) => code,
+                None => return Verdict::LeftWrong(format!("nothing was said of the drive: {}", ended.told())),
+            },
         };
         let untouched = medium.untouched(&self.seen, &medium.before[before]);
         let wrong = match after {
+            After::Writable if untouched && *said == Said::Nothing => None,
             After::Writable => recognisable(&self.seen).map(str::to_owned),
             // Sector 0 is wiped first and written last: with a table in it the drive is whole, or was not touched.
             After::Unwritable if judge::armed(&self.seen) && !untouched => {
@@ -211,7 +218,7 @@ impl Bench {
         if let Some(wrong) = wrong {
             return Verdict::LeftWrong(format!("{code}, but {wrong}"));
         }
-        let whole = after == After::Unwritable && (untouched || right.is_ok());
+        let whole = untouched || (after == After::Unwritable && right.is_ok());
         if !whole && self.verifies(medium, bad) {
             return Verdict::FalsePass(format!("{code}, but the drive verifies"));
         }
@@ -258,7 +265,7 @@ impl Bench {
         match medium.right(&self.seen) {
             Ok(()) if ready => injection,
             right => {
-                let text = format!("the next write: {right:?} {}{}", ended.stdout, ended.stderr);
+                let text = format!("the next write: {right:?} {}", ended.told());
                 Injection { verdict: Verdict::LeftWrong(text), ..injection }
             }
         }
@@ -311,6 +318,14 @@ impl Setting {
     pub fn medium(&self, index: usize) -> &Medium {
         &self.media[index]
     }
+}
+
+/// The code of a request that was refused before the first byte was erased.
+fn refused(ended: &Ended) -> Option<String> {
+    let refused = matches!(ended.status, Some(2..=4));
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    let from = told.find("P-D-").filter(|_| refused)?;
+    told.get(from..from + 7).map(str::to_owned)
 }
 
 /// What the program said of a drive.

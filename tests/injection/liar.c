@@ -118,8 +118,9 @@ static void keep(const uint8_t *bytes, uint64_t at)
 			queue_len--;
 			if (real < size && pwrite(store, cached_bytes + oldest, SECTOR, real) != SECTOR)
 				abort();
-			control[STRUCK] += real != oldest;
 		}
+		/* In memory only: it may be lost with the power, however right it reads until then. */
+		control[STRUCK]++;
 		queue[(queue_head + queue_len++) % sectors] = at / SECTOR;
 		is_cached[at / SECTOR] = 1;
 	}

@@ -113,7 +113,8 @@ const FAULTS: &[(&str, Chosen)] = &[
         let by = [512, 512u64.wrapping_neg(), MIB, MIB.wrapping_neg(), 4096, 8 * MIB][n as usize % 6];
         Lie { nth: request(random), argument: by, ..Lie::new(Model::Misplace) }
     }),
-    ("stale cache", |_, n| Lie { cache_bytes: [1, 4, 8, 16][n as usize % 4] * MIB, ..Lie::new(Model::Stale) }),
+    // Smaller than the media: a drive that keeps all it was ever given in memory is known only by pulling it.
+    ("stale cache", |_, n| Lie { cache_bytes: MIB << (n % 3), ..Lie::new(Model::Stale) }),
     ("drops from a byte on", |random, _| Lie { argument: random.within(0..9 * MIB), ..Lie::new(Model::DropFromByte) }),
 ];
 

@@ -100,6 +100,13 @@ impl Drop for Running {
 }
 
 impl Ended {
+    /// What matters of what it said: progress is left out.
+    pub fn told(&self) -> String {
+        let lines = self.stdout.lines().filter(|line| !line.contains("\"progress\"") && !line.contains("\"started\""));
+        let lines: Vec<&str> = lines.chain(self.stderr.lines().take(8)).collect();
+        format!("exit {:?}; {}", self.status, lines.join("; "))
+    }
+
     /// Killed by a signal that was meant for it.
     pub fn killed(&self) -> bool {
         self.status.is_none() && !self.stuck
