@@ -68,6 +68,10 @@ pub enum Verb {
     Write(WriteOptions),
     /// Check drives that were written before: every listed file and boot sector
     Verify(VerifyOptions),
+    /// Erase drives and prove it by reading them back; at most NIST "Clear"
+    Erase(EraseOptions),
+    /// Fill drives and read them back, to find fake, failing and slow ones; nothing on them is kept
+    Test(TestOptions),
     /// Show which medium a drive carries, without reading all of it
     Inspect { drive: PathBuf },
     /// The record of every drive written here
@@ -77,8 +81,8 @@ pub enum Verb {
     #[command(hide = true)]
     ExamineDrive {
         size_bytes: u64,
-        #[arg(long)]
-        names_only: bool,
+        #[arg(long, value_enum)]
+        depth: DepthArg,
     },
 }
 
@@ -201,6 +205,17 @@ impl From<SchemeArg> for Scheme {
     }
 }
 
+/// How much of a drive is looked at.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DepthArg {
+    /// Names and sizes
+    Names,
+    /// And where files begin
+    Places,
+    /// And what is in them
+    Content,
+}
+
 #[derive(Debug, ClapArgs)]
 pub struct PlanOptions {
     pub medium: MediaRef,
@@ -220,17 +235,51 @@ pub struct PlanOptions {
     pub map: bool,
 }
 
+/// Which drives, and what is expected of them.
 #[derive(Debug, ClapArgs)]
-pub struct WriteOptions {
-    pub medium: MediaRef,
+pub struct DriveOptions {
     /// Removable USB drives, or image files of the drive's size
     #[arg(required = true)]
     pub drives: Vec<PathBuf>,
-    #[arg(long, value_enum, default_value_t)]
-    pub scheme: SchemeArg,
     /// Also accept this block device, which is no removable USB drive
     #[arg(long, value_name = "DEV")]
     pub allow_device: Vec<PathBuf>,
+    /// Begin a drive that failed anew, once, before it is given up
+    #[arg(long)]
+    pub retry: bool,
+    /// Give up a drive that does not answer for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub stall_limit: u64,
+    /// Give up a drive that is slower than this over 20 seconds; 0: never
+    #[arg(long, value_name = "KB_PER_S", default_value_t = 1000)]
+    pub speed_floor: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct WriteOptions {
+    pub medium: MediaRef,
+    #[command(flatten)]
+    pub on: DriveOptions,
+    #[arg(long, value_enum, default_value_t, conflicts_with = "update")]
+    pub scheme: SchemeArg,
+    /// Write only what differs from an older version of the medium that the drives carry; all is read back
+    #[arg(long)]
+    pub update: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct EraseOptions {
+    #[command(flatten)]
+    pub on: DriveOptions,
+    /// Overwrite every byte that has an address, not only partition tables and boot sectors
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct TestOptions {
+    #[command(flatten)]
+    pub on: DriveOptions,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,6 +9,7 @@ mod output;
 mod verbs;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-    let output = Output::new(args.json);
+    let output = Arc::new(Output::new(args.json));
     match run(args, &output) {
         Ok(code) => code,
         Err(failure) => {
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
+fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let places = &args.places;
     match args.verb {
         Verb::Key(verb) => verbs::author::key(verb, output),
@@ -41,9 +42,11 @@ fn run(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Verb::Cache(verb) => verbs::cache::run(verb, places, output),
         Verb::Plan(options) => verbs::write::plan(&options, places, output),
         Verb::Write(options) => verbs::write::write(&options, places, output),
+        Verb::Erase(options) => verbs::overwrite::erase(&options, places, output),
+        Verb::Test(options) => verbs::overwrite::test(&options, places, output),
         Verb::Verify(options) => verbs::verify::verify(&options, places, output),
         Verb::Inspect { drive } => verbs::verify::inspect(&drive, places, output),
         Verb::Ledger(verb) => verbs::ledger::run(verb, places, output),
-        Verb::ExamineDrive { size_bytes, names_only } => verbs::verify::examine_drive(size_bytes, names_only),
+        Verb::ExamineDrive { size_bytes, depth } => verbs::examine::child(size_bytes, depth),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use platen_events::{DriveRef, Event, Outcome, Step};
@@ -69,15 +69,17 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Shows the events of many drives at once: one bar for each, or one line for each step where there is no terminal.
-pub struct DriveBoard<'a> {
-    output: &'a Output,
+pub struct DriveBoard {
+    output: Arc<Output>,
+    /// What a drive is called that came out right.
+    verdict: &'static str,
     bars: MultiProgress,
     drives: Mutex<HashMap<DriveRef, ProgressBar>>,
     terminal: bool,
 }
 
-impl<'a> DriveBoard<'a> {
-    pub fn new(output: &'a Output, drives: &[DriveRef]) -> Self {
+impl DriveBoard {
+    pub fn new(output: Arc<Output>, drives: &[DriveRef], verdict: &'static str) -> Self {
         let terminal = !output.is_json() && std::io::stderr().is_terminal();
         let bars = MultiProgress::new();
         let width = drives.iter().map(|drive| drive.port.chars().count()).max().unwrap_or(0).min(24);
@@ -88,7 +90,7 @@ impl<'a> DriveBoard<'a> {
             (drive.clone(), bar.with_message("waiting"))
         };
         let drives = drives.iter().map(bar).collect();
-        Self { output, bars, drives: Mutex::new(drives), terminal }
+        Self { output, verdict, bars, drives: Mutex::new(drives), terminal }
     }
 
     pub fn show(&self, event: &Event) {
@@ -113,15 +115,23 @@ impl<'a> DriveBoard<'a> {
                 }
                 return;
             }
+            Event::Retrying { drive, code, detail } => {
+                let line = format!("{}: {code}, begun anew\n  ({detail})", drive.port);
+                if self.terminal {
+                    let _ = self.bars.println(line);
+                    return;
+                }
+                line
+            }
             Event::Finished { drive, outcome } => {
                 if let Some(bar) = drives.get(drive) {
                     bar.finish_with_message(match outcome {
-                        Outcome::Ready { .. } => "READY",
+                        Outcome::Ready { .. } => self.verdict,
                         Outcome::Failed { .. } => "FAILED",
                     });
                 }
                 match outcome {
-                    Outcome::Ready { .. } => format!("{}: ready", drive.port),
+                    Outcome::Ready { .. } => format!("{}: {}", drive.port, self.verdict),
                     Outcome::Failed { code, detail } => {
                         let sentence = code.sentence(&drive.port);
                         if self.terminal {

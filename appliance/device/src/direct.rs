@@ -1,12 +1,14 @@
 //! An opened drive: whole-sector reads and writes past the page cache.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 use nix::errno::Errno;
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive};
+use nix::fcntl::{FallocateFlags, PosixFadviseAdvice, fallocate, posix_fadvise};
+use nix::libc;
+use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
 
 use crate::sysfs::BlockDevice;
 
@@ -26,9 +28,11 @@ impl OpenedDrive {
         Self { file, facts, direct, number }
     }
 
-    /// A second handle on the same drive, for the process that examines it.
-    pub fn try_clone_file(&self) -> io::Result<File> {
-        self.file.try_clone()
+    /// A second handle on the same drive, for the process that examines it: it can't be written through.
+    pub fn read_only_handle(&self) -> io::Result<File> {
+        // proc(5): opens what the descriptor refers to, whatever the path leads to by now.
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        OpenOptions::new().read(true).custom_flags(if self.direct { libc::O_DIRECT } else { 0 }).open(path)
     }
 
     /// The drive that was opened is still there, and no other has taken its place.
@@ -46,15 +50,13 @@ impl OpenedDrive {
 
     fn error(&self, operation: Operation, offset_bytes: u64, len: usize, source: io::Error) -> DriveError {
         let errno = source.raw_os_error().map(Errno::from_raw);
-        let gone = matches!(errno, Some(Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM | Errno::ESHUTDOWN));
-        DriveError {
-            operation,
-            offset_bytes,
-            len_bytes: len as u64,
-            vanished: gone || !self.is_present(),
-            read_only: matches!(errno, Some(Errno::EROFS | Errno::EPERM)),
-            source,
-        }
+        let trouble = match errno {
+            Some(Errno::ENODEV | Errno::ENXIO | Errno::ENOMEDIUM | Errno::ESHUTDOWN) => Trouble::Vanished,
+            _ if !self.is_present() => Trouble::Vanished,
+            Some(Errno::EROFS | Errno::EPERM) => Trouble::ReadOnly,
+            _ => Trouble::Broken,
+        };
+        DriveError { operation, offset_bytes, len_bytes: len as u64, trouble, source }
     }
 }
 
@@ -89,6 +91,18 @@ impl Drive for OpenedDrive {
         self.file
             .write_all_at(bytes, offset_bytes)
             .map_err(|source| self.error(Operation::Write, offset_bytes, bytes.len(), source))
+    }
+
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError> {
+        // Of a block device this asks for zeros by a command of the device (fallocate(2), block/fops.c: no fallback to
+        // writing), of a file for a hole. Plain discarding promises nothing and is never asked for.
+        let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        match fallocate(&self.file, how, offset_bytes as i64, len_bytes as i64) {
+            Ok(()) => Ok(true),
+            // Whatever it is that does not work, plain writing will tell.
+            Err(_) if self.is_present() => Ok(false),
+            Err(errno) => Err(self.error(Operation::Write, offset_bytes, len_bytes as usize, errno.into())),
+        }
     }
 
     fn flush(&mut self) -> Result<(), DriveError> {

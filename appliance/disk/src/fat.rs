@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::geometry::Geometry;
-use crate::{ALIGN_BYTES, DiskSpec, FatTime, MAX_BYTES_EXTENT};
+use crate::{ALIGN_BYTES, Data, DiskSpec, FatTime, MAX_BYTES_EXTENT};
 
 /// Sectors of the volume (fatgen103, "BPB_FSInfo", "BPB_BkBootSec"): FSInfo is 1, the third boot sector 2, the backup
 /// of all three starts at 6.
@@ -81,10 +81,14 @@ fn put(sector: &mut [u8], at: usize, bytes: &[u8]) {
     sector[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
+/// Entries in a piece of the table.
+const PIECE_ENTRIES: u64 = MAX_BYTES_EXTENT / 4;
+
 /// The used part of the FAT, in pieces that are whole sectors, for chains that are each one ascending run.
 pub(crate) struct Table {
     piece: Vec<u8>,
-    pieces: Vec<Arc<[u8]>>,
+    /// Length in bytes, and the bytes; zeros where a whole piece has no chain.
+    pieces: Vec<(u64, Data)>,
     /// The cluster the next entry is for.
     next: u64,
 }
@@ -100,7 +104,13 @@ impl Table {
     /// Chains `clusters` clusters from `first` on, which is not below any chained before.
     pub(crate) fn chain(&mut self, first: u64, clusters: u64) {
         while self.next < first {
-            self.push(0);
+            // Between files that stay where they are there may be most of a big drive.
+            if self.piece.is_empty() && first - self.next >= PIECE_ENTRIES {
+                self.pieces.push((MAX_BYTES_EXTENT, Data::Zero));
+                self.next += PIECE_ENTRIES;
+            } else {
+                self.push(0);
+            }
         }
         for n in 1..clusters {
             self.push((first + n) as u32);
@@ -111,7 +121,7 @@ impl Table {
     }
 
     /// All pieces; the last is filled up to a whole sector.
-    pub(crate) fn finish(mut self, sector_bytes: u64) -> Vec<Arc<[u8]>> {
+    pub(crate) fn finish(mut self, sector_bytes: u64) -> Vec<(u64, Data)> {
         let whole = self.piece.len().next_multiple_of(sector_bytes as usize);
         self.piece.resize(whole, 0);
         self.flush();
@@ -128,7 +138,7 @@ impl Table {
 
     fn flush(&mut self) {
         if !self.piece.is_empty() {
-            self.pieces.push(Arc::from(self.piece.as_slice()));
+            self.pieces.push((self.piece.len() as u64, Data::Bytes(Arc::from(self.piece.as_slice()))));
             self.piece.clear();
         }
     }
@@ -179,10 +189,32 @@ mod tests {
         table.chain(3, 3);
         table.chain(7, 0); // an empty file
         table.chain(8, 2);
-        let pieces = table.finish(512);
-        let entries: Vec<u32> = pieces[0].chunks(4).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]])).collect();
+        let pieces = entries(table.finish(512));
         let end = END_OF_CHAIN;
-        assert_eq!(entries[..12], [0x0fff_fff8, end, end, 4, 5, end, 0, 0, 9, end, 0, 0]);
-        assert_eq!((pieces.len(), entries.len()), (1, 128));
+        assert_eq!(pieces[0][..12], [0x0fff_fff8, end, end, 4, 5, end, 0, 0, 9, end, 0, 0]);
+        assert_eq!((pieces.len(), pieces[0].len()), (1, 128));
+    }
+
+    #[test]
+    fn pieces_without_a_chain_are_zeros() {
+        let mut table = Table::new();
+        table.chain(2, 1);
+        let far = 3 * PIECE_ENTRIES;
+        table.chain(far - 1, 3);
+        let pieces = table.finish(512);
+        assert!(matches!(pieces[1], (MAX_BYTES_EXTENT, Data::Zero)));
+        let pieces = entries(pieces);
+        assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [1 << 20, 0, 1 << 20, 128]);
+        assert_eq!(pieces[2][(1 << 20) - 2..], [0, far as u32]);
+        assert_eq!(pieces[3][..4], [far as u32 + 1, END_OF_CHAIN, 0, 0]);
+    }
+
+    fn entries(pieces: Vec<(u64, Data)>) -> Vec<Vec<u32>> {
+        let entry = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let of = |(_, data)| match data {
+            Data::Bytes(bytes) => bytes.chunks(4).map(entry).collect(),
+            _ => Vec::new(),
+        };
+        pieces.into_iter().map(of).collect()
     }
 }

@@ -100,6 +100,23 @@ impl Geometry {
         self.data_start() + (cluster - 2) * self.cluster_bytes
     }
 
+    /// The cluster that starts at this byte of the drive; `None` if none does.
+    pub(crate) fn cluster_at(&self, offset_bytes: u64) -> Option<u64> {
+        let in_data = offset_bytes.checked_sub(self.data_start())?;
+        let cluster = in_data / self.cluster_bytes + 2;
+        (in_data.is_multiple_of(self.cluster_bytes) && cluster < self.end_cluster()).then_some(cluster)
+    }
+
+    /// The number after the last cluster's.
+    pub(crate) fn end_cluster(&self) -> u64 {
+        self.clusters + 2
+    }
+
+    /// Bytes in all clusters.
+    pub(crate) fn capacity_bytes(&self) -> u64 {
+        self.clusters * self.cluster_bytes
+    }
+
     /// The next cluster, this one included, that starts at a multiple of 1 MiB of the drive.
     pub(crate) fn aligned_cluster(&self, cluster: u64) -> u64 {
         (cluster - 2).next_multiple_of(ALIGN_BYTES / self.cluster_bytes) + 2

@@ -20,8 +20,8 @@
 //!     boot: None,
 //! };
 //! let files = [
-//!     FileSpec { path: "EFI/BOOT/BOOTX64.EFI", size_bytes: 966_664, sealed: true },
-//!     FileSpec { path: "sources/install.wim", size_bytes: 3_900_000_000, sealed: false },
+//!     FileSpec { path: "EFI/BOOT/BOOTX64.EFI", size_bytes: 966_664, sealed: true, keep_at_bytes: None },
+//!     FileSpec { path: "sources/install.wim", size_bytes: 3_900_000_000, sealed: false, keep_at_bytes: None },
 //! ];
 //! let layout = lay_out(&spec, &files)?;
 //! assert_eq!(layout.stats.directories, 4);
@@ -35,11 +35,13 @@
 //! Standards: Microsoft, *FAT32 File System Specification* 1.03 ("fatgen103" below); *UEFI Specification* 2.10,
 //! chapter 5 "GUID Partition Table (GPT) Disk Layout" and 13.3 "File System Format".
 
+mod allocation;
 mod directory;
 mod error;
 mod extents;
 mod fat;
 mod fat_time;
+mod free;
 mod geometry;
 mod gpt_table;
 pub mod grub;
@@ -58,7 +60,7 @@ pub use error::{BootProblem, LayoutError, TreeProblem};
 pub use fat_time::FatTime;
 pub use ids::{DriveRecord, READ_IDS_BYTES, read_ids};
 pub use label::VolumeLabel;
-pub use layout::lay_out;
+pub use layout::{cluster_bytes, lay_out};
 pub use structures::{Structure, boot_structures};
 
 /// 1 MiB: where the partition starts, in bytes, on every drive; and what large files are aligned to.
@@ -171,6 +173,11 @@ pub struct FileSpec<'a> {
     pub size_bytes: u64,
     /// Its clusters belong to the seal set: written last.
     pub sealed: bool,
+    /// Where its first byte is on the drive already, in bytes from the start of the drive; `None`: nowhere. A wish to
+    /// stay there. It is granted if a cluster starts there, the whole file finds place from there on behind the
+    /// directories, no file earlier in the list stays in the same clusters, and, for files of 1 MiB and more, it is a
+    /// multiple of 1 MiB.
+    pub keep_at_bytes: Option<u64>,
 }
 
 /// All that is to be written to a drive, see [`lay_out`].

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use platen_disk::{DiskSpec, DriveIds, FatTime, FileSpec, Scheme, VolumeLabel, lay_out};
+use platen_disk::{Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, Scheme, VolumeLabel, lay_out};
 
 /// The most memory this process has had, in KiB.
 fn peak_kib() -> u64 {
@@ -33,8 +33,11 @@ fn sixty_thousand_files_are_laid_out_in_little_memory() {
         })
         .collect();
     let sizes = |n: u64| 700 + n * 7919 % 52_000;
-    let files: Vec<FileSpec<'_>> =
-        paths.iter().zip(0..).map(|(path, n)| FileSpec { path, size_bytes: sizes(n), sealed: false }).collect();
+    let mut files: Vec<FileSpec<'_>> = paths
+        .iter()
+        .zip(0..)
+        .map(|(path, n)| FileSpec { path, size_bytes: sizes(n), sealed: false, keep_at_bytes: None })
+        .collect();
 
     let before = peak_kib();
     let layout = lay_out(&spec, &files).unwrap();
@@ -42,4 +45,18 @@ fn sixty_thousand_files_are_laid_out_in_little_memory() {
     println!("{memory} KiB more at the peak, {:?}", layout.stats);
     assert_eq!(layout.stats.directories, 604);
     assert!(memory <= 40 << 10, "{memory} KiB");
+
+    // Every other file stays, the rest move; the first fit is looked for among 30,000 runs.
+    for extent in &layout.payload {
+        if let Data::File { index, .. } = extent.data {
+            files[index as usize].keep_at_bytes = (index % 2 == 0).then_some(extent.offset_bytes);
+        }
+    }
+    files.iter_mut().skip(1).step_by(2).for_each(|file| file.size_bytes += 33_000);
+    let kept = lay_out(&spec, &files).unwrap();
+    let memory = peak_kib() - before;
+    println!("{memory} KiB with what stays");
+    assert!(memory <= 80 << 10, "{memory} KiB");
+    let stays = |extent: &&Extent| matches!(extent.data, Data::File { index, .. } if files[index as usize].keep_at_bytes == Some(extent.offset_bytes));
+    assert_eq!(kept.payload.iter().filter(stays).count(), 30_000);
 }

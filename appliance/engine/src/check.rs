@@ -2,6 +2,7 @@
 
 use platen_media::Blake3;
 
+use crate::markers;
 use crate::plan::{PlannedExtent, Source, WritePlan};
 use crate::spans::{Piece, spans};
 
@@ -42,6 +43,11 @@ impl<'a> ReadBackCheck<'a> {
                 Source::Record => {
                     let expected = &self.record[from..from + part.len()];
                     first_difference(part, expected, part == expected)
+                }
+                Source::Markers(nonce) => {
+                    let mut expected = vec![0; part.len()];
+                    markers::fill(*nonce, extent.offset_bytes + span.extent_offset_bytes, &mut expected);
+                    first_difference(part, &expected, part == expected)
                 }
                 Source::Content(content) => {
                     if span.extent_offset_bytes == 0 {

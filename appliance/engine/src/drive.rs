@@ -45,6 +45,19 @@ pub enum Operation {
     Flush,
 }
 
+/// What is wrong with a drive that refused an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is there and can't do it.
+    Broken,
+    /// It is gone.
+    Vanished,
+    /// It turned read-only.
+    ReadOnly,
+    /// It does it, but below the speed floor.
+    TooSlow,
+}
+
 /// A drive's failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {len_bytes} bytes at {offset_bytes:#x}", match operation { Operation::Read => "reading", Operation::Write => "writing", Operation::Flush => "flushing" })]
@@ -52,22 +65,20 @@ pub struct DriveError {
     pub operation: Operation,
     pub offset_bytes: u64,
     pub len_bytes: u64,
-    /// The drive is gone, not broken.
-    pub vanished: bool,
-    /// The drive turned read-only.
-    pub read_only: bool,
+    pub trouble: Trouble,
     pub source: io::Error,
 }
 
 impl DriveError {
     /// What the operator is told.
     pub fn code(&self) -> Code {
-        match self.operation {
-            _ if self.vanished => Code::Vanished,
-            _ if self.read_only => Code::ReadOnly,
-            Operation::Read => Code::ReadFailed,
-            Operation::Write => Code::WriteFailed,
-            Operation::Flush => Code::FlushFailed,
+        match (self.trouble, self.operation) {
+            (Trouble::Vanished, _) => Code::Vanished,
+            (Trouble::ReadOnly, _) => Code::ReadOnly,
+            (Trouble::TooSlow, _) => Code::TooSlow,
+            (Trouble::Broken, Operation::Read) => Code::ReadFailed,
+            (Trouble::Broken, Operation::Write) => Code::WriteFailed,
+            (Trouble::Broken, Operation::Flush) => Code::FlushFailed,
         }
     }
 }
@@ -87,6 +98,9 @@ pub trait ReadDrive: Send {
 pub trait Drive: ReadDrive {
     /// Write all of `bytes`. Not durable before [`Drive::flush`].
     fn write_at(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DriveError>;
+    /// Make a range read as zeros without sending zeros, where the drive has a command for that whose result is
+    /// certain. False: it has none, and nothing was changed. What it did is read back like everything else.
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError>;
     /// Make everything written survive a loss of power, the drive's own cache included.
     fn flush(&mut self) -> Result<(), DriveError>;
 }

@@ -4,7 +4,9 @@
 //! process of its own, without any rights, whose only way out is the [`Examination`] it prints (see
 //! `platen_device::sandbox`). What it says is then judged by [`crate::report`] against the signed manifest.
 
+use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::rc::Rc;
 
 use platen_disk::{READ_IDS_BYTES, Scheme, read_ids};
 use platen_media::envelope;
@@ -25,6 +27,8 @@ const NAMES_BYTES: u64 = 1 << 30;
 pub enum Depth {
     /// Names, sizes, and the files that carry the manifest and its signatures.
     Names,
+    /// The same, and where on the drive each file begins. Nothing more is read for it.
+    Places,
     /// Every file is hashed.
     Content,
 }
@@ -39,6 +43,10 @@ pub struct SeenFile {
     /// The text of the small files that carry the manifest and its signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Where its first byte is, in bytes from the start of the drive. The rest need not follow it, and nobody has looked
+    /// whether the place is in use otherwise. None where places were not asked for, and for files without bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_bytes: Option<u64>,
 }
 
 /// What a drive says of itself at fixed places.
@@ -93,12 +101,21 @@ pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Ex
         esp_guid: record.ids.esp_guid,
         bios_boot_guid: record.ids.bios_boot_guid,
     });
-    let len_bytes = record.volume_bytes;
+    // A volume that says it is bigger than its drive ends with the drive.
+    let len_bytes = record.volume_bytes.min(size_bytes.saturating_sub(platen_disk::ALIGN_BYTES));
     let all_bytes = len_bytes.saturating_add(len_bytes / 8).saturating_add(OVERHEAD_BYTES);
-    let left_bytes = if depth == Depth::Names { all_bytes.min(NAMES_BYTES) } else { all_bytes };
-    let volume = Volume { drive, start_bytes: platen_disk::ALIGN_BYTES, at_bytes: 0, len_bytes, left_bytes };
+    let left_bytes = if depth == Depth::Content { all_bytes } else { all_bytes.min(NAMES_BYTES) };
+    let probe = Rc::new(Probe::default());
+    let volume = Volume {
+        drive,
+        start_bytes: platen_disk::ALIGN_BYTES,
+        at_bytes: 0,
+        len_bytes,
+        left_bytes,
+        probe: Rc::clone(&probe),
+    };
     match fatfs::FileSystem::new(volume, fatfs::FsOptions::new()) {
-        Ok(volume) => Walk { depth, found: &mut found, entries: 0 }.folder(&volume.root_dir(), "", 0),
+        Ok(volume) => Walk { depth, found: &mut found, entries: 0, probe }.folder(&volume.root_dir(), "", 0),
         Err(error) => found.problems.push(format!("reading the file system: {error}")),
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -109,6 +126,7 @@ struct Walk<'a> {
     depth: Depth,
     found: &'a mut Examination,
     entries: usize,
+    probe: Rc<Probe>,
 }
 
 impl Walk<'_> {
@@ -152,8 +170,9 @@ impl Walk<'_> {
     fn file<D: fatfs::ReadWriteSeek>(&mut self, entry: &fatfs::DirEntry<'_, D>, path: String) {
         let size_bytes = entry.len();
         let keep = envelope::ALL.contains(&&*path) && size_bytes <= MAX_MANIFEST_BYTES;
-        if self.depth == Depth::Names && !keep {
-            self.found.files.push(SeenFile { path, size_bytes, blake3: None, text: None });
+        let offset_bytes = if self.depth == Depth::Places { self.probe.first_byte(entry.to_file()) } else { None };
+        if self.depth != Depth::Content && !keep {
+            self.found.files.push(SeenFile { path, size_bytes, blake3: None, text: None, offset_bytes });
             return;
         }
         match hash(entry.to_file(), keep) {
@@ -161,7 +180,7 @@ impl Walk<'_> {
                 if read_bytes != size_bytes {
                     self.found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
                 }
-                self.found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text });
+                self.found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text, offset_bytes });
             }
             Err(error) => self.found.problems.push(format!("{path}: {error}")),
         }
@@ -190,6 +209,36 @@ fn hash(mut file: impl Read, keep: bool) -> io::Result<(String, u64, Option<Stri
     Ok((hasher.finalize().to_hex().to_string(), read_bytes, text))
 }
 
+/// Finds out where files begin. `fatfs` knows and doesn't tell; but where it reads their first byte, there it is. While
+/// the probe waits, the volume answers for the drive, so that 60,000 places cost nothing.
+#[derive(Default)]
+struct Probe {
+    waiting: Cell<bool>,
+    /// In bytes from the start of the drive.
+    at_bytes: Cell<Option<u64>>,
+}
+
+impl Probe {
+    /// How much is asked for. Entries of the allocation table are longer: those are read from the drive.
+    const BYTES: usize = 1;
+
+    fn first_byte(&self, mut file: impl Read) -> Option<u64> {
+        self.waiting.set(true);
+        let read = file.read(&mut [0; Self::BYTES]);
+        self.waiting.set(false);
+        self.at_bytes.take().filter(|_| matches!(read, Ok(Self::BYTES)))
+    }
+
+    /// True: this is what is waited for, and was noted.
+    fn notes(&self, at_bytes: u64, len: usize) -> bool {
+        let noted = len == Self::BYTES && self.waiting.take();
+        if noted {
+            self.at_bytes.set(Some(at_bytes));
+        }
+        noted
+    }
+}
+
 /// The FAT volume inside the drive. Nothing is ever written: `fatfs` only wants to be able to.
 struct Volume<D> {
     drive: D,
@@ -198,6 +247,7 @@ struct Volume<D> {
     len_bytes: u64,
     /// Chains of clusters and folders may lead in circles: who has read more than there is has to stop.
     left_bytes: u64,
+    probe: Rc<Probe>,
 }
 
 impl<D: Read + Seek> Read for Volume<D> {
@@ -209,6 +259,10 @@ impl<D: Read + Seek> Read for Volume<D> {
         let left = usize::try_from(self.len_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
         let len = bytes.len().min(left);
         let at_bytes = self.start_bytes.checked_add(self.at_bytes).ok_or(io::ErrorKind::InvalidInput)?;
+        if left > 0 && self.probe.notes(at_bytes, bytes.len()) {
+            self.at_bytes += Probe::BYTES as u64;
+            return Ok(Probe::BYTES);
+        }
         self.drive.seek(SeekFrom::Start(at_bytes))?;
         let read = self.drive.read(&mut bytes[..len])?;
         self.at_bytes += read as u64;

@@ -1,80 +1,148 @@
-//! One drive from plan to ledger. Whoever has many drives calls this once for each, on a thread of its own: nothing
-//! is shared between drives but the reading of the content, the ledger and the report of events.
+//! One drive from plan to ledger. Nothing is shared between drives but the reading of the content, the ledger and the
+//! report of events.
 
 use std::time::Duration;
 
 use platen_events::{Code, Event, Outcome};
+use platen_media::Timestamp;
 
+use crate::Station;
 use crate::context::Context;
-use crate::drive::Drive;
-use crate::ledger::{Ledger, NewEntry};
+use crate::drive::{Drive, DriveFacts, ReadDrive};
+use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
+use crate::pulse::Watched;
 use crate::record::DriveRecord;
 use crate::write::{SealedDrive, WriteError, write};
 
-/// Write, read back, seal, record. The outcome is also reported as the drive's last event.
-pub fn write_drive(plan: &WritePlan, drive: &mut dyn Drive, ledger: &Ledger, context: &Context<'_>) -> Outcome {
+/// Verdict of an attempt after which the drive was begun anew.
+const RETRIED: &str = "RETRIED";
+
+/// Write, read back, seal, record; begin anew where the station's limits say so.
+pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_>) -> Outcome {
+    let station = context.station;
+    let pulse = &context.pulse;
+    let drive = &mut Watched::new(drive, pulse, &*station.clock, station.limits.floor_bytes_per_s);
     let facts = drive.facts().clone();
-    let started = context.clock.now();
-    let mut times = Times::default();
-    let result = run(plan, drive, context, &mut times);
+    let whole = plan.present().map(|_| plan.without_present());
+    let mut plan = plan;
+    let mut attempt = 1;
+    loop {
+        let started = station.clock.now();
+        let mut times = Times::default();
+        let error = match run(plan, drive, context, &mut times) {
+            Ok(sealed) => {
+                let given_up = !pulse.decide();
+                return if given_up {
+                    stopped()
+                } else {
+                    record_success(station, plan, &facts, started, times, sealed)
+                };
+            }
+            Err(error) => error,
+        };
+        // Content the drive was presumed to hold is not what it was: nothing is wrong with the drive.
+        let presumed = matches!(error, WriteError::Changed(_));
+        let again = presumed || (attempt < station.limits.attempts && error.is_worth_another_try());
+        if !again || context.is_stopped() {
+            let given_up = !pulse.decide();
+            return if given_up {
+                stopped()
+            } else {
+                record_failure(station, plan, &facts, started, error.code(), chain(&error))
+            };
+        }
+        let mut entry = entry(station, plan, &facts, started);
+        (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
+        if let Err(error) = station.ledger.append(&entry) {
+            return Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) };
+        }
+        context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
+        match &whole {
+            Some(whole) if presumed => plan = whole,
+            _ => attempt += 1,
+        }
+    }
+}
+
+/// Nobody waits for this any more; the one who gave the drive up has told how it ended.
+fn stopped() -> Outcome {
+    Outcome::Failed { code: Code::Stalled, detail: String::new() }
+}
+
+fn record_success(
+    station: &Station,
+    plan: &WritePlan,
+    facts: &DriveFacts,
+    started: Timestamp,
+    times: Times,
+    sealed: SealedDrive<'_>,
+) -> Outcome {
+    let mut entry = entry(station, plan, facts, started);
+    entry.written_bytes = sealed.written_bytes;
+    entry.verified_bytes = sealed.verified_bytes;
+    (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
+    entry.verdict = plan.purpose().verdict().to_owned();
+    match station.ledger.append(&entry) {
+        Ok(_) => {
+            let outcome = Outcome::Ready {
+                written_bytes: sealed.written_bytes,
+                verified_bytes: sealed.verified_bytes,
+                write_ms: times.write_ms,
+                verify_ms: times.verify_ms,
+            };
+            sealed.keep();
+            outcome
+        }
+        // Dropped without `keep`: what is not recorded does not leave the station as a medium.
+        Err(error) => Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) },
+    }
+}
+
+/// A drive's row when it failed.
+pub(crate) fn record_failure(
+    station: &Station,
+    plan: &WritePlan,
+    facts: &DriveFacts,
+    started: Timestamp,
+    code: Code,
+    detail: String,
+) -> Outcome {
+    let mut entry = entry(station, plan, facts, started);
+    entry.verdict = code.entry().verdict.to_string();
+    entry.code = code.to_string();
+    entry.detail.clone_from(&detail);
+    match station.ledger.append(&entry) {
+        Ok(_) => Outcome::Failed { code, detail },
+        Err(unrecorded) => Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", chain(&unrecorded)) },
+    }
+}
+
+/// A row that does not yet say how it ended.
+fn entry(station: &Station, plan: &WritePlan, facts: &DriveFacts, started: Timestamp) -> NewEntry {
     let media = plan.media();
-    let mut entry = NewEntry {
-        station: context.station.to_owned(),
+    NewEntry {
+        station: station.name.clone(),
+        job: plan.job().to_owned(),
         port: facts.drive.port.clone(),
         path: facts.drive.path.clone(),
         serial: facts.serial.clone().unwrap_or_default(),
         vendor_product: facts.vendor_product.map_or_else(String::new, |(v, p)| format!("{v:04x}:{p:04x}")),
         size_bytes: facts.size_bytes,
-        medium: media.name().to_owned(),
-        version: media.manifest().version.clone(),
-        manifest_sha256: media.signed().manifest_digest().to_string(),
+        medium: media.map_or_else(String::new, |media| media.name().to_owned()),
+        version: media.map_or_else(String::new, |media| media.manifest().version.clone()),
+        manifest_sha256: media.map_or_else(String::new, |media| media.signed().manifest_digest().to_string()),
         read_back: facts.read_back.clone(),
         started,
-        finished: context.clock.now(),
+        finished: station.clock.now(),
         written_bytes: 0,
         verified_bytes: 0,
-        write_ms: times.write_ms,
-        verify_ms: times.verify_ms,
+        write_ms: 0,
+        verify_ms: 0,
         verdict: String::new(),
         code: String::new(),
         detail: String::new(),
-    };
-    let outcome = match result {
-        Ok(sealed) => {
-            entry.written_bytes = sealed.written_bytes;
-            entry.verified_bytes = sealed.verified_bytes;
-            entry.verdict = "READY".to_owned();
-            match ledger.append(&entry) {
-                Ok(_) => {
-                    let outcome = Outcome::Ready {
-                        written_bytes: sealed.written_bytes,
-                        verified_bytes: sealed.verified_bytes,
-                        write_ms: times.write_ms,
-                        verify_ms: times.verify_ms,
-                    };
-                    sealed.keep();
-                    outcome
-                }
-                // Dropped without `keep`: what is not recorded does not leave the station as a medium.
-                Err(error) => Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) },
-            }
-        }
-        Err(error) => {
-            let (code, detail) = (error.code(), chain(&error));
-            entry.verdict = code.entry().verdict.to_string();
-            entry.code = code.to_string();
-            entry.detail.clone_from(&detail);
-            match ledger.append(&entry) {
-                Ok(_) => Outcome::Failed { code, detail },
-                Err(unrecorded) => {
-                    Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", chain(&unrecorded)) }
-                }
-            }
-        }
-    };
-    (context.report)(Event::Finished { drive: facts.drive, outcome: outcome.clone() });
-    outcome
+    }
 }
 
 #[derive(Default)]
@@ -90,30 +158,28 @@ fn run<'a>(
     times: &mut Times,
 ) -> Result<SealedDrive<'a>, WriteError> {
     let facts = drive.facts().clone();
-    let begun = context.clock.elapsed();
-    let ms_since = |then: Duration| (context.clock.elapsed() - then).as_millis() as u64;
+    let station = context.station;
+    let ms_since = |then: Duration| (station.clock.elapsed() - then).as_millis() as u64;
 
-    let written = write(plan, drive, context);
+    let begun = station.clock.elapsed();
+    let written = write(plan, drive, context)?;
     times.write_ms = ms_since(begun);
-    let begun = context.clock.elapsed();
-    let verified = written?.verify(context);
+    let begun = station.clock.elapsed();
+    let verified = written.verify(context)?;
     times.verify_ms = ms_since(begun);
-    let verified = verified?;
 
-    let payload_bytes = verified.payload_bytes();
-    let record = DriveRecord {
-        station: context.station.to_owned(),
+    let record = plan.media().map(|media| DriveRecord {
+        station: station.name.clone(),
         drive: facts.drive,
         serial: facts.serial,
-        medium: plan.media().name().to_owned(),
-        version: plan.media().manifest().version.clone(),
-        manifest_sha256: plan.media().signed().manifest_digest(),
-        verified_at: context.clock.now(),
-        written_bytes: payload_bytes,
-        verified_bytes: payload_bytes,
+        medium: media.name().to_owned(),
+        version: media.manifest().version.clone(),
+        manifest_sha256: media.signed().manifest_digest(),
+        verified_at: station.clock.now(),
+        verified_bytes: verified.verified_bytes(),
         read_back: facts.read_back,
-    };
-    verified.seal(&record, context)
+    });
+    verified.seal(record.as_ref(), context)
 }
 
 /// An error and all its causes in one line.

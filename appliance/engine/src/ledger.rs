@@ -18,6 +18,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewEntry {
     pub station: String,
+    /// write, update, erase-quick, erase-full or test.
+    pub job: String,
     pub port: String,
     pub path: String,
     pub serial: String,
@@ -34,7 +36,7 @@ pub struct NewEntry {
     pub verify_ms: u64,
     /// Which cache the read-back went past.
     pub read_back: String,
-    /// READY, TRY AGAIN or NOT USABLE.
+    /// READY, ERASED or GOOD; RETRIED, TRY AGAIN or NOT USABLE.
     pub verdict: String,
     pub code: String,
     pub detail: String,
@@ -63,14 +65,20 @@ pub enum LedgerError {
     /// The ledger was tampered with, or the disk lost something.
     #[error("{path}: row {number}: {found}")]
     Broken { path: PathBuf, number: u64, found: String },
+    /// Its rows have other columns, so they can't be continued.
+    #[error(
+        "{path}: expected a ledger of this version of Platen, found one of another; move it away, it stays readable with SQLite"
+    )]
+    OtherVersion { path: PathBuf },
     /// An export could not be written.
     #[error("exporting the ledger")]
     Export(#[source] io::Error),
 }
 
 /// Name and value of every field but the chain's own, in the order they are hashed, stored and exported.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "station",
+    "job",
     "port",
     "path",
     "serial",
@@ -95,6 +103,7 @@ impl NewEntry {
     fn values(&self) -> [String; COLUMNS.len()] {
         [
             self.station.clone(),
+            self.job.clone(),
             self.port.clone(),
             self.path.clone(),
             self.serial.clone(),
@@ -172,6 +181,7 @@ impl Ledger {
             Ok(connection)
         };
         match open() {
+            Ok(connection) if !has_our_columns(&connection) => Err(LedgerError::OtherVersion { path: path.to_owned() }),
             Ok(connection) => Ok(Self { path: path.to_owned(), connection: Mutex::new(connection) }),
             Err(source) => Err(LedgerError::Database { doing: "opening", path: path.to_owned(), source }),
         }
@@ -231,6 +241,7 @@ impl Ledger {
         let digest = |name: &str| text(name)?.parse::<Sha256>().map_err(|_| wrong(name));
         let entry = NewEntry {
             station: text("station")?,
+            job: text("job")?,
             port: text("port")?,
             path: text("path")?,
             serial: text("serial")?,
@@ -307,6 +318,11 @@ impl Ledger {
     }
 }
 
+fn has_our_columns(connection: &Connection) -> bool {
+    let select = format!("SELECT number, {}, previous, hash FROM drives", COLUMNS.join(", "));
+    connection.prepare(&select).is_ok()
+}
+
 /// Quoted where needed. A drive names itself, so a serial number may begin like a formula; a quote before it keeps
 /// spreadsheets from running it.
 fn csv_field(value: &str) -> String {
@@ -322,6 +338,7 @@ mod tests {
     fn entry(serial: &str) -> NewEntry {
         NewEntry {
             station: "bench".into(),
+            job: "write".into(),
             port: "2-3".into(),
             path: "/dev/sdb".into(),
             serial: serial.into(),
@@ -412,6 +429,15 @@ mod tests {
         let ledger = Ledger::open_existing(&path).expect("opens");
         assert!(ledger.check(None).is_ok(), "the limit is stated in the documentation");
         assert!(matches!(ledger.check(Some(&head)), Err(LedgerError::Broken { .. })));
+    }
+
+    #[test]
+    fn a_ledger_with_other_columns_is_left_alone() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("l.db");
+        let connection = Connection::open(&path).expect("opens");
+        connection.execute_batch("CREATE TABLE drives (number INTEGER PRIMARY KEY, hash TEXT)").expect("creates");
+        assert!(matches!(Ledger::open(&path), Err(LedgerError::OtherVersion { .. })));
     }
 
     #[test]

@@ -9,29 +9,48 @@
 //! The engine never opens a device: a drive is whatever implements [`Drive`] (real ones are in `platen-device`). It
 //! never parses what is on an inserted drive, except in [`examine`], which runs in a process of its own.
 
+mod boot_code;
 mod buffer;
 mod check;
+mod claim;
 mod clock;
 mod context;
 mod drive;
 pub mod examine;
+mod fingerprint;
 mod job;
 pub mod ledger;
+mod markers;
+mod overwrite;
+mod pace;
 pub mod plan;
+mod probe;
+mod pulse;
 pub mod record;
 pub mod report;
 mod shared;
 mod source;
 mod spans;
-pub mod write;
+mod station;
+pub mod update;
+mod write;
+mod write_plan;
+
+/// The locks of [`pace`], which tests replace by ones whose every interleaving they can try.
+mod sync {
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+}
 
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
-pub use context::Context;
-pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive};
-pub use job::{chain, write_drive};
+pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive, Trouble};
+pub use job::chain;
+pub use overwrite::{erase, test};
+pub use probe::Fake;
 pub use shared::Sources;
 pub use source::SourceError;
+pub use station::{Limits, Running, Station};
+pub use write::{Survey, WriteError, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count
 /// (64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.

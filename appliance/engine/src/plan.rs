@@ -1,80 +1,18 @@
 //! The plan of one drive: a pure function of a medium and a drive's shape. Whatever can be refused is refused here,
 //! before the first byte is erased.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use platen_cache::CachedMedia;
-use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError, grub};
+use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError};
 use platen_events::Code;
-use platen_media::manifest::{BiosRecords, BlobSlice, Location, Manifest, NotValid, RawImage, Scheme};
-use platen_media::{Blake3, Sha256, Timestamp, envelope};
+use platen_media::manifest::{Manifest, NotValid, RawImage, Scheme};
+use platen_media::{Timestamp, envelope};
 
+use crate::boot_code::boot_records;
 use crate::record::DRIVE_RECORD_BYTES;
-
-/// What of a drive a plan depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DriveShape {
-    pub size_bytes: u64,
-    /// 512 or 4096.
-    pub sector_bytes: u32,
-}
-
-/// Where the bytes of an extent come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// These bytes: structures of the disk, and small files of the medium's own.
-    Bytes(Arc<[u8]>),
-    /// The whole of a content in the store.
-    Content(Name),
-    /// Zeros.
-    Zero,
-    /// The drive's own record, known only when everything else was read back.
-    Record,
-}
-
-/// A content of the medium. [`WritePlan::content`] says where its bytes are and what they must hash to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Name {
-    /// The signed manifest.
-    Manifest,
-    /// SHA256SUMS.
-    Sums,
-    /// Index into `Manifest::files`.
-    File(u32),
-    /// Index into the parts of the raw image.
-    ImagePart(u32),
-}
-
-/// A content in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredContent {
-    pub blob: Sha256,
-    pub offset_bytes: u64,
-    pub blake3: Blake3,
-}
-
-/// A run of bytes on the drive and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedExtent {
-    pub offset_bytes: u64,
-    pub len_bytes: u64,
-    pub source: Source,
-}
-
-/// Everything that will be written to one drive, in order.
-#[derive(Debug, Clone)]
-pub struct WritePlan {
-    media: CachedMedia,
-    shape: DriveShape,
-    scheme: Option<Scheme>,
-    ids: DriveIds,
-    payload: Arc<[PlannedExtent]>,
-    seal: Vec<PlannedExtent>,
-    invalidate: Vec<Range<u64>>,
-    free_bytes: u64,
-}
+pub use crate::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
 /// Why a medium can't be written to a drive. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
@@ -148,40 +86,59 @@ pub fn plan(
     ids: DriveIds,
     now: Timestamp,
 ) -> Result<WritePlan, PlanError> {
-    let manifest = media.manifest();
-    let named = || media.name().to_owned();
-    manifest.validity.at(now, manifest.created).map_err(|source| PlanError::NotValid { name: named(), source })?;
-    match &manifest.image {
+    check_dates(media, now)?;
+    match &media.manifest().image {
         Some(image) => plan_image(media, image, shape, ids),
-        None => plan_files(media, shape, scheme, ids),
+        None => plan_files(media, shape, scheme, ids, &BTreeMap::new()),
     }
 }
 
-fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: DriveIds) -> Result<WritePlan, PlanError> {
-    let manifest = media.manifest();
-    let layout_error =
-        |source| PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source };
-    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+pub(crate) fn layout_error(media: &CachedMedia, shape: DriveShape, source: LayoutError) -> PlanError {
+    PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source }
+}
 
+pub(crate) fn check_dates(media: &CachedMedia, now: Timestamp) -> Result<(), PlanError> {
+    let manifest = media.manifest();
+    let not_valid = |source| PlanError::NotValid { name: media.name().to_owned(), source };
+    manifest.validity.at(now, manifest.created).map_err(not_valid)
+}
+
+/// The files a medium has besides those in its manifest, with size and source.
+pub(crate) fn own_files(media: &CachedMedia) -> [(&'static str, u64, Source); 5] {
     let (signed, sums) = (media.signed(), media.sums());
     let text = |text: &str| Source::Bytes(text.as_bytes().into());
     // The envelope first: a drive that is read at all is read there first, and old BIOSes reach only the front.
-    let own_files = [
+    [
         (envelope::MANIFEST, signed.manifest_size_bytes(), Source::Content(Name::Manifest)),
         (envelope::MANIFEST_SIGNATURE, signed.signature().len() as u64, text(signed.signature())),
         (envelope::SHA256SUMS, sums.size_bytes, Source::Content(Name::Sums)),
         (envelope::SHA256SUMS_SIGNATURE, sums.signature.len() as u64, text(&sums.signature)),
         (envelope::DRIVE_RECORD, DRIVE_RECORD_BYTES, Source::Record),
-    ];
+    ]
+}
+
+/// `places`: where files would best be, by path, in bytes from the start of the drive.
+pub(crate) fn plan_files(
+    media: &CachedMedia,
+    shape: DriveShape,
+    scheme: Scheme,
+    ids: DriveIds,
+    places: &BTreeMap<&str, u64>,
+) -> Result<WritePlan, PlanError> {
+    let manifest = media.manifest();
+    let layout_error = |source| layout_error(media, shape, source);
+    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+
+    let own_files = own_files(media);
+    let spec_of = |path, size_bytes, sealed| {
+        let keep_at_bytes = places.get(path).copied();
+        FileSpec { path, size_bytes, sealed, keep_at_bytes }
+    };
     let mut files: Vec<FileSpec<'_>> = own_files
         .iter()
-        .map(|(path, size_bytes, source)| FileSpec { path, size_bytes: *size_bytes, sealed: *source == Source::Record })
+        .map(|(path, size_bytes, source)| spec_of(path, *size_bytes, *source == Source::Record))
         .collect();
-    files.extend(manifest.files.iter().map(|f| FileSpec {
-        path: f.path.as_str(),
-        size_bytes: f.size_bytes,
-        sealed: false,
-    }));
+    files.extend(manifest.files.iter().map(|file| spec_of(file.path.as_str(), file.size_bytes, false)));
     let layout = platen_disk::lay_out(&spec, &files).map_err(layout_error)?;
 
     let convert = |extent: Extent| {
@@ -212,13 +169,14 @@ fn plan_files(media: &CachedMedia, shape: DriveShape, scheme: Scheme, ids: Drive
     }
     invalidate.sort_by_key(|range| range.start);
     let plan = WritePlan {
-        media: media.clone(),
+        purpose: Purpose::Medium(Box::new(media.clone())),
         shape,
         scheme: Some(scheme),
         ids,
         payload: layout.payload.into_iter().map(convert).collect(),
         seal: layout.seal.into_iter().map(convert).collect(),
         invalidate,
+        present: None,
         free_bytes: u64::from(layout.stats.clusters_free) * u64::from(layout.stats.cluster_bytes),
     };
     let needed_bytes = shape.size_bytes.saturating_sub(plan.free_bytes);
@@ -260,22 +218,24 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
 
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
-    // Where a drive written before has its partition table, and its file system's first sectors.
-    let head = shape.size_bytes.min(2 << 20);
-    let mut invalidate: Vec<Range<u64>> = std::iter::once(0..head).collect();
-    if shape.size_bytes > 3 << 20 {
-        invalidate.push(shape.size_bytes - (1 << 20)..shape.size_bytes);
-    }
     Ok(WritePlan {
-        media: media.clone(),
+        purpose: Purpose::Medium(Box::new(media.clone())),
         shape,
         scheme: None,
         ids,
         payload: payload.into(),
         seal,
-        invalidate,
+        invalidate: table_places(shape.size_bytes),
+        present: None,
         free_bytes: shape.size_bytes - image.size_bytes,
     })
+}
+
+/// Where a drive written before has its partition tables, and its file system's first sectors.
+pub(crate) fn table_places(size_bytes: u64) -> Vec<Range<u64>> {
+    let head = 0..size_bytes.min(2 << 20);
+    let tail = size_bytes.saturating_sub(1 << 20)..size_bytes;
+    if tail.start > head.end { vec![head, tail] } else { std::iter::once(0..size_bytes).collect() }
 }
 
 /// The disk a medium makes of a drive; the checker of a written drive computes the same.
@@ -301,153 +261,5 @@ pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
     match scheme {
         Scheme::Mbr => platen_disk::Scheme::Mbr,
         Scheme::Gpt => platen_disk::Scheme::Gpt,
-    }
-}
-
-/// GRUB's boot code from the store, checked against the manifest, fitted to a scheme and checked again.
-fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option<BootRecords>, PlanError> {
-    let Some(bios) = &media.manifest().bios else { return Ok(None) };
-    let fail = |source| PlanError::BootCode { name: media.name().to_owned(), source };
-    let core = match scheme {
-        Scheme::Mbr => bios.core_mbr,
-        Scheme::Gpt => bios.core_gpt,
-    };
-    let boot_img = read_slice(media, bios.boot_img).map_err(fail)?;
-    let core_img = read_slice(media, core).map_err(fail)?;
-    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme)).map_err(|error| fail(Box::new(error)))?;
-    let expected = bios.records.iter().find(|record| record.scheme == scheme);
-    if expected.is_none_or(|expected| !matches_records(expected, &records)) {
-        return Err(fail("the boot code is not what the manifest says".into()));
-    }
-    Ok(Some(records))
-}
-
-fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
-    // Hashed as it is laid down: filled up with zeros to whole sectors.
-    let mut core = found.core.clone();
-    core.resize(core.len().next_multiple_of(512), 0);
-    expected.boot_code_blake3 == Blake3::of(&found.boot_code)
-        && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
-}
-
-fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    use std::os::unix::fs::FileExt;
-    let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
-    let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;
-    media.open_blob(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
-    if Blake3::of(&bytes) == slice.blake3 { Ok(bytes) } else { Err("its digest differs; scrub the cache".into()) }
-}
-
-impl WritePlan {
-    /// The medium that will be written.
-    pub fn media(&self) -> &CachedMedia {
-        &self.media
-    }
-
-    /// The drive it was made for.
-    pub fn shape(&self) -> DriveShape {
-        self.shape
-    }
-
-    /// None for raw images.
-    pub fn scheme(&self) -> Option<Scheme> {
-        self.scheme
-    }
-
-    /// What makes this drive different from others.
-    pub fn ids(&self) -> &DriveIds {
-        &self.ids
-    }
-
-    /// Written first, ascending.
-    pub fn payload(&self) -> &[PlannedExtent] {
-        &self.payload
-    }
-
-    /// Written last, after the payload was read back.
-    pub fn seal(&self) -> &[PlannedExtent] {
-        &self.seal
-    }
-
-    /// Zeroed before anything else, and again when the drive fails. Covers the seal of a medium with files.
-    pub fn invalidate(&self) -> &[Range<u64>] {
-        &self.invalidate
-    }
-
-    /// Bytes of all extents, the seal included.
-    pub fn write_bytes(&self) -> u64 {
-        self.payload.iter().chain(&self.seal).map(|extent| extent.len_bytes).sum()
-    }
-
-    /// Room left in the file system, or behind the image.
-    pub fn free_bytes(&self) -> u64 {
-        self.free_bytes
-    }
-
-    /// What stands at a place of the payload, for messages.
-    pub(crate) fn name_at(&self, offset_bytes: u64) -> String {
-        let after = self.payload.partition_point(|extent| extent.offset_bytes <= offset_bytes);
-        self.payload[..after].last().map_or_else(String::new, |extent| self.name_of(&extent.source))
-    }
-
-    /// Where a content's bytes are, and what they must hash to by the signed manifest.
-    pub fn content(&self, name: Name) -> StoredContent {
-        let (manifest, signed, sums) = (self.media.manifest(), self.media.signed(), self.media.sums());
-        let stored = |at: Location, blake3| {
-            let blob = manifest.blobs[at.blob as usize].sha256;
-            StoredContent { blob, offset_bytes: at.offset_bytes, blake3 }
-        };
-        match name {
-            Name::Manifest => {
-                let (blob, blake3) = (signed.manifest_digest(), signed.manifest_blake3());
-                StoredContent { blob, offset_bytes: 0, blake3 }
-            }
-            Name::Sums => StoredContent { blob: sums.sha256, offset_bytes: 0, blake3: sums.blake3 },
-            Name::File(index) => {
-                let file = &manifest.files[index as usize];
-                stored(file.at.expect("a file with an extent has bytes, checked with the manifest"), file.blake3)
-            }
-            Name::ImagePart(index) => {
-                let mut parts = manifest.image.iter().flat_map(|image| &image.parts);
-                let part = parts.nth(index as usize).expect("the plan was made of this manifest");
-                stored(part.at, part.blake3)
-            }
-        }
-    }
-
-    /// What an extent is, for messages and maps.
-    pub fn name_of(&self, source: &Source) -> String {
-        match source {
-            Source::Bytes(_) => "structures".to_owned(),
-            Source::Zero => "zeros".to_owned(),
-            Source::Record => envelope::DRIVE_RECORD.to_owned(),
-            Source::Content(Name::Manifest) => envelope::MANIFEST.to_owned(),
-            Source::Content(Name::Sums) => envelope::SHA256SUMS.to_owned(),
-            Source::Content(Name::ImagePart(_)) => "disk image".to_owned(),
-            Source::Content(Name::File(index)) => {
-                self.media.manifest().files.get(*index as usize).map_or_else(String::new, |file| file.path.to_string())
-            }
-        }
-    }
-}
-
-impl PartialEq for WritePlan {
-    /// Equal plans put equal bytes in equal places.
-    fn eq(&self, other: &Self) -> bool {
-        (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
-            && self.media.signed().manifest_digest() == other.media.signed().manifest_digest()
-            && (&self.payload, &self.seal, &self.invalidate) == (&other.payload, &other.seal, &other.invalidate)
-    }
-}
-
-impl fmt::Display for WritePlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let manifest = self.media.manifest();
-        let scheme = self.scheme.map_or_else(|| "disk image".to_owned(), |scheme| format!("{scheme}, FAT32"));
-        writeln!(f, "medium    {} {:?} version {}", self.media.name(), manifest.name, manifest.version)?;
-        writeln!(f, "drive     {} bytes, {}-byte sectors, {scheme}", self.shape.size_bytes, self.shape.sector_bytes)?;
-        writeln!(f, "to write  {} bytes in {} extents, read back in full", self.write_bytes(), self.payload.len())?;
-        writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
-        write!(f, "free      {} bytes", self.free_bytes)
     }
 }

@@ -20,7 +20,6 @@ pub struct DriveRecord {
     pub manifest_sha256: Sha256,
     /// Every byte but this record and the boot sectors was read back by then.
     pub verified_at: Timestamp,
-    pub written_bytes: u64,
     pub verified_bytes: u64,
     pub read_back: String,
 }
@@ -59,7 +58,6 @@ mod tests {
             version: "v".repeat(32),
             manifest_sha256: Sha256::of(b""),
             verified_at: Timestamp::from_unix_s(i64::MAX),
-            written_bytes: u64::MAX,
             verified_bytes: u64::MAX,
             read_back: "O_DIRECT".into(),
         };

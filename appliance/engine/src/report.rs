@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use platen_disk::{ALIGN_BYTES, Data, DiskSpec, DriveIds, boot_structures};
+use platen_disk::{ALIGN_BYTES, Data, DiskSpec, boot_structures};
 use platen_events::Code;
 use platen_media::manifest::{Manifest, MediaKind, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
@@ -12,8 +12,9 @@ use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
 use serde::Serialize;
 
 use crate::buffer::AlignedBuffer;
+use crate::claim::{Claim, NoClaim};
 use crate::drive::{DriveError, ReadDrive};
-use crate::examine::{Examination, SeenFile, SeenIds};
+use crate::examine::{Examination, SeenFile};
 use crate::job::chain;
 use crate::plan::{DriveShape, disk_scheme, disk_spec};
 use crate::record::DriveRecord;
@@ -85,36 +86,29 @@ pub fn judge(
     now: Timestamp,
 ) -> Result<Report, DriveError> {
     let mut report = Report::default();
-    let files: BTreeMap<&str, &SeenFile> = found.files.iter().map(|file| (&*file.path, file)).collect();
-    let text = |path: &str| files.get(path).and_then(|file| file.text.as_deref());
-    let (Some(ids), Some(manifest), Some(signature)) =
-        (&found.ids, text(envelope::MANIFEST), text(envelope::MANIFEST_SIGNATURE))
-    else {
-        let what = match &found.ids {
-            None => "no partition table and FAT32 volume as Platen writes them",
-            Some(_) => "no manifest and signature in platen/",
-        };
-        report.problem(Code::NotAMedium, what);
-        report.notes.extend(found.problems.iter().cloned());
-        return Ok(report);
-    };
-    let signed = match SignedMedia::check(manifest.as_bytes(), signature.to_owned(), keys) {
-        Ok(signed) => signed,
-        Err(error) => {
+    let claim = match Claim::of(found, keys) {
+        Ok(claim) => claim,
+        Err(NoClaim::NoMedium(what)) => {
+            report.problem(Code::NotAMedium, what);
+            report.notes.extend(found.problems.iter().cloned());
+            return Ok(report);
+        }
+        Err(NoClaim::NotTrusted(error)) => {
             report.problem(Code::NotTrusted, chain(&error));
             return Ok(report);
         }
     };
+    let (signed, scheme) = (&claim.signed, claim.scheme());
     let manifest = signed.manifest();
-    let scheme = if ids.gpt { Scheme::Gpt } else { Scheme::Mbr };
-    report.medium = Some(medium(&signed, scheme, text(envelope::DRIVE_RECORD)));
+    let text = |path| claim.text(path);
+    report.medium = Some(medium(signed, scheme, text(envelope::DRIVE_RECORD)));
     if let Err(error) = manifest.validity.at(now, manifest.created) {
         let expired = matches!(error, platen_media::manifest::NotValid::Expired { .. });
         report.problem(if expired { Code::Expired } else { Code::NotYetValid }, error.to_string());
     }
-    check_sums(&signed, text(envelope::SHA256SUMS), text(envelope::SHA256SUMS_SIGNATURE), keys, &mut report);
-    check_files(manifest, &files, found, &mut report);
-    check_boot_sectors(drive, manifest, scheme, ids, &mut report)?;
+    check_sums(signed, text(envelope::SHA256SUMS), text(envelope::SHA256SUMS_SIGNATURE), keys, &mut report);
+    check_files(manifest, &claim.files, found, &mut report);
+    check_boot_sectors(drive, &claim, &mut report)?;
     for problem in &found.problems {
         report.problem(Code::FileChanged, problem);
     }
@@ -212,28 +206,16 @@ fn check_twins(found: &Examination, report: &mut Report) {
 
 /// Compute partition tables, FAT boot sectors, boot code and the gap between them anew; compare byte for byte. Boot
 /// code is compared by digest, because its bytes are in the boot kit, not in the manifest.
-fn check_boot_sectors(
-    drive: &mut dyn ReadDrive,
-    manifest: &Manifest,
-    scheme: Scheme,
-    ids: &SeenIds,
-    report: &mut Report,
-) -> Result<(), DriveError> {
+fn check_boot_sectors(drive: &mut dyn ReadDrive, claim: &Claim<'_>, report: &mut Report) -> Result<(), DriveError> {
     let facts = drive.facts();
     let shape = DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes };
-    let drive_ids = DriveIds {
-        disk_signature: ids.disk_signature,
-        volume_serial: ids.volume_serial,
-        disk_guid: ids.disk_guid,
-        esp_guid: ids.esp_guid,
-        bios_boot_guid: ids.bios_boot_guid,
-    };
-    if ids.sector_bytes != shape.sector_bytes {
-        let text = format!("written for {}-byte sectors, this drive has {}", ids.sector_bytes, shape.sector_bytes);
+    let (manifest, scheme, sector_bytes) = (claim.signed.manifest(), claim.scheme(), claim.ids.sector_bytes);
+    if sector_bytes != shape.sector_bytes {
+        let text = format!("written for {sector_bytes}-byte sectors, this drive has {}", shape.sector_bytes);
         report.problem(Code::FileChanged, text);
         return Ok(());
     }
-    let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, drive_ids, None);
+    let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, claim.drive_ids(), None);
     let structures = match spec.and_then(|spec| boot_structures(&spec)) {
         Ok(structures) => structures,
         Err(error) => {

@@ -1,13 +1,13 @@
-//! The bytes of a plan, composed piece by piece from the store, and hashed as they go by: the very bytes that go to
-//! the drive are the bytes that were checked.
+//! The bytes of a plan, composed piece by piece from the store.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use platen_cache::CacheError;
-use platen_media::{Blake3, Sha256};
+use platen_media::Sha256;
 
+use crate::markers;
 use crate::plan::{PlannedExtent, Source, StoredContent, WritePlan};
 use crate::spans::{Piece, spans};
 
@@ -25,29 +25,24 @@ pub enum SourceError {
     Damaged { name: String },
 }
 
-/// Reads pieces of a plan in ascending order.
+/// Reads pieces of a plan, unchecked; [`crate::fingerprint`] has the checks.
 pub(crate) struct PlanReader<'a> {
     plan: &'a WritePlan,
     extents: &'a [PlannedExtent],
     /// The blob read last; content is sorted by blob, so one is enough.
     open: Option<(Sha256, File)>,
-    /// None: somebody else checks what is read here.
-    hasher: Option<blake3::Hasher>,
 }
 
 impl<'a> PlanReader<'a> {
     /// Of `extents`, which are the plan's payload or seal.
     pub(crate) fn new(plan: &'a WritePlan, extents: &'a [PlannedExtent]) -> Self {
-        Self { plan, extents, open: None, hasher: Some(blake3::Hasher::new()) }
+        Self { plan, extents, open: None }
     }
 
-    /// The same without checking contents, so that it may begin anywhere.
-    pub(crate) fn unchecked(plan: &'a WritePlan, extents: &'a [PlannedExtent]) -> Self {
-        Self { plan, extents, open: None, hasher: None }
-    }
-
-    /// Fill `buffer` with the bytes of `piece`. `record` stands where the drive's own record belongs.
-    pub(crate) fn read(&mut self, piece: Piece, buffer: &mut [u8], record: &[u8]) -> Result<(), SourceError> {
+    /// Fill `buffer` with the bytes of `piece`. `record` stands where the drive's own record belongs. Returns how many
+    /// bytes came from the store.
+    pub(crate) fn read(&mut self, piece: Piece, buffer: &mut [u8], record: &[u8]) -> Result<u64, SourceError> {
+        let mut stored_bytes = 0;
         for span in spans(self.extents, piece) {
             let extent = &self.extents[span.extent];
             let part = &mut buffer[span.in_piece];
@@ -58,32 +53,27 @@ impl<'a> PlanReader<'a> {
                     let from = span.extent_offset_bytes as usize;
                     part.copy_from_slice(&bytes[from..from + part.len()]);
                 }
+                Source::Markers(nonce) => {
+                    markers::fill(*nonce, extent.offset_bytes + span.extent_offset_bytes, part);
+                }
                 Source::Content(content) => {
-                    let StoredContent { blob, offset_bytes, blake3 } = self.plan.content(*content);
+                    let StoredContent { blob, offset_bytes, .. } = self.plan.content(*content);
                     let name = || self.plan.name_of(&extent.source);
                     let file = match &mut self.open {
                         Some((digest, file)) if *digest == blob => file,
                         other => {
-                            let opened = self.plan.media().open_blob(blob);
+                            let opened = self.plan.stored().open_blob(blob);
                             let file = opened.map_err(|source| SourceError::Open { name: name(), source })?;
                             &mut other.insert((blob, file)).1
                         }
                     };
                     let at = offset_bytes + span.extent_offset_bytes;
                     file.read_exact_at(part, at).map_err(|source| SourceError::Read { name: name(), source })?;
-                    let Some(hasher) = &mut self.hasher else { continue };
-                    if span.extent_offset_bytes == 0 {
-                        hasher.reset();
-                    }
-                    hasher.update(part);
-                    let complete = span.extent_offset_bytes + part.len() as u64 == extent.len_bytes;
-                    if complete && Blake3(*hasher.finalize().as_bytes()) != blake3 {
-                        return Err(SourceError::Damaged { name: name() });
-                    }
+                    stored_bytes += part.len() as u64;
                 }
             }
         }
-        Ok(())
+        Ok(stored_bytes)
     }
 }
 

@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use crate::PIECE_BYTES;
-use crate::plan::PlannedExtent;
+use crate::fingerprint::is_cut_in_branches;
+use crate::plan::{PlannedExtent, Source};
 
 /// A part of the drive that is moved in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub(crate) struct Piece {
     pub(crate) len: usize,
     /// The first extent it touches.
     first: usize,
+}
+
+impl Piece {
+    /// Nothing but zeros by the plan. `extents` are those it was cut from.
+    pub(crate) fn is_zero(self, extents: &[PlannedExtent]) -> bool {
+        spans(extents, self).all(|span| extents[span.extent].source == Source::Zero)
+    }
+
+    /// Where the run of zeros ends that this piece of zeros is in; at least its own end.
+    pub(crate) fn run_end_bytes(self, extents: &[PlannedExtent]) -> u64 {
+        let extent = &extents[self.first];
+        (extent.offset_bytes + extent.len_bytes).max(self.offset_bytes + self.len as u64)
+    }
 }
 
 /// Where an extent and a piece meet.
@@ -28,6 +42,13 @@ pub(crate) struct Span {
     pub(crate) in_piece: Range<usize>,
 }
 
+/// Zeros of this length and more are pieces of their own: writing them can often be spared.
+const LONE_ZEROS_BYTES: u64 = 64 << 10;
+
+fn is_lone_zeros(extent: &PlannedExtent) -> bool {
+    extent.source == Source::Zero && extent.len_bytes >= LONE_ZEROS_BYTES
+}
+
 /// All pieces, ascending. Extents are sorted and do not overlap.
 pub(crate) fn pieces(extents: &[PlannedExtent]) -> impl Iterator<Item = Piece> + '_ {
     let mut index = 0;
@@ -39,7 +60,8 @@ pub(crate) fn pieces(extents: &[PlannedExtent]) -> impl Iterator<Item = Piece> +
         extents.get(first)?;
         let limit_bytes = offset_bytes + PIECE_BYTES as u64;
         while let Some(extent) = extents.get(index) {
-            if extent.offset_bytes > at_bytes {
+            let cut = is_lone_zeros(extent) || is_lone_zeros(&extents[first]) || is_cut_in_branches(extent);
+            if extent.offset_bytes > at_bytes || (index > first && cut) {
                 break;
             }
             let end_bytes = extent.offset_bytes + extent.len_bytes;
@@ -76,7 +98,6 @@ pub(crate) fn spans(extents: &[PlannedExtent], piece: Piece) -> impl Iterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Source;
     use proptest::prelude::*;
 
     proptest! {

@@ -24,7 +24,8 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
         }
         LedgerVerb::List => {
             let rows: Vec<Vec<String>> = ledger.entries()?.iter().map(line).collect();
-            let header = ["NO", "FINISHED", "PORT", "SERIAL", "MEDIUM", "VERSION", "WRITTEN", "READ BACK", "VERDICT"];
+            let header =
+                ["NO", "FINISHED", "JOB", "PORT", "SERIAL", "MEDIUM", "VERSION", "WRITTEN", "READ BACK", "VERDICT"];
             output.result(&(), || table(&header, &rows));
         }
         LedgerVerb::Check { head } => match ledger.check(head.as_ref()) {
@@ -53,6 +54,7 @@ fn line(row: &LedgerEntry) -> Vec<String> {
     vec![
         row.number.to_string(),
         entry.finished.to_string(),
+        entry.job.clone(),
         entry.port.clone(),
         entry.serial.clone(),
         entry.medium.clone(),

@@ -1,26 +1,22 @@
 //! `platen verify` and `platen inspect`: what a drive is, and whether it is as it was signed.
 
-use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
-use platen_device::{OpenedDrive, WindowReader, open_for_reading, sandbox};
-use platen_engine::examine::{self, Depth, Examination};
+use platen_device::{OpenedDrive, open_for_reading};
 use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Context, ReadDrive, Sources, SystemClock, chain};
-use platen_events::{Code, Event};
+use platen_engine::{Clock, SystemClock, chain};
+use platen_events::Code;
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
 use serde::Serialize;
 
-use crate::args::{Places, VerifyOptions};
+use crate::args::{DepthArg, Places, VerifyOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::verbs::cache;
-use crate::verbs::write::shape_of;
+use crate::verbs::drives::shape_of;
+use crate::verbs::{cache, examine};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -44,7 +40,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
             scope.spawn(move || match expected {
                 Some(media) if media.manifest().kind == MediaKind::Raw => compare_image(&mut drive, media),
                 _ => {
-                    let mut report = check(&mut drive, Depth::Content, keys)?;
+                    let mut report = check(&mut drive, DepthArg::Content, keys)?;
                     if let (Some(media), Some(found)) = (expected, &report.medium)
                         && found.manifest_sha256 != media.signed().manifest_digest()
                     {
@@ -73,7 +69,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
 pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let keys = TrustedKeys::load(&places.trust)?;
     let mut drive = open_for_reading(path)?;
-    let report = check(&mut drive, Depth::Names, &keys)?;
+    let report = check(&mut drive, DepthArg::Names, &keys)?;
     print(path, &report, "inspected", output);
     Ok(if report.is_good() { ExitCode::SUCCESS } else { Exit::Drive.into() })
 }
@@ -85,21 +81,12 @@ fn print(path: &Path, report: &Report, event: &'static str, output: &Output) {
     output.result(&line, || format!("{}\n{report}", path.display()));
 }
 
-fn check(drive: &mut OpenedDrive, depth: Depth, keys: &TrustedKeys) -> Result<Report, Failure> {
-    let machine = |error: io::Error| Failure::new(Exit::Machine, error);
-    let program = std::env::current_exe().map_err(machine)?;
-    let size = drive.facts().size_bytes.to_string();
-    let mut arguments = vec!["examine-drive", &size];
-    if depth == Depth::Names {
-        arguments.push("--names-only");
-    }
-    let handle = drive.try_clone_file().map_err(machine)?;
+fn check(drive: &mut OpenedDrive, depth: DepthArg, keys: &TrustedKeys) -> Result<Report, Failure> {
     let unreadable =
         |text: String| Report { problems: vec![Problem { code: Code::ReadFailed, text }], ..Report::default() };
-    let found: Examination = match sandbox::examine(&program, &arguments, handle) {
-        Ok(answer) => serde_json::from_slice(&answer).map_err(|error| Failure::new(Exit::Machine, error))?,
-        Err(error @ sandbox::SandboxError::Died { .. }) => return Ok(unreadable(chain(&error))),
-        Err(error) => return Err(Failure::new(Exit::Machine, error)),
+    let found = match examine::look(drive, depth)? {
+        Ok(found) => found,
+        Err(died) => return Ok(unreadable(chain(&died))),
     };
     match judge(drive, &found, keys, SystemClock::new().now()) {
         Ok(report) => Ok(report),
@@ -110,12 +97,9 @@ fn check(drive: &mut OpenedDrive, depth: Depth, keys: &TrustedKeys) -> Result<Re
 /// A raw image has no manifest on it; it is compared with the plan it would be written by.
 fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia) -> Result<Report, Failure> {
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let clock = SystemClock::new();
-    let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, clock.now())?;
-    let (ignore, running, sources) = (|_: Event| {}, AtomicBool::new(false), Sources::new());
-    let context = Context::new(drive.facts().drive.clone(), "", &clock, &ignore, &running, &sources);
+    let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, SystemClock::new().now())?;
     let mut report = Report::default();
-    match platen_engine::write::compare(&plan, drive, &context) {
+    match platen_engine::compare(&plan, drive) {
         Ok(checked_bytes) => {
             report.checked_bytes = checked_bytes;
             report.image = Some(media.name().to_owned());
@@ -123,15 +107,4 @@ fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia) -> 
         Err(error) => report.problems.push(Problem { code: error.code(), text: chain(&error) }),
     }
     Ok(report)
-}
-
-/// The child of [`check`]: standard input is the drive, standard output the answer.
-pub fn examine_drive(size_bytes: u64, names_only: bool) -> Result<ExitCode, Failure> {
-    let machine = |error: io::Error| Failure::new(Exit::Machine, error);
-    let drive = io::stdin().as_fd().try_clone_to_owned().map_err(machine)?;
-    sandbox::confine().map_err(machine)?;
-    let reader = WindowReader::new(drive.into(), size_bytes);
-    let depth = if names_only { Depth::Names } else { Depth::Content };
-    examine::run(reader, size_bytes, depth, &mut io::stdout().lock()).map_err(machine)?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -6,10 +6,6 @@ use crate::image::Image;
 use crate::trees::{Case, GIB, MIB, TreeFile, difference, spec};
 use crate::{judge, readers, tools};
 
-fn file(path: impl Into<String>, size: u64) -> TreeFile {
-    TreeFile { path: path.into(), size, sealed: false }
-}
-
 fn sparse(case: &Case) -> (Image, DiskLayout) {
     let layout = lay_out(&case.spec, &case.files()).unwrap();
     let image = Image::render_sparse(&case.spec, &case.entries, &layout);
@@ -32,7 +28,7 @@ fn a_drive_of_64_mib_that_is_full() {
     let mut case = Case { spec: spec(Scheme::Mbr, 512, 64 * MIB), entries: Vec::new() };
     let capacity = lay_out(&case.spec, &[]).unwrap().stats.capacity_bytes;
     // The root directory is the rest of the first mebibyte with the small file.
-    case.entries = vec![file("SMALL.BIN", MIB - 512 * 8), file("LARGE.BIN", capacity - MIB)];
+    case.entries = vec![TreeFile::new("SMALL.BIN", MIB - 512 * 8), TreeFile::new("LARGE.BIN", capacity - MIB)];
     let layout = lay_out(&case.spec, &case.files()).unwrap();
     assert!(layout.stats.clusters_free < 8, "{:?}", layout.stats);
     judge(&case);
@@ -41,8 +37,11 @@ fn a_drive_of_64_mib_that_is_full() {
 #[test]
 fn a_drive_of_2_tib_less_1_mib() {
     for scheme in [Scheme::Mbr, Scheme::Gpt] {
-        let entries =
-            vec![file("EFI/BOOT/BOOTX64.EFI", 900_000), file("sources/install.wim", 3 * GIB), file("last", 1)];
+        let entries = vec![
+            TreeFile::new("EFI/BOOT/BOOTX64.EFI", 900_000),
+            TreeFile::new("sources/install.wim", 3 * GIB),
+            TreeFile::new("last", 1),
+        ];
         let (image, layout) = sparse(&Case { spec: spec(scheme, 512, 2048 * GIB - MIB), entries });
         image.fsck().unwrap();
         assert_eq!((layout.stats.cluster_bytes, layout.stats.clusters), (32 << 10, 67_092_352));
@@ -61,7 +60,8 @@ fn the_largest_file_there_can_be() {
     for (size, complaint) in
         [(MAX_FILE_BYTES - 32_767, None), (MAX_FILE_BYTES, Some("cluster chain length is 0 bytes"))]
     {
-        let entries = vec![file("before", 5), file("sources/install.wim", size), file("after", 6)];
+        let entries =
+            vec![TreeFile::new("before", 5), TreeFile::new("sources/install.wim", size), TreeFile::new("after", 6)];
         let (image, layout) = sparse(&Case { spec: spec(Scheme::Mbr, 512, 32 * GIB), entries });
         assert_eq!(layout.stats.cluster_bytes, 32 << 10);
         match (image.fsck(), complaint) {
@@ -78,7 +78,7 @@ fn the_largest_file_there_can_be() {
 #[test]
 fn names_of_255_units_that_linux_could_not_hold() {
     let names = ["한".repeat(255), "ж".repeat(255), format!("{}x", "😀".repeat(127)), "長い名前 ".repeat(50) + "終"];
-    let entries = names.iter().map(|name| file(format!("{name}/{name}"), 700)).collect();
+    let entries = names.iter().map(|name| TreeFile::new(format!("{name}/{name}"), 700)).collect();
     let case = Case { spec: spec(Scheme::Gpt, 512, 300 * MIB), entries };
     let layout = lay_out(&case.spec, &case.files()).unwrap();
     let image = Image::render(&case.spec, &case.entries, &layout);
@@ -91,7 +91,8 @@ fn names_of_255_units_that_linux_could_not_hold() {
 
 #[test]
 fn six_thousand_alike_names_in_one_directory() {
-    let entries = (0..6000).map(|n| file(format!("drivers/network adapter driver file {n:05}.inf"), n % 40)).collect();
+    let entries =
+        (0..6000).map(|n| TreeFile::new(format!("drivers/network adapter driver file {n:05}.inf"), n % 40)).collect();
     judge(&Case { spec: spec(Scheme::Mbr, 512, GIB), entries });
 }
 
@@ -100,7 +101,7 @@ fn directories_nested_200_deep() {
     let mut path = String::new();
     let mut entries = Vec::new();
     for n in 0..200 {
-        entries.push(file(format!("{path}f{n}"), n));
+        entries.push(TreeFile::new(format!("{path}f{n}"), n));
         path += "d/";
     }
     judge(&Case { spec: spec(Scheme::Mbr, 512, 100 * MIB), entries });
@@ -110,7 +111,7 @@ fn directories_nested_200_deep() {
 fn times_are_as_asked() {
     let mut spec = spec(Scheme::Mbr, 512, 64 * MIB);
     spec.modified = FatTime::from_unix_seconds(1_785_594_897); // 2026-08-01T14:34:57Z
-    let case = Case { spec, entries: vec![file("DIR/FILE.TXT", 9)] };
+    let case = Case { spec, entries: vec![TreeFile::new("DIR/FILE.TXT", 9)] };
     let layout = lay_out(&case.spec, &case.files()).unwrap();
     let image = Image::render(&case.spec, &case.entries, &layout);
     for folder in ["::/", "::/DIR"] {

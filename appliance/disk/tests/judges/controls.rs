@@ -7,12 +7,11 @@ use crate::trees::{Case, Listing, MIB, TreeFile, difference, spec};
 use crate::{readers, tools};
 
 fn case(scheme: Scheme) -> (Case, DiskLayout) {
-    let file = |path: &str, size| TreeFile { path: path.to_owned(), size, sealed: false };
     let entries = vec![
-        file("EFI/BOOT/BOOTX64.EFI", 70_000),
-        file("EFI/BOOT/a long name.cfg", 700),
-        file("sources/install image.wim", 2 * MIB + 1),
-        file("empty", 0),
+        TreeFile::new("EFI/BOOT/BOOTX64.EFI", 70_000),
+        TreeFile::new("EFI/BOOT/a long name.cfg", 700),
+        TreeFile::new("sources/install image.wim", 2 * MIB + 1),
+        TreeFile::new("empty", 0),
     ];
     let case = Case { spec: spec(scheme, 512, 300 * MIB), entries };
     let layout = lay_out(&case.spec, &case.files()).unwrap();

@@ -6,12 +6,11 @@ use platen_disk::{DiskSpec, Scheme, grub, lay_out};
 
 use crate::image::Image;
 use crate::tools;
-use crate::trees::{GIB, MIB, TreeFile, boot_records, spec};
+use crate::trees::{Case, GIB, MIB, TreeFile, boot_records, spec};
 
 fn image(spec: &DiskSpec) -> Image {
-    let entries = vec![TreeFile { path: "A".to_owned(), size: 3, sealed: false }];
-    let files = [platen_disk::FileSpec { path: "A", size_bytes: 3, sealed: false }];
-    Image::render(spec, &entries, &lay_out(spec, &files).unwrap())
+    let case = Case { spec: spec.clone(), entries: vec![TreeFile::new("A", 3)] };
+    Image::render(spec, &case.entries, &lay_out(spec, &case.files()).unwrap())
 }
 
 fn u16_at(image: &Image, at: u64) -> u16 {

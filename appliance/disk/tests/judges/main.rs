@@ -16,6 +16,7 @@ mod refusals;
 mod shape;
 mod tools;
 mod trees;
+mod updates;
 
 use image::Image;
 use trees::Case;

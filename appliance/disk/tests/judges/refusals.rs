@@ -12,7 +12,7 @@ fn drive() -> DiskSpec {
 }
 
 fn file(path: &str) -> FileSpec<'_> {
-    FileSpec { path, size_bytes: 1, sealed: false }
+    FileSpec { path, size_bytes: 1, sealed: false, keep_at_bytes: None }
 }
 
 fn problems(paths: &[&str]) -> Vec<TreeProblem> {
@@ -125,7 +125,7 @@ fn every_problem_is_listed() {
 #[test]
 fn files_of_more_than_32_bits() {
     let large = spec(Scheme::Gpt, 512, 16 * GIB);
-    let sized = |size_bytes| lay_out(&large, &[FileSpec { path: "install.wim", size_bytes, sealed: false }]);
+    let sized = |size_bytes| lay_out(&large, &[FileSpec { size_bytes, ..file("install.wim") }]);
     assert!(sized(MAX_FILE_BYTES).is_ok());
     for found_bytes in [MAX_FILE_BYTES + 1, u64::MAX] {
         let problem = TreeProblem::FileTooLarge { path: text("install.wim"), found_bytes, limit_bytes: 4_294_967_295 };
@@ -148,7 +148,7 @@ fn directories_of_more_than_65536_entries() {
 fn files_that_do_not_fit() {
     let small = spec(Scheme::Mbr, 512, 64 * MIB);
     let capacity = lay_out(&small, &[]).unwrap().stats.capacity_bytes;
-    let sized = |size_bytes| lay_out(&small, &[FileSpec { path: "a", size_bytes, sealed: false }]);
+    let sized = |size_bytes| lay_out(&small, &[FileSpec { size_bytes, ..file("a") }]);
     // The root directory takes one cluster and the alignment the rest of its mebibyte.
     let most = capacity - MIB;
     let full = sized(most).unwrap();
@@ -158,7 +158,8 @@ fn files_that_do_not_fit() {
     assert!(refused.to_string().contains(&capacity.to_string()), "{refused}");
     // Many files that are right each and far too many together.
     let paths: Vec<String> = (0..2000).map(|n| format!("f{n}")).collect();
-    let files: Vec<_> = paths.iter().map(|path| FileSpec { path, size_bytes: MAX_FILE_BYTES, sealed: true }).collect();
+    let files: Vec<_> =
+        paths.iter().map(|path| FileSpec { size_bytes: MAX_FILE_BYTES, sealed: true, ..file(path) }).collect();
     assert!(
         matches!(lay_out(&small, &files), Err(LayoutError::NoRoom { needed_bytes, .. }) if needed_bytes > 2000 << 32)
     );
@@ -193,7 +194,7 @@ proptest! {
         tree in prop::collection::vec(("(\\PC|[/./~aA ]){0,40}", any::<u64>(), 0u32..64), 0..30), sector in any::<bool>(),
         size in any::<u64>(), shift in 0u32..40,
     ) {
-        let files: Vec<_> = tree.iter().map(|(path, size, shift)| FileSpec { path, size_bytes: size >> shift, sealed: false }).collect();
+        let files: Vec<_> = tree.iter().map(|(path, size, shift)| FileSpec { size_bytes: size >> shift, ..file(path) }).collect();
         let sector = if sector { 4096 } else { 512 };
         if let Err(refused) = lay_out(&spec(Scheme::Gpt, sector, size >> shift), &files) {
             prop_assert!(!refused.to_string().is_empty());

@@ -17,6 +17,19 @@ pub(crate) struct TreeFile {
     pub(crate) path: String,
     pub(crate) size: u64,
     pub(crate) sealed: bool,
+    pub(crate) keep_at: Option<u64>,
+}
+
+impl TreeFile {
+    /// Not sealed, and anywhere.
+    pub(crate) fn new(path: impl Into<String>, size: u64) -> Self {
+        Self { path: path.into(), size, sealed: false, keep_at: None }
+    }
+
+    fn spec(&self) -> FileSpec<'_> {
+        let Self { path, size, sealed, keep_at } = self;
+        FileSpec { path, size_bytes: *size, sealed: *sealed, keep_at_bytes: *keep_at }
+    }
 }
 
 #[derive(Clone)]
@@ -33,15 +46,16 @@ impl std::fmt::Debug for Case {
             "{scheme:?} drive of {size_bytes} bytes, {sector_bytes}-byte sectors, {} files:",
             self.entries.len()
         )?;
-        self.entries
-            .iter()
-            .try_for_each(|e| writeln!(f, "  {:?} {} {}", e.path, e.size, if e.sealed { "sealed" } else { "" }))
+        self.entries.iter().try_for_each(|e| {
+            let sealed = if e.sealed { "sealed" } else { "" };
+            writeln!(f, "  {:?} {} {sealed} {:?}", e.path, e.size, e.keep_at)
+        })
     }
 }
 
 impl Case {
     pub(crate) fn files(&self) -> Vec<FileSpec<'_>> {
-        self.entries.iter().map(|f| FileSpec { path: &f.path, size_bytes: f.size, sealed: f.sealed }).collect()
+        self.entries.iter().map(TreeFile::spec).collect()
     }
 
     pub(crate) fn expected(&self) -> Listing {
@@ -119,7 +133,7 @@ pub(crate) fn boot_records(scheme: Scheme) -> BootRecords {
 }
 
 /// Names of many kinds; equal numbers of one kind make names that are alike.
-fn name(kind: u8, n: u32) -> String {
+pub(crate) fn name(kind: u8, n: u32) -> String {
     match kind {
         0 => format!("F{n:X}.BIN"),
         1 => format!("f{n}.txt"),
@@ -146,7 +160,7 @@ fn name(kind: u8, n: u32) -> String {
 /// Files to be: which directory, kind and number of the name, size, sealed.
 type Drawn = (usize, (u8, u32), u64, bool);
 
-fn size() -> impl Strategy<Value = u64> + Clone {
+pub(crate) fn size() -> impl Strategy<Value = u64> + Clone {
     let around = |of: u64| (of - 1)..=(of + 1);
     prop_oneof![
         3 => Just(0),
@@ -198,13 +212,13 @@ fn entries(paths: &[String], taken: &mut HashSet<(usize, String)>, files: &[Draw
         let cost = size + if size >= MIB { MIB } else { 0 };
         if cost < room && taken.insert((directory, folded(&name))) {
             room -= cost;
-            entries.push(TreeFile { path: format!("{}{name}", paths[directory]), size, sealed });
+            entries.push(TreeFile { path: format!("{}{name}", paths[directory]), size, sealed, keep_at: None });
         }
     }
     entries
 }
 
-fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.to_lowercase().to_uppercase()
 }
 
@@ -219,9 +233,14 @@ pub(crate) fn difference(found: &Listing, expected: &Listing) -> Option<String> 
 
 /// Half of the trees asked for, with this scheme. The other test has the other half, so that two processors share them.
 pub(crate) fn for_each(scheme: Scheme, judge: impl Fn(&Case)) {
+    run(scheme, 2, &case(scheme), judge);
+}
+
+/// One of so many of the trees asked for, with what else is drawn for each.
+pub(crate) fn run<S: Strategy>(scheme: Scheme, one_in: u64, strategy: &S, judge: impl Fn(&S::Value)) {
     let number = |name: &str, otherwise: u64| std::env::var(name).map_or(otherwise, |v| v.parse().unwrap());
     let config = Config {
-        cases: number("PLATEN_TREES", 64).div_ceil(2) as u32,
+        cases: number("PLATEN_TREES", 64).div_ceil(one_in) as u32,
         failure_persistence: None,
         max_shrink_iters: 60,
         ..Config::default()
@@ -229,7 +248,7 @@ pub(crate) fn for_each(scheme: Scheme, judge: impl Fn(&Case)) {
     let mut seed = [scheme as u8; 32];
     seed[..8].copy_from_slice(&number("PLATEN_SEED", 20_260_822).to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let result = runner.run(&case(scheme), |case| {
+    let result = runner.run(strategy, |case| {
         judge(&case);
         Ok(())
     });

@@ -9,8 +9,8 @@ use platen_cache::{Cache, CachedMedia};
 use platen_disk::{DriveIds, grub};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, plan};
-use platen_engine::{Clock, Context, Sources, write_drive};
-use platen_events::{DriveRef, Event, Outcome};
+use platen_engine::{Clock, Limits, Sources, Station};
+use platen_events::{Event, Outcome};
 use platen_media::manifest::{
     BiosBoot, BiosRecords, Blob, BlobSlice, ContentKind, ImagePart, Location, Manifest, MediaKind, RawImage, Scheme,
 };
@@ -60,8 +60,7 @@ pub(crate) struct Bench {
     pub(crate) cache: Cache,
     pub(crate) media: CachedMedia,
     pub(crate) keys: TrustedKeys,
-    pub(crate) ledger: Ledger,
-    pub(crate) sources: Sources,
+    pub(crate) station: Station,
 }
 
 /// Small files, files that are aligned, an empty one: 5 MiB in all.
@@ -157,16 +156,19 @@ impl Bench {
     }
 
     pub(crate) fn with(manifest: &Manifest, blobs: &[Vec<u8>]) -> Self {
+        Self::signed(&Signer::new(), manifest, blobs)
+    }
+
+    pub(crate) fn signed(signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>]) -> Self {
         assert_eq!(manifest.problems(), Vec::<String>::new());
         let dir = memory_dir();
-        let signer = Signer::new();
         let keys = signer.keys();
-        let source = author(&dir.path().join("source"), &signer, manifest, blobs);
+        let source = author(&dir.path().join("source"), signer, manifest, blobs);
         let cache = Cache::open(&dir.path().join("cache"), None).unwrap();
         import(&cache, &source, &keys).unwrap();
         let media = cache.load(&name(&manifest.id), &keys).unwrap();
         let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
-        Self { dir, cache, media, keys, ledger, sources: Sources::new() }
+        Self { dir, cache, media, keys, station: station(ledger) }
     }
 
     /// Where the station keeps a blob of the medium.
@@ -183,38 +185,35 @@ impl Bench {
     }
 
     pub(crate) fn write(&self, plan: &WritePlan, drive: &mut Fake) -> Outcome {
-        self.write_with(plan, drive, &self.ledger, &AtomicBool::new(false)).0
-    }
-
-    pub(crate) fn write_with(
-        &self,
-        plan: &WritePlan,
-        drive: &mut Fake,
-        ledger: &Ledger,
-        cancelled: &AtomicBool,
-    ) -> (Outcome, Vec<Event>) {
-        let events = Mutex::new(Vec::new());
-        let report = |event| events.lock().unwrap().push(event);
-        let clock = Still(now());
-        let reference = DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() };
-        let context = Context::new(reference, "station", &clock, &report, cancelled, &self.sources);
-        let outcome = write_drive(plan, drive, ledger, &context);
-        (outcome, events.into_inner().unwrap())
+        self.station.run(plan, drive, &|_| {}, &AtomicBool::new(false))
     }
 
     /// What a drive without faults holds afterwards.
     pub(crate) fn golden(&self, plan: &WritePlan) -> Vec<u8> {
-        self.golden_on(plan, used(plan))
-    }
-
-    /// The same on a drive that held `memory`.
-    pub(crate) fn golden_on(&self, plan: &WritePlan, memory: Vec<u8>) -> Vec<u8> {
-        let mut drive = Fake::new(memory, plan.shape().sector_bytes);
+        let mut drive = Fake::new(used(plan), plan.shape().sector_bytes);
         let outcome = self.write(plan, &mut drive);
         assert!(matches!(outcome, Outcome::Ready { .. }), "{outcome:?}");
         assert!(is_armed(&drive.memory));
         std::mem::take(&mut drive.memory)
     }
+}
+
+/// Write a drive and listen.
+pub(crate) fn observe(
+    station: &Station,
+    plan: &WritePlan,
+    drive: &mut Fake,
+    cancelled: &AtomicBool,
+) -> (Outcome, Vec<Event>) {
+    let events = Mutex::new(Vec::new());
+    let outcome = station.run(plan, drive, &|event| events.lock().unwrap().push(event), cancelled);
+    (outcome, events.into_inner().unwrap())
+}
+
+/// A station whose clock stands still.
+pub(crate) fn station(ledger: Ledger) -> Station {
+    let clock = Box::new(Still(now()));
+    Station { name: "station".to_owned(), clock, ledger, sources: Sources::new(), limits: Limits::default() }
 }
 
 /// A drive of the plan's size that was used before: no byte is zero by accident, and there are old tables.
@@ -270,6 +269,16 @@ pub(crate) fn is_right(plan: &WritePlan, memory: &[u8], golden: &[u8]) -> bool {
         let range = extent.offset_bytes as usize..(extent.offset_bytes + extent.len_bytes) as usize;
         memory[range.clone()] == golden[range]
     })
+}
+
+/// The drive with zeros wherever the plan puts nothing.
+pub(crate) fn only_planned(plan: &WritePlan, memory: &[u8]) -> Vec<u8> {
+    let mut only = vec![0; memory.len()];
+    for extent in plan.payload().iter().chain(plan.seal()) {
+        let range = extent.offset_bytes as usize..(extent.offset_bytes + extent.len_bytes) as usize;
+        only[range.clone()].copy_from_slice(&memory[range]);
+    }
+    only
 }
 
 pub(crate) fn is_ready(outcome: &Outcome) -> bool {

@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::Mutex;
 
-use platen_engine::{Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive};
+use platen_engine::{
+    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
+};
 use platen_events::DriveRef;
 
 /// What goes wrong. Operations of a kind are counted from 1.
@@ -58,6 +60,8 @@ pub(crate) struct Fake {
     pub(crate) blind: Option<Vec<u8>>,
     /// A write cache: writes that a loss of power may undo, with what was there before.
     pub(crate) unflushed: Option<Vec<(usize, Vec<u8>)>>,
+    /// It can be told to make zeros; that counts as a write.
+    pub(crate) has_zero_command: bool,
     gone: bool,
     facts: DriveFacts,
 }
@@ -85,6 +89,7 @@ impl Fake {
             written_bytes: 0,
             blind: None,
             unflushed: None,
+            has_zero_command: false,
             gone: false,
             facts,
         }
@@ -104,15 +109,13 @@ impl Fake {
     }
 
     fn error(&self, operation: Operation, offset_bytes: u64, len: usize) -> DriveError {
-        let read_only = operation == Operation::Write && matches!(self.fault, Fault::ReadOnlyFrom(_));
-        DriveError {
-            operation,
-            offset_bytes,
-            len_bytes: len as u64,
-            vanished: self.gone,
-            read_only,
-            source: io::Error::from_raw_os_error(if self.gone { 19 } else { 5 }),
-        }
+        let trouble = match self.fault {
+            _ if self.gone => Trouble::Vanished,
+            Fault::ReadOnlyFrom(_) if operation == Operation::Write => Trouble::ReadOnly,
+            _ => Trouble::Broken,
+        };
+        let source = io::Error::from_raw_os_error(if self.gone { 19 } else { 5 });
+        DriveError { operation, offset_bytes, len_bytes: len as u64, trouble, source }
     }
 
     fn operate(&mut self) {
@@ -300,6 +303,20 @@ impl Drive for Fake {
             return Ok(());
         }
         answer
+    }
+
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError> {
+        let zeros = AlignedBuffer::new(len_bytes as usize);
+        self.check(offset_bytes, &zeros);
+        if !self.has_zero_command {
+            return Ok(false);
+        }
+        let answer = self.try_write(offset_bytes, &zeros);
+        if let Some(right) = &mut self.blind {
+            right[offset_bytes as usize..][..len_bytes as usize].fill(0);
+            return Ok(true);
+        }
+        answer.map(|()| true)
     }
 
     fn flush(&mut self) -> Result<(), DriveError> {

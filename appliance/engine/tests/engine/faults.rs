@@ -20,7 +20,7 @@ struct Swept {
     harmless: u64,
 }
 
-const DIFFERS: &[Code] = &[Code::ReadBackDiffers, Code::SealFailed];
+const DIFFERS: &[Code] = &[Code::ReadBackDiffers, Code::SealFailed, Code::Fake];
 
 fn run(
     bench: &Bench,
@@ -87,9 +87,9 @@ fn sweep(name: &str, kind: impl Fn(u64) -> Fault, codes: &[Code], reads_only: bo
             assert!(struck, "{name} {n}");
             seen += u64::from(wrong);
         }
-        let rows = bench.ledger.entries().unwrap();
+        let rows = bench.station.ledger.entries().unwrap();
         let ready = rows.iter().filter(|row| row.entry.verdict == "READY").count();
-        bench.ledger.check(None).unwrap();
+        bench.station.ledger.check(None).unwrap();
         eprintln!(
             "{name}, {}: {} injected, {} false READY, {} harmless; control: {seen} wrong drives called ready; \
              {} ledger rows, {ready} READY",
@@ -229,7 +229,7 @@ fn drives_smaller_than_they_claim() {
         }
         eprintln!(
             "smaller than claimed, {scheme} {}: {} sizes, {wrong} refused, {harmless} hold it all, 0 false READY",
-            plan.media().name(),
+            plan.title(),
             sizes.len()
         );
         assert!(wrong > 10 && control > 0);

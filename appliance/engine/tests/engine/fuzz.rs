@@ -22,15 +22,25 @@ struct Seen {
 
 impl Seen {
     fn look(&mut self, memory: &[u8], what: &dyn std::fmt::Debug) {
+        for depth in [Depth::Content, Depth::Places] {
+            self.look_at(memory, depth, &(what, depth));
+        }
+    }
+
+    fn look_at(&mut self, memory: &[u8], depth: Depth, what: &dyn std::fmt::Debug) {
         let began = Instant::now();
-        let answer =
-            catch_unwind(AssertUnwindSafe(|| examine(Cursor::new(memory), memory.len() as u64, Depth::Content)));
+        let answer = catch_unwind(AssertUnwindSafe(|| examine(Cursor::new(memory), memory.len() as u64, depth)));
         let took = began.elapsed();
         assert!(took < LONGEST, "{what:?} took {took:?}");
         self.longest = self.longest.max(took);
         self.tried += 1;
         match answer {
-            Ok(found) => self.with_files += u64::from(!found.files.is_empty()),
+            Ok(found) => {
+                self.with_files += u64::from(!found.files.is_empty());
+                let size = memory.len() as u64;
+                let mut places = found.files.iter().filter_map(|file| file.offset_bytes);
+                assert!(places.all(|at| (1 << 20..size).contains(&at)), "{what:?}");
+            }
             Err(_) => self.panics += 1,
         }
     }

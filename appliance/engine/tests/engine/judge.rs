@@ -11,11 +11,11 @@ use platen_events::Code;
 use platen_media::manifest::Scheme;
 use platen_media::{Timestamp, envelope};
 
-use crate::bench::{Bench, DRIVE_BYTES, now};
+use crate::bench::{Bench, now, only_planned};
 use crate::fake::Fake;
 
 /// What `platen verify` (or `inspect`, with [`Depth::Names`]) says.
-fn verdict(bench: &Bench, memory: &[u8], sector: u32, depth: Depth) -> Report {
+pub(crate) fn verdict(bench: &Bench, memory: &[u8], sector: u32, depth: Depth) -> Report {
     let found = examine(Cursor::new(memory), memory.len() as u64, depth);
     let mut drive = Fake::new(memory.to_vec(), sector);
     judge(&mut drive, &found, &bench.keys, now()).unwrap()
@@ -276,8 +276,9 @@ fn changed(memory: &[u8], change: Change) -> Vec<u8> {
 fn what_operating_systems_leave_is_noted_and_good() {
     let bench = Bench::files();
     for scheme in [Scheme::Mbr, Scheme::Gpt] {
-        // On an empty drive: `fatfs` 0.3 does not clear what it makes a folder of.
-        let golden = bench.golden_on(&bench.plan(scheme), vec![0; DRIVE_BYTES]);
+        // On a drive that is empty but for the medium: `fatfs` 0.3 does not clear what it makes a folder of.
+        let plan = bench.plan(scheme);
+        let golden = only_planned(&plan, &bench.golden(&plan));
         let memory = changed(&golden, |root| {
             let folder = root.create_dir("System Volume Information").unwrap();
             folder.create_file("IndexerVolumeGuid").unwrap().write_all(b"{guid}").unwrap();
@@ -297,7 +298,8 @@ fn what_operating_systems_leave_is_noted_and_good() {
 #[test]
 fn added_removed_renamed_and_replaced_files_are_named() {
     let bench = Bench::files();
-    let golden = bench.golden_on(&bench.plan(Scheme::Mbr), vec![0; DRIVE_BYTES]);
+    let plan = bench.plan(Scheme::Mbr);
+    let golden = only_planned(&plan, &bench.golden(&plan));
     let listed = "platen/content/BOOT0001/file1.bin";
     let cases: &[(&str, Change)] = &[
         ("evil.exe: not part", |root| drop(root.create_file("evil.exe").unwrap())),
@@ -337,7 +339,8 @@ fn added_removed_renamed_and_replaced_files_are_named() {
 #[test]
 fn two_files_of_one_name_are_refused() {
     let bench = Bench::files();
-    let golden = bench.golden_on(&bench.plan(Scheme::Mbr), vec![0; DRIVE_BYTES]);
+    let plan = bench.plan(Scheme::Mbr);
+    let golden = only_planned(&plan, &bench.golden(&plan));
     // Made under another name, then renamed on the raw bytes: "GRUB.CFX" has a short name only.
     let evil = b"set root=evil\n";
     let mut memory = changed(&golden, |root| {

@@ -14,3 +14,5 @@ mod ledger;
 mod media;
 mod plan;
 mod power;
+mod scheduler;
+mod update;

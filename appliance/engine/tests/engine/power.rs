@@ -49,7 +49,7 @@ fn a_drive_with_a_partition_table_is_complete_whenever_it_is_pulled() {
         eprintln!(
             "power lost, {}: {pulled} pulled, 0 with a table over half a medium; {untouched} before anything was \
              wiped, {complete} complete but unrecorded",
-            plan.media().name()
+            plan.title()
         );
         assert!(pulled > 100 && complete > 0 && untouched > 0);
     }

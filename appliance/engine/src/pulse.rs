@@ -1,0 +1,129 @@
+//! Is the drive answering, and fast enough? A drive that hangs can't be interrupted: the thread that waits for it is
+//! lost until the kernel lets it go. So every operation is stamped here, and somebody else looks at the stamp.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::Clock;
+use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
+
+/// The speed is judged over so much time spent waiting for the drive, not for anything else.
+const FLOOR_WINDOW: Duration = Duration::from_secs(20);
+
+/// Shared by the thread that works on a drive and the one that watches it.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// When the running operation began, in milliseconds of the clock and one more; 0 while there is none.
+    busy_since_ms: AtomicU64,
+    decided: AtomicBool,
+}
+
+impl Pulse {
+    fn begin(&self, now: Duration) {
+        self.busy_since_ms.store(now.as_millis() as u64 + 1, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.busy_since_ms.store(0, Ordering::Release);
+    }
+
+    /// How long the drive has not answered.
+    pub(crate) fn silent_for(&self, now: Duration) -> Duration {
+        match self.busy_since_ms.load(Ordering::Acquire) {
+            0 => Duration::ZERO,
+            since => now.saturating_sub(Duration::from_millis(since - 1)),
+        }
+    }
+
+    /// Say how the job ends. True for the first who does: only that one records it.
+    pub(crate) fn decide(&self) -> bool {
+        !self.decided.swap(true, Ordering::AcqRel)
+    }
+
+    /// Somebody said how the job ends.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.decided.load(Ordering::Acquire)
+    }
+}
+
+/// A drive whose every operation is stamped and measured.
+pub(crate) struct Watched<'a> {
+    drive: &'a mut dyn Drive,
+    pulse: &'a Pulse,
+    clock: &'a dyn Clock,
+    floor_bytes_per_s: u64,
+    moved_bytes: u64,
+    waited: Duration,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(
+        drive: &'a mut dyn Drive,
+        pulse: &'a Pulse,
+        clock: &'a dyn Clock,
+        floor_bytes_per_s: u64,
+    ) -> Self {
+        Self { drive, pulse, clock, floor_bytes_per_s, moved_bytes: 0, waited: Duration::ZERO }
+    }
+
+    fn stamped<T>(
+        &mut self,
+        operate: impl FnOnce(&mut dyn Drive) -> Result<T, DriveError>,
+    ) -> (Result<T, DriveError>, Duration) {
+        let begun = self.clock.elapsed();
+        self.pulse.begin(begun);
+        let answer = operate(self.drive);
+        self.pulse.end();
+        (answer, self.clock.elapsed().saturating_sub(begun))
+    }
+
+    /// A transfer; flushes are no measure of speed, they wait for what was moved before.
+    fn transfer(
+        &mut self,
+        operation: Operation,
+        offset_bytes: u64,
+        len: usize,
+        operate: impl FnOnce(&mut dyn Drive) -> Result<(), DriveError>,
+    ) -> Result<(), DriveError> {
+        let (answer, took) = self.stamped(operate);
+        answer?;
+        self.moved_bytes += len as u64;
+        self.waited += took;
+        if self.waited < FLOOR_WINDOW {
+            return Ok(());
+        }
+        let bytes_per_s = (self.moved_bytes as f64 / self.waited.as_secs_f64()) as u64;
+        (self.moved_bytes, self.waited) = (0, Duration::ZERO);
+        if bytes_per_s >= self.floor_bytes_per_s {
+            return Ok(());
+        }
+        let (kb_per_s, floor_kb) = (bytes_per_s / 1000, self.floor_bytes_per_s / 1000);
+        let text = format!("{kb_per_s} kB/s over {} s, at least {floor_kb} are expected", FLOOR_WINDOW.as_secs());
+        let (trouble, source) = (Trouble::TooSlow, std::io::Error::other(text));
+        Err(DriveError { operation, offset_bytes, len_bytes: len as u64, trouble, source })
+    }
+}
+
+impl ReadDrive for Watched<'_> {
+    fn facts(&self) -> &DriveFacts {
+        self.drive.facts()
+    }
+
+    fn read_at(&mut self, offset_bytes: u64, bytes: &mut [u8]) -> Result<(), DriveError> {
+        self.transfer(Operation::Read, offset_bytes, bytes.len(), |drive| drive.read_at(offset_bytes, bytes))
+    }
+}
+
+impl Drive for Watched<'_> {
+    fn write_at(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DriveError> {
+        self.transfer(Operation::Write, offset_bytes, bytes.len(), |drive| drive.write_at(offset_bytes, bytes))
+    }
+
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError> {
+        self.stamped(|drive| drive.zero_at(offset_bytes, len_bytes)).0
+    }
+
+    fn flush(&mut self) -> Result<(), DriveError> {
+        self.stamped(|drive| drive.flush()).0
+    }
+}

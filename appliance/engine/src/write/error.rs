@@ -1,0 +1,75 @@
+//! Why a drive is not ready.
+
+use std::sync::Arc;
+
+use platen_events::{Code, Step};
+use platen_media::manifest::NotValid;
+
+use crate::check::Differs;
+use crate::drive::{DriveError, Trouble};
+use crate::probe::Fake;
+use crate::source::SourceError;
+use crate::write::survey::Survey;
+
+/// See the module's documentation.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The drive failed.
+    #[error("{} the drive", match step { Step::Prepare => "preparing", Step::Write => "writing", Step::Verify => "reading back", Step::Seal => "sealing" })]
+    Drive { step: Step, source: DriveError },
+    /// The drive gives back other bytes than it was given.
+    #[error("read back: expected what was written")]
+    Differs { step: Step, source: Differs },
+    /// A drive that is updated does not hold what its older medium says.
+    #[error("read back: expected what the older medium put there")]
+    Changed(#[source] Differs),
+    /// The drive does not store what was written for a try.
+    #[error("asking whether the drive is as big as it claims")]
+    Fake(#[source] Fake),
+    /// A tested drive does not hold all that was written.
+    #[error("testing the drive")]
+    Tested(#[source] Survey),
+    /// The station's own content can't be read or is damaged.
+    #[error("content")]
+    Content(#[source] Arc<SourceError>),
+    /// The medium's window closed between planning and writing.
+    #[error("medium {name}")]
+    NotValid { name: String, source: NotValid },
+    /// The drive is not the one the plan was made for.
+    #[error("the plan is for a drive of {planned_bytes} bytes, this one has {found_bytes}")]
+    OtherDrive { planned_bytes: u64, found_bytes: u64 },
+    /// Stopped by the operator.
+    #[error("stopped before the drive was finished")]
+    Cancelled,
+}
+
+impl WriteError {
+    /// What the operator is told.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Drive { source, .. } => source.code(),
+            Self::Differs { step: Step::Seal, .. } => Code::SealFailed,
+            Self::Differs { .. } => Code::ReadBackDiffers,
+            Self::Changed(_) => Code::FileChanged,
+            Self::Fake(fake) if fake.is_fake() => Code::Fake,
+            Self::Fake(_) => Code::ReadBackDiffers,
+            Self::Tested(survey) if survey.is_fake() => Code::Fake,
+            Self::Tested(_) => Code::ReadBackDiffers,
+            Self::Content(error) if matches!(**error, SourceError::Damaged { .. }) => Code::CacheDamaged,
+            Self::Content(_) => Code::CacheMissing,
+            Self::NotValid { source: NotValid::Expired { .. }, .. } => Code::Expired,
+            Self::NotValid { .. } => Code::NotYetValid,
+            Self::OtherDrive { .. } => Code::Vanished,
+            Self::Cancelled => Code::Cancelled,
+        }
+    }
+
+    /// The drive may have had a bad moment; one that is gone, locked, fake or hopelessly slow stays what it is.
+    pub(crate) fn is_worth_another_try(&self) -> bool {
+        match self {
+            Self::Drive { source, .. } => source.trouble == Trouble::Broken,
+            Self::Differs { .. } => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Write, read back, seal: three types, each made only by the one before it.
+//!
+//! Whatever goes wrong, the drive is left without a partition table: it is wiped first, the table comes last, and a
+//! failure wipes it again (which a drive that is gone or dying may refuse; it has no table then either, unless it
+//! failed in the very last write).
+
+mod armed;
+mod error;
+mod put;
+mod read_back;
+mod seal;
+mod survey;
+
+use platen_events::Step;
+
+pub use self::error::WriteError;
+pub use self::read_back::compare;
+pub(crate) use self::seal::SealedDrive;
+pub use self::survey::Survey;
+
+use self::armed::Armed;
+use self::put::Putter;
+use self::seal::{BegunSeal, begin_seal};
+use crate::context::Context;
+use crate::drive::Drive;
+use crate::plan::{Purpose, WritePlan};
+use crate::probe::probe;
+use crate::shared::Tap;
+
+/// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
+pub(crate) struct WrittenDrive<'a> {
+    armed: Armed<'a>,
+    tap: Tap,
+    written_bytes: u64,
+    begun: Option<BegunSeal>,
+}
+
+/// Every byte of the payload was read back from the device after the last write.
+pub(crate) struct VerifiedDrive<'a> {
+    armed: Armed<'a>,
+    written_bytes: u64,
+    verified_bytes: u64,
+    begun: Option<BegunSeal>,
+}
+
+/// Wipe what was on the drive, see whether it is as big as it claims, then write everything but the seal.
+pub(crate) fn write<'a>(
+    plan: &'a WritePlan,
+    drive: &'a mut dyn Drive,
+    context: &Context<'_>,
+) -> Result<WrittenDrive<'a>, WriteError> {
+    let (planned, found) = (plan.shape(), drive.facts());
+    if (planned.size_bytes, planned.sector_bytes) != (found.size_bytes, found.sector_bytes) {
+        return Err(WriteError::OtherDrive { planned_bytes: planned.size_bytes, found_bytes: found.size_bytes });
+    }
+    if let Some(media) = plan.media() {
+        let manifest = media.manifest();
+        let valid = manifest.validity.at(context.station.clock.now(), manifest.created);
+        valid.map_err(|source| WriteError::NotValid { name: media.name().to_owned(), source })?;
+    }
+
+    let mut armed = Armed::new(plan, drive);
+    context.started(Step::Prepare, 0);
+    prepare(&mut armed, context)?;
+
+    let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
+    context.started(Step::Write, total_bytes);
+    let mut tap = context.station.sources.tap(plan);
+    let mut putter = Putter::new(plan);
+    let mut done_bytes = 0;
+    let failed = |source| WriteError::Drive { step: Step::Write, source };
+    for index in 0..tap.len() {
+        stop_if_asked(context)?;
+        let loaded = tap.load(index).map_err(WriteError::Content)?;
+        putter.put(armed.drive, &loaded).map_err(failed)?;
+        done_bytes += loaded.piece.len as u64;
+        context.progress(Step::Write, done_bytes, total_bytes);
+    }
+    tap.rest();
+    // An image's first part is large and needs no record: written now, it can't spoil what is read back after it.
+    let is_image = plan.scheme().is_none();
+    let begun = if is_image { Some(begin_seal(&mut armed, &[], Step::Write, context)?) } else { None };
+    armed.drive.flush().map_err(failed)?;
+    Ok(WrittenDrive { armed, tap, written_bytes: putter.written_bytes, begun })
+}
+
+/// From here on a drive that is pulled is no medium.
+fn prepare(armed: &mut Armed<'_>, context: &Context<'_>) -> Result<(), WriteError> {
+    let failed = |source| WriteError::Drive { step: Step::Prepare, source };
+    armed.disarm().map_err(failed)?;
+    // A test asks every sector, erasing promises nothing about size, and a drive that is updated was asked before.
+    let ask = matches!(armed.plan.purpose(), Purpose::Medium(_)) && armed.plan.present().is_none();
+    if !ask {
+        return Ok(());
+    }
+    stop_if_asked(context)?;
+    let probed = probe(armed.drive, context).map_err(failed)?;
+    if let Some(fake) = probed.fake {
+        return Err(WriteError::Fake(fake));
+    }
+    armed.disarm_again(&probed.dirty).map_err(failed)
+}
+
+fn stop_if_asked(context: &Context<'_>) -> Result<(), WriteError> {
+    if context.is_stopped() { Err(WriteError::Cancelled) } else { Ok(()) }
+}

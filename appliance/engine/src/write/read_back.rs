@@ -1,0 +1,135 @@
+//! Reading everything back from the device and comparing it.
+
+use platen_events::Step;
+
+use super::{VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
+use crate::PIECE_BYTES;
+use crate::buffer::AlignedBuffer;
+use crate::check::{Differs, ReadBackCheck};
+use crate::context::Context;
+use crate::drive::ReadDrive;
+use crate::plan::{PlannedExtent, Purpose, WritePlan};
+use crate::shared::Tap;
+use crate::spans::pieces;
+use crate::write::survey::Survey;
+
+impl<'a> WrittenDrive<'a> {
+    /// Read everything back from the device and compare.
+    pub(crate) fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
+        let Self { armed, mut tap, written_bytes, begun } = self;
+        let plan = armed.plan;
+        let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
+        context.started(Step::Verify, total_bytes);
+        let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+        let mut survey = Survey::default();
+        let mut verified_bytes = 0;
+        for index in 0..tap.len() {
+            stop_if_asked(context)?;
+            let piece = tap.piece(index);
+            let found = &mut buffer[..piece.len];
+            poison(found);
+            let failed = |source| WriteError::Drive { step: Step::Verify, source };
+            armed.drive.read_at(piece.offset_bytes, found).map_err(failed)?;
+            if let Purpose::Test { nonce } = plan.purpose() {
+                survey.add(*nonce, piece.offset_bytes, found);
+            } else if !tap.fingerprint(index).is_of(found) {
+                return Err(differs(plan, &mut tap, index, found)?);
+            }
+            verified_bytes += piece.len as u64;
+            context.progress(Step::Verify, verified_bytes, total_bytes);
+        }
+        if !survey.is_good() {
+            return Err(WriteError::Tested(survey));
+        }
+        let blank_to = if begun.is_some() { u64::from(plan.shape().sector_bytes) } else { u64::MAX };
+        still_blank(armed.drive, plan, blank_to, context)?;
+        Ok(VerifiedDrive { armed, written_bytes, verified_bytes, begun })
+    }
+}
+
+impl VerifiedDrive<'_> {
+    /// Bytes of the payload: all of them were read back.
+    pub(crate) fn verified_bytes(&self) -> u64 {
+        self.verified_bytes
+    }
+}
+
+/// Compare a drive that was written before with the plan it would be written by. This is how raw images are verified:
+/// they carry no manifest.
+pub fn compare(plan: &WritePlan, drive: &mut dyn ReadDrive) -> Result<u64, WriteError> {
+    let mut each = |_| Ok(());
+    let payload_bytes = read_back(drive, plan, plan.payload(), &[], Step::Verify, &mut each)?;
+    Ok(payload_bytes + read_back(drive, plan, plan.seal(), &[], Step::Verify, &mut each)?)
+}
+
+/// `each` is told how far it is, and may stop it. Returns how many bytes were read and right.
+pub(super) fn read_back(
+    drive: &mut dyn ReadDrive,
+    plan: &WritePlan,
+    extents: &[PlannedExtent],
+    record: &[u8],
+    step: Step,
+    each: &mut dyn FnMut(u64) -> Result<(), WriteError>,
+) -> Result<u64, WriteError> {
+    let mut check = ReadBackCheck::new(plan, extents, record);
+    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    let mut done_bytes = 0;
+    for piece in pieces(extents) {
+        let bytes = &mut buffer[..piece.len];
+        poison(bytes);
+        drive.read_at(piece.offset_bytes, bytes).map_err(|source| WriteError::Drive { step, source })?;
+        check.check(piece, bytes).map_err(|source| WriteError::Differs { step, source })?;
+        done_bytes += piece.len as u64;
+        each(done_bytes)?;
+    }
+    Ok(done_bytes)
+}
+
+/// The places before `blank_to` that the seal will be written to must be as they were wiped. On a drive smaller than it claims they are in
+/// truth the places of something else: sealing it would spoil what was just read back.
+fn still_blank(
+    drive: &mut dyn ReadDrive,
+    plan: &WritePlan,
+    blank_to: u64,
+    context: &Context<'_>,
+) -> Result<(), WriteError> {
+    let step = Step::Verify;
+    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    for piece in pieces(plan.seal()) {
+        for wiped in plan.invalidate() {
+            let from = piece.offset_bytes.max(wiped.start);
+            let to = (piece.offset_bytes + piece.len as u64).min(wiped.end).min(blank_to);
+            if from >= to {
+                continue;
+            }
+            stop_if_asked(context)?;
+            let bytes = &mut buffer[..(to - from) as usize];
+            poison(bytes);
+            drive.read_at(from, bytes).map_err(|source| WriteError::Drive { step, source })?;
+            if let Some(at) = bytes.iter().position(|&byte| byte != 0) {
+                let name = "a place kept free for the boot records".to_owned();
+                return Err(WriteError::Differs { step, source: Differs { offset_bytes: from + at as u64, name } });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A read that moves nothing must not leave the last piece's bytes to be compared: one word of every sector is made
+/// what no sensible content has there.
+fn poison(bytes: &mut [u8]) {
+    for sector in bytes.chunks_mut(512) {
+        let len = sector.len().min(8);
+        sector[..len].copy_from_slice(&[0xa5, 0x5a, 0x3c, 0xc3, 0x96, 0x69, 0xf0, 0x0f][..len]);
+    }
+}
+
+/// Where a piece that hashes wrong differs first, and what that means.
+fn differs(plan: &WritePlan, tap: &mut Tap, index: usize, found: &[u8]) -> Result<WriteError, WriteError> {
+    let expected = tap.load(index).map_err(WriteError::Content)?;
+    let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
+    let offset_bytes = expected.piece.offset_bytes + at as u64;
+    let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };
+    let presumed = plan.present().is_some_and(|present| present.iter().any(|range| range.contains(&offset_bytes)));
+    Ok(if presumed { WriteError::Changed(source) } else { WriteError::Differs { step: Step::Verify, source } })
+}

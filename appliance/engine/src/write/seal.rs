@@ -1,0 +1,112 @@
+//! What makes a drive a medium: written last, and read back.
+
+use std::sync::Arc;
+
+use platen_events::Step;
+
+use super::armed::Armed;
+use super::read_back::read_back;
+use super::{VerifiedDrive, WriteError, stop_if_asked};
+use crate::PIECE_BYTES;
+use crate::buffer::AlignedBuffer;
+use crate::context::Context;
+use crate::fingerprint::ContentCheck;
+use crate::record::DriveRecord;
+use crate::source::PlanReader;
+use crate::spans::pieces;
+
+/// A seal of which only sector 0 is missing.
+pub(super) struct BegunSeal {
+    /// Empty for a plan that writes none.
+    sector_zero: AlignedBuffer,
+    /// Written so far, sector 0 not among them.
+    written_bytes: u64,
+}
+
+/// Boot sectors, partition table and record are written and read back too. It boots.
+#[must_use = "a sealed drive counts only once it is recorded"]
+pub(crate) struct SealedDrive<'a> {
+    armed: Armed<'a>,
+    pub(crate) written_bytes: u64,
+    pub(crate) verified_bytes: u64,
+}
+
+/// Write the seal but for sector 0. Not flushed.
+pub(super) fn begin_seal(
+    armed: &mut Armed<'_>,
+    record: &[u8],
+    step: Step,
+    context: &Context<'_>,
+) -> Result<BegunSeal, WriteError> {
+    let plan = armed.plan;
+    let sector = plan.shape().sector_bytes as usize;
+    let mut reader = PlanReader::new(plan, plan.seal());
+    let mut check = ContentCheck::new(plan, plan.seal());
+    let mut buffer = AlignedBuffer::new(PIECE_BYTES);
+    let mut begun = BegunSeal { sector_zero: AlignedBuffer::new(0), written_bytes: 0 };
+    for piece in pieces(plan.seal()) {
+        stop_if_asked(context)?;
+        let bytes = &mut buffer[..piece.len];
+        let read = reader.read(piece, bytes, record).and_then(|_| check.check(piece, bytes));
+        read.map_err(|error| WriteError::Content(Arc::new(error)))?;
+        let (mut from, mut len) = (piece.offset_bytes, piece.len);
+        if piece.offset_bytes == 0 {
+            begun.sector_zero = AlignedBuffer::new(sector);
+            begun.sector_zero.copy_from_slice(&bytes[..sector]);
+            // Moved to the front, where memory is aligned.
+            bytes.copy_within(sector.., 0);
+            (from, len) = (sector as u64, piece.len - sector);
+        }
+        if len > 0 {
+            let failed = |source| WriteError::Drive { step, source };
+            armed.drive.write_at(from, &buffer[..len]).map_err(failed)?;
+            begun.written_bytes += len as u64;
+        }
+    }
+    Ok(begun)
+}
+
+impl<'a> VerifiedDrive<'a> {
+    /// Write what makes it a medium and read that back as well. Sector 0 goes last and on its own: a drive that loses
+    /// power before that has no partition table. Only media have a record, and only they have a seal.
+    pub(crate) fn seal(
+        self,
+        record: Option<&DriveRecord>,
+        context: &Context<'_>,
+    ) -> Result<SealedDrive<'a>, WriteError> {
+        let Self { mut armed, written_bytes, verified_bytes, begun } = self;
+        let plan = armed.plan;
+        let record = record.map_or_else(Vec::new, DriveRecord::to_bytes);
+        let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
+        context.started(Step::Seal, total_bytes);
+        stop_if_asked(context)?;
+        let failed = |source| WriteError::Drive { step: Step::Seal, source };
+        let begun = match begun {
+            Some(begun) => begun,
+            None => {
+                let begun = begin_seal(&mut armed, &record, Step::Seal, context)?;
+                armed.drive.flush().map_err(failed)?;
+                begun
+            }
+        };
+        if !begun.sector_zero.is_empty() {
+            armed.drive.write_at(0, &begun.sector_zero).map_err(failed)?;
+            armed.drive.flush().map_err(failed)?;
+        }
+        let seal_bytes = begun.written_bytes + begun.sector_zero.len() as u64;
+        let mut each = |done_bytes| {
+            context.progress(Step::Seal, done_bytes, total_bytes);
+            stop_if_asked(context)
+        };
+        let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, &mut each)?;
+        let (written_bytes, verified_bytes) = (written_bytes + seal_bytes, verified_bytes + sealed_bytes);
+        Ok(SealedDrive { armed, written_bytes, verified_bytes })
+    }
+}
+
+impl SealedDrive<'_> {
+    /// The drive may keep its seal: its result is recorded. Without this it is wiped when dropped.
+    pub(crate) fn keep(self) {
+        self.armed.keep();
+    }
+}

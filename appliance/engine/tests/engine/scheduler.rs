@@ -1,0 +1,184 @@
+//! The scheduler under every kind of interleaving: `src/pace.rs` is compiled here a second time, with locks whose
+//! order a model checker chooses. Join, falling behind, catching up, cancelling and vanishing, a reader that fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
+
+mod sync {
+    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use std::sync::PoisonError;
+}
+#[path = "../../src/pace.rs"]
+mod pace;
+use pace::{Pace, Taken};
+
+const PIECES: usize = 7;
+const WINDOW: usize = 2;
+const AHEAD: usize = 1;
+const ITERATIONS: usize = 20_000;
+
+/// A piece that knows how many of its kind are in memory.
+struct Counted {
+    number: usize,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn new(number: usize, alive: &Arc<AtomicUsize>) -> Self {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Self { number, alive: Arc::clone(alive) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+type Shared = Arc<Pace<Counted, usize, usize>>;
+
+/// What happened in all interleavings together: a model in which nothing ever falls behind proves nothing.
+#[derive(Default)]
+struct Seen {
+    behind: AtomicU64,
+    caught_up: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+    cut_short: AtomicU64,
+}
+
+/// The reader, as `shared.rs` has it. Returns how many pieces it read.
+fn read(pace: &Shared, alive: &Arc<AtomicUsize>, fails_at: usize) -> usize {
+    for number in 0..PIECES {
+        if !pace.wait_to_read(number) {
+            return number;
+        }
+        if number == fails_at {
+            pace.fail(number);
+            return number;
+        }
+        drop(pace.publish(Counted::new(number, alive), number * 10));
+    }
+    PIECES
+}
+
+/// A drive: takes pieces in order, is cancelled or pulled at some point, or gets all and then looks at marks.
+fn take(pace: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
+    let mut was_behind = false;
+    for number in 0..PIECES {
+        if number == ends_at {
+            seen.cut_short.fetch_add(1, Ordering::Relaxed);
+            pace.leave(false);
+            return;
+        }
+        match pace.take(number) {
+            Taken::Piece(piece) => {
+                assert_eq!(piece.number, number);
+                seen.caught_up.fetch_add(u64::from(std::mem::take(&mut was_behind)), Ordering::Relaxed);
+            }
+            Taken::Behind => {
+                was_behind = true;
+                seen.behind.fetch_add(1, Ordering::Relaxed);
+                assert_eq!(pace.mark(number), Some(number * 10), "what it reads alone can be checked");
+            }
+            Taken::Failed(at) => {
+                assert_eq!(*at, fails_at);
+                assert!(number >= fails_at, "pieces before the failed one are served");
+                seen.failed.fetch_add(1, Ordering::Relaxed);
+                pace.leave(false);
+                return;
+            }
+        }
+        // A slow drive.
+        for _ in 0..thread_rng().gen_range(0..3) {
+            thread::yield_now();
+        }
+    }
+    pace.rest();
+    for number in 0..PIECES {
+        assert_eq!(pace.mark(number), Some(number * 10), "every read-back can be compared");
+    }
+    pace.leave(true);
+}
+
+fn model(seen: &Arc<Seen>) {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let pace: Shared = Arc::new(Pace::new(WINDOW, AHEAD));
+    let fails_at = if thread_rng().gen_bool(0.2) { thread_rng().gen_range(0..PIECES) } else { PIECES };
+    let reader = {
+        let (pace, alive) = (Arc::clone(&pace), Arc::clone(&alive));
+        thread::spawn(move || read(&pace, &alive, fails_at))
+    };
+    let drives: Vec<_> = (0..3)
+        .map(|number| {
+            let (pace, alive, seen) = (Arc::clone(&pace), Arc::clone(&alive), Arc::clone(seen));
+            let ends_at = if thread_rng().gen_bool(0.3) { thread_rng().gen_range(0..PIECES) } else { PIECES };
+            // The first was there when the stream was made; the others are inserted some time later.
+            thread::spawn(move || {
+                if number == 0 || pace.join() {
+                    take(&pace, ends_at, fails_at, &seen);
+                } else {
+                    seen.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                assert!(alive.load(Ordering::Relaxed) <= WINDOW + 1 + 3, "memory is bounded by window and drives");
+            })
+        })
+        .collect();
+    for drive in drives {
+        drive.join().unwrap();
+    }
+    // Ends by itself: nobody is left, or everything was read.
+    let read = reader.join().unwrap();
+    assert!(read <= PIECES);
+    drop(pace);
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
+}
+
+fn check(how: &str, run: impl FnOnce(Arc<Seen>)) {
+    let seen = Arc::new(Seen::default());
+    run(Arc::clone(&seen));
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    eprintln!(
+        "{how}: {ITERATIONS} schedules; fell behind {}, caught up {}, came too late {}, reading failed for {}, cut \
+         short {}",
+        count(&seen.behind),
+        count(&seen.caught_up),
+        count(&seen.refused),
+        count(&seen.failed),
+        count(&seen.cut_short)
+    );
+    for counter in [&seen.behind, &seen.caught_up, &seen.refused, &seen.failed, &seen.cut_short] {
+        assert!(count(counter) > 0, "the model never gets there");
+    }
+}
+
+#[test]
+fn no_schedule_blocks_starves_or_mixes_up_a_drive() {
+    check("random schedules", |seen| shuttle::check_random(move || model(&seen), ITERATIONS));
+    check("schedules with few preemptions (PCT)", |seen| shuttle::check_pct(move || model(&seen), ITERATIONS, 3));
+}
+
+/// The model can see: a reader that forgets to wake its drives is found.
+#[test]
+fn a_lost_wakeup_would_be_found() {
+    let blocked = std::panic::catch_unwind(|| {
+        shuttle::check_random(
+            || {
+                let pace: Shared = Arc::new(Pace::new(WINDOW, AHEAD));
+                let taking = {
+                    let pace = Arc::clone(&pace);
+                    thread::spawn(move || assert!(matches!(pace.take(0), Taken::Piece(_))))
+                };
+                // A reader that ends without a word.
+                pace.wait_to_read(0);
+                taking.join().unwrap();
+            },
+            100,
+        );
+    });
+    assert!(blocked.is_err());
+}

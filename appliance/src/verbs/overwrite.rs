@@ -1,0 +1,29 @@
+//! `platen erase` and `platen test`: jobs that leave no medium on a drive.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use platen_engine::plan::Erase;
+use platen_engine::{erase as plan_erase, test as plan_test};
+
+use crate::args::{EraseOptions, Places, TestOptions};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::verbs::drives::{prepare, run, shape_of, stop_flag};
+
+pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
+    let stop = stop_flag()?;
+    let how = if options.full { Erase::Full } else { Erase::Quick };
+    let jobs = prepare(&options.on, |drive| Ok(plan_erase(shape_of(drive), how)))?;
+    let (what, count) = (if options.full { "every byte" } else { "tables and boot sectors" }, jobs.len());
+    output.say(&format!("erasing {what} of {count} drive(s)"));
+    run(jobs, &options.on, places, &stop, output)
+}
+
+pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
+    let stop = stop_flag()?;
+    let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
+    let jobs = prepare(&options.on, |drive| Ok(plan_test(shape_of(drive), nonce)))?;
+    output.say(&format!("testing {} drive(s): all of it is written and read back, nothing on it is kept", jobs.len()));
+    run(jobs, &options.on, places, &stop, output)
+}
