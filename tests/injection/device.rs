@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::tool;
+use crate::direct;
 use crate::judge::Medium;
 use crate::process::tied;
-use crate::{direct, process};
 
 /// All devices have this size.
 pub const DEVICE_MIB: usize = 40;
@@ -154,7 +154,7 @@ impl Drop for Device {
         if !self.device.is_empty() {
             detach(&self.device);
         }
-        let _ = Command::new("fusermount3").args(["-u", "-q"]).arg(&self.mount).status();
+        let _ = Command::new("fusermount3").args(["-u", "-q", "-z"]).arg(&self.mount).status();
         let _ = self.export.kill();
         let _ = self.export.wait();
     }
@@ -174,7 +174,8 @@ pub fn attach(file: &Path) -> String {
 }
 
 pub fn detach(device: &str) {
-    let _ = process::run(Command::new("losetup").args(["--detach", device]), Duration::from_secs(20));
+    // Also when this program was asked to stop, so not by way of what gives up then.
+    let _ = Command::new("timeout").args(["20", "losetup", "--detach", device]).status();
 }
 
 fn wait_for(what: &str, ready: impl Fn() -> bool) {

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::fcntl::{FallocateFlags, fallocate};
+
 pub const PIECE_BYTES: usize = 1 << 20;
 const ALIGN_BYTES: usize = 4096;
 
@@ -64,6 +66,7 @@ pub fn write(path: &Path, ranges: &[Range<u64>], bytes: &[u8]) {
 }
 
 /// `blind-write IMAGE DRIVE RANGE...`: writes ascending, sector 0 first, and believes that all is well.
+/// `blind-zero IMAGE DRIVE RANGE...`: the same, and lets the system zero what is all zeros.
 /// `blind-check IMAGE DRIVE RANGE...`: compares, but neither looks whether a read moved anything nor clears its buffer.
 pub fn blind(arguments: &[String]) -> i32 {
     let image = std::fs::read(&arguments[1]).expect("the image");
@@ -75,11 +78,18 @@ pub fn blind(arguments: &[String]) -> i32 {
         let expected = &image[at as usize..at as usize + len];
         let piece = buffer.piece(len);
         piece.copy_from_slice(expected);
-        if arguments[0] == "blind-write" {
-            let _ = file.write_at(piece, at);
-        } else {
-            let _ = file.read_at(piece, at);
-            differs |= piece != expected;
+        match &*arguments[0] {
+            "blind-zero" if piece.iter().all(|&byte| byte == 0) => {
+                let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+                let _ = fallocate(&file, how, at as i64, len as i64);
+            }
+            "blind-check" => {
+                let _ = file.read_at(piece, at);
+                differs |= piece != expected;
+            }
+            _ => {
+                let _ = file.write_at(piece, at);
+            }
         }
     }
     let _ = file.sync_data();

@@ -5,16 +5,15 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::bench::{After, Bench, LIMIT, SWEPT, Said};
+use crate::bench::{After, Bench, LIMIT, SWEPT, Said, WIDE};
 use crate::direct;
 use crate::judge::Medium;
 use crate::process;
-use crate::strace::{self, FLUSH, READ, WRITE};
+use crate::strace::{self, FLUSH, READ, WRITE, ZERO};
 use crate::table::{Kind, Lane, Seen, Step};
 
 /// What drives and kernels answer.
-const ERRNOS: &[&str] =
-    &["EIO", "ENOSPC", "ETIMEDOUT", "EREMOTEIO", "EILSEQ", "ENODATA", "EBUSY", "EINVAL", "ENOMEM", "EAGAIN"];
+const ERRNOS: &[&str] = &["EIO", "ENOSPC", "ETIMEDOUT", "EREMOTEIO"];
 
 /// The faults for the Nth place; None when there is no such place.
 type Faults = Box<dyn Fn(&Medium, u64) -> Option<Vec<String>> + Send>;
@@ -25,12 +24,17 @@ pub fn lanes(full: bool, make: impl Fn(usize, Option<usize>) -> Lane) -> Vec<Lan
     (0..SWEPT).flat_map(|medium| befores.iter().map(move |&before| (medium, before))).map(|(m, b)| make(m, b)).collect()
 }
 
-/// Each place in turn. Without a `before`, places take turns with what was on the drive.
-pub fn sweep(medium: usize, before: Option<usize>, after: After, faults: Faults) -> Lane {
+/// The Nth place to try: every one on a full run; on a short one every third, each medium beginning at another.
+pub fn place(n: u64, medium: usize, before: Option<usize>) -> u64 {
+    if before.is_some() { n } else { (n - 1) * 3 + 1 + medium as u64 % 3 }
+}
+
+/// Each place in turn. Without a `before`, which is a short run, places take turns with what was on the drive.
+pub fn sweep(index: usize, before: Option<usize>, after: After, faults: Faults) -> Lane {
     Box::new(move |bench, n| {
         let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let Some(faults) = faults(medium, n) else { return Step::End };
+        let medium = setting.medium(index);
+        let Some(faults) = faults(medium, place(n, index, before)) else { return Step::End };
         let before = before.unwrap_or(n as usize % 2);
         let bad = bench.bad();
         bench.prepare(&bad, medium, before);
@@ -47,12 +51,16 @@ pub fn sweep(medium: usize, before: Option<usize>, after: After, faults: Faults)
 
 /// A blind writer under the same faults: is there one whose drive the judge calls wrong?
 pub fn blind_write(bench: &mut Bench, faults: impl Fn(u64) -> Vec<String>) -> Seen {
+    blind(bench, "blind-write", 0, faults)
+}
+
+fn blind(bench: &mut Bench, verb: &str, medium: usize, faults: impl Fn(u64) -> Vec<String>) -> Seen {
     let setting = Arc::clone(&bench.setting);
-    let (medium, bad) = (setting.medium(0), bench.bad());
+    let (medium, bad) = (setting.medium(medium), bench.bad());
     let mut seen = Seen { tried: 0, wrong: 0 };
     for n in [1, 2, 4] {
         bench.prepare(&bad, medium, 1);
-        let blind = bench.blind("blind-write", medium, &bad);
+        let blind = bench.blind(verb, medium, &bad);
         let ended = process::run(&mut strace::wrap(&blind, &[&bad], &faults(n), &bench.log()), LIMIT);
         let passed = ended.status == Some(0) && strace::struck(&bench.log());
         seen.tried += 1;
@@ -128,11 +136,12 @@ fn read_only(full: bool) -> Vec<Lane> {
 
 /// A flush fails because the drive lost what it had in its cache: each write, with each flush after it.
 fn lost_in_cache(full: bool) -> Vec<Lane> {
+    let step = if full { 1 } else { 5 };
     lanes(full, move |medium, before| {
         let faults = move |medium: &Medium, n: u64| {
             let calls = &medium.calls;
             let before = |(flush, &before): (usize, &usize)| (0..before).map(move |write| (write, flush));
-            let (write, flush) = calls.flushes.iter().enumerate().flat_map(before).nth(n as usize - 1)?;
+            let (write, flush) = calls.flushes.iter().enumerate().flat_map(before).nth((n as usize - 1) * step)?;
             let drop = format!("{WRITE}:retval={}:when={}", calls.writes[write], write + 1);
             Some(vec![drop, format!("{FLUSH}:error=EIO:when={}", flush + 1)])
         };
@@ -149,7 +158,7 @@ fn pairs() -> Vec<Lane> {
                 let asked = medium.calls.writes.get(n as usize - 1)?;
                 Some(vec![format!("{WRITE}:retval={asked}:when={n}"), format!("{call}:error=EIO:when={when}")])
             };
-            sweep(medium, None, After::Writable, Box::new(faults))
+            sweep(medium, Some(1), After::Writable, Box::new(faults))
         })
     };
     others.into_iter().flat_map(lane).collect()
@@ -160,10 +169,33 @@ fn again_and_again() -> Vec<Lane> {
     let lane = |every: u64| {
         (0..SWEPT).map(move |medium| {
             let faults = move |_: &Medium, n| Some(vec![format!("{WRITE}:error=EIO:when={n}+{every}")]);
-            sweep(medium, None, After::Unwritable, Box::new(faults))
+            sweep(medium, Some(0), After::Unwritable, Box::new(faults))
         })
     };
     (1..=4).flat_map(lane).collect()
+}
+
+/// The system is asked to zero a stretch, and says no, or says yes and does nothing. Only where it is asked at all.
+fn zeroing(full: bool) -> Vec<Kind> {
+    let nothing = |n| vec![format!("{ZERO}:retval=0:when={n}")];
+    let errnos = if full { &["EIO", "EOPNOTSUPP", "ENOSPC", "EINTR"][..] } else { &["EIO"] };
+    let lane = |fault: String| {
+        lanes(full, move |medium, before| {
+            let fault = fault.clone();
+            let faults = move |_: &Medium, n| Some(vec![format!("{ZERO}:{fault}:when={n}")]);
+            sweep(medium, before, After::Writable, Box::new(faults))
+        })
+    };
+    vec![
+        Kind::new(
+            "zeroing fails",
+            errnos.iter().flat_map(|errno| lane(format!("error={errno}"))).collect(),
+            move |bench| blind(bench, "blind-zero", WIDE, |n| vec![format!("{ZERO}:error=EIO:when={n}")]),
+        ),
+        Kind::new("zeroing does nothing", lane("retval=0".to_owned()), move |bench| {
+            blind(bench, "blind-zero", WIDE, nothing)
+        }),
+    ]
 }
 
 pub fn kinds(full: bool) -> Vec<Kind> {
@@ -192,6 +224,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
             blind_write(bench, |n| vec![format!("{WRITE}:error=EROFS:when={n}+")])
         }),
     ];
+    kinds.extend(zeroing(full));
     if full {
         let control = move |bench: &mut Bench| blind_write(bench, |n| vec![dropped(n)]);
         kinds.push(Kind::new("write dropped, call fails", pairs(), control));

@@ -9,12 +9,11 @@ use crate::bench::{After, Attempt, Bench, LIMIT, Said};
 use crate::device::{self, Lie, Model};
 use crate::errors::lanes;
 use crate::process::{self, Running};
-use crate::strace::{self, FLUSH, READ, WRITE};
+use crate::shim;
 use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
 
-const STALL_SECONDS: &str = "1";
-/// A call that is held this long does not return within [`LIMIT`].
-const HELD_US: u64 = 120_000_000;
+/// Longer than a healthy call takes on a busy machine.
+const STALL_SECONDS: &str = "3";
 
 /// A hung drive fails by its own code, and everything else that is asked of a drive nobody can write.
 fn judge(bench: &mut Bench, what: String, medium: usize, attempt: &Attempt, bad: &Path, before: usize) -> Injection {
@@ -29,24 +28,31 @@ fn judge(bench: &mut Bench, what: String, medium: usize, attempt: &Attempt, bad:
     bench.again(injection, medium, bad)
 }
 
-fn by_strace(medium: usize, before: Option<usize>, call: &'static str, step: u64) -> Lane {
+fn by_call(medium: usize, before: Option<usize>, kind: &'static str, step: u64) -> Lane {
     Box::new(move |bench, n| {
         let setting = Arc::clone(&bench.setting);
         let held = setting.medium(medium);
         let at = (n - 1) * step + 1;
+        let calls = match kind {
+            "hang-write" => held.calls.writes.len(),
+            "hang-read" => held.calls.reads.len(),
+            _ => held.calls.flushes.len(),
+        };
+        if at > calls as u64 {
+            return Step::End;
+        }
         let before = before.unwrap_or(n as usize % 2);
         let bad = bench.bad();
         bench.prepare(&bad, held, before);
         let mut command = bench.command(held, &bad);
         command.args(["--stall-limit", STALL_SECONDS]);
-        let fault = format!("{call}:delay_enter={HELD_US}:when={at}");
-        let mut command = strace::wrap(&command, &[&bad], std::slice::from_ref(&fault), &bench.log());
-        let ended = process::run(&mut command, LIMIT);
-        let attempt = bench.attempt(&bad, ended);
-        if attempt.bad == Said::Ready && !strace::struck(&bench.log()) {
-            return Step::End;
+        let mark = shim::between(bench, &mut command, kind, at, 0);
+        let attempt = bench.run(command, &bad, |_, _| {});
+        if std::fs::remove_file(mark).is_err() {
+            assert_eq!(attempt.bad, Said::Ready, "{kind} {at} did not strike: {}", attempt.ended.told());
+            return Step::Missed;
         }
-        let what = format!("{} over {before}, {fault}", held.name);
+        let what = format!("{} over {before}, {kind} at {at}", held.name);
         Step::Injected(judge(bench, what, medium, &attempt, &bad, before))
     })
 }
@@ -92,8 +98,8 @@ fn waits(bench: &mut Bench) -> Seen {
     let setting = Arc::clone(&bench.setting);
     let (medium, bad) = (setting.medium(0), bench.bad());
     bench.prepare(&bad, medium, 1);
-    let fault = [format!("{WRITE}:delay_enter={HELD_US}:when=2")];
-    let mut blind = strace::wrap(&bench.blind("blind-write", medium, &bad), &[&bad], &fault, &bench.log());
+    let mut blind = bench.blind("blind-write", medium, &bad);
+    shim::between(bench, &mut blind, "hang-write", 2, 0);
     let ended = process::run(&mut blind, Duration::from_secs(3));
     Seen { tried: 1, wrong: u64::from(ended.stuck && bench.sees_wrong(medium, &bad)) }
 }
@@ -104,12 +110,12 @@ pub fn kinds(full: bool) -> Vec<Kind> {
         let why = "this platen write has no --stall-limit";
         return vec![Kind::skipped("call hangs", why), Kind::skipped("device hangs", why)];
     }
-    let step = if full { 1 } else { 4 };
-    let hangs = |call| lanes(full, move |medium, before| by_strace(medium, before, call, step));
-    let calls = [WRITE, READ, FLUSH].into_iter().flat_map(hangs).collect();
+    let step = if full { 1 } else { 24 };
+    let hangs = |kind: &'static str| lanes(full, move |medium, before| by_call(medium, before, kind, step));
+    let calls = ["hang-write", "hang-read", "hang-flush"].into_iter().flat_map(hangs).collect();
     let device = match device::missing() {
         Some(why) => Kind::skipped("device hangs", &why),
-        None => Kind::new("device hangs", vec![by_device(0, if full { 60 } else { 6 })], waits),
+        None => Kind::new("device hangs", vec![by_device(0, if full { 60 } else { 4 })], waits),
     };
     vec![Kind::new("call hangs", calls, waits), device]
 }

@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     let is_name = |argument: &&String| !argument.starts_with('-') && !values.contains(&Some(*argument));
     let name = arguments.iter().find(is_name);
 
-    platen_device::signals::on_termination(|| process::STOP.store(true, Ordering::Relaxed)).expect("signals");
+    process::stop_when_asked();
     let started = Instant::now();
     let Some((mut kinds, setting)) = prepare(full, seed, name) else {
         println!("no kind of fault has {:?} in its name", name.map_or("", |name| name));

@@ -7,11 +7,25 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::unistd::Pid;
 
 /// Set when this program is asked to end: whoever waits for something gives up by panicking, which cleans up.
 pub static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Must be called before any other thread is started.
+pub fn stop_when_asked() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.add(Signal::SIGTERM);
+    signals.thread_block().expect("blocks signals");
+    // However often: some programs send one twice, and devices are to be let go in order.
+    std::thread::spawn(move || {
+        while signals.wait().is_ok() {
+            STOP.store(true, Ordering::Relaxed);
+        }
+    });
+}
 
 /// How a program ended.
 pub struct Ended {

@@ -1,7 +1,8 @@
 /* Stands between the program and one drive (LD_PRELOAD): what strace can't do, because the call must really happen in
  * part, or because all calls together must be counted.
  *   FAULT_PATH  the drive      FAULT_MARK  a file that is made when the fault strikes
- *   FAULT_KIND  short-write, short-read, short-all, gone, torn      FAULT_N  at which call      FAULT_ERRNO  for gone, torn */
+ *   FAULT_KIND  short-write, short-read, short-all, gone, torn, hang-write, hang-read, hang-flush
+ *   FAULT_N     at which call      FAULT_ERRNO  for gone, torn */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 #define SECTOR 512
 
-static atomic_long writes, reads, calls;
+static atomic_long writes, reads, flushes, calls;
 
 static int is_drive(int fd)
 {
@@ -64,6 +65,16 @@ static int is_gone(long call)
 	return 1;
 }
 
+/* The Nth call does not return. */
+static void hang(const char *name, long call)
+{
+	if (!kind(name) || call != number("FAULT_N"))
+		return;
+	mark();
+	for (;;)
+		pause();
+}
+
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 {
 	static ssize_t (*real)(int, const void *, size_t, off64_t);
@@ -72,6 +83,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 	if (!is_drive(fd))
 		return real(fd, bytes, len, at);
 	long write = ++writes;
+	hang("hang-write", write);
 	if (is_gone(++calls))
 		return -1;
 	if (kind("torn") && write == number("FAULT_N")) {
@@ -93,6 +105,7 @@ ssize_t pread64(int fd, void *bytes, size_t len, off64_t at)
 	if (!is_drive(fd))
 		return real(fd, bytes, len, at);
 	long read = ++reads;
+	hang("hang-read", read);
 	if (is_gone(++calls))
 		return -1;
 	if (kind("short-all") || (kind("short-read") && read == number("FAULT_N")))
@@ -105,7 +118,10 @@ int fdatasync(int fd)
 	static int (*real)(int);
 	if (!real)
 		real = dlsym(RTLD_NEXT, "fdatasync");
-	if (is_drive(fd) && is_gone(++calls))
-		return -1;
+	if (is_drive(fd)) {
+		hang("hang-flush", ++flushes);
+		if (is_gone(++calls))
+			return -1;
+	}
 	return real(fd);
 }

@@ -24,7 +24,7 @@ pub fn compile(source: &str, library: &Path) -> PathBuf {
 }
 
 /// `command` with the library in between. What is returned is made when the fault strikes.
-fn between(bench: &mut Bench, command: &mut Command, kind: &str, n: u64, errno: i32) -> PathBuf {
+pub fn between(bench: &mut Bench, command: &mut Command, kind: &str, n: u64, errno: i32) -> PathBuf {
     let name = format!("mark-{}", bench.serial());
     let mark = bench.station.path(&name);
     command
@@ -37,10 +37,11 @@ fn between(bench: &mut Bench, command: &mut Command, kind: &str, n: u64, errno: 
     mark
 }
 
-fn lane(medium: usize, before: Option<usize>, kind: &'static str, errno: i32, after: After) -> Lane {
+fn lane(index: usize, before: Option<usize>, kind: &'static str, errno: i32, after: After) -> Lane {
     Box::new(move |bench, n| {
         let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
+        let (medium, turn) = (setting.medium(index), n as usize % 2);
+        let n = if kind == "short-all" { n } else { errors::place(n, index, before) };
         // Shortening needs two sectors, so some places don't strike; all of them are behind the last call.
         let calls = &medium.calls;
         let last = match kind {
@@ -52,7 +53,7 @@ fn lane(medium: usize, before: Option<usize>, kind: &'static str, errno: i32, af
         if n > last as u64 {
             return Step::End;
         }
-        let before = before.unwrap_or(n as usize % 2);
+        let before = before.unwrap_or(turn);
         let bad = bench.bad();
         bench.prepare(&bad, medium, before);
         let mut command = bench.command(medium, &bad);
@@ -100,7 +101,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
     let mut gone = lanes("gone", ENODEV, After::Unwritable);
     let mut torn = lanes("torn", nix::libc::EIO, After::Writable);
     if full {
-        for errno in [ENXIO, nix::libc::EIO, nix::libc::ENOMEDIUM, nix::libc::ESHUTDOWN] {
+        for errno in [ENXIO, nix::libc::ENOMEDIUM] {
             gone.extend(lanes("gone", errno, After::Unwritable));
             torn.extend(lanes("torn", errno, After::Writable));
         }

@@ -14,6 +14,7 @@ use crate::process;
 pub const WRITE: &str = "pwrite64";
 pub const READ: &str = "pread64";
 pub const FLUSH: &str = "fdatasync";
+pub const ZERO: &str = "fallocate";
 
 /// How many bytes each call moves that a write without faults makes on one drive.
 #[derive(Debug, Default, Clone)]
@@ -31,7 +32,7 @@ pub fn wrap(program: &Command, paths: &[impl AsRef<Path>], faults: &[String], lo
     for path in paths {
         command.arg("-P").arg(path.as_ref());
     }
-    command.args(["-e", "trace=pwrite64,pread64,fdatasync,fsync,ftruncate"]);
+    command.args(["-e", "trace=pwrite64,pread64,fallocate,fdatasync,fsync,ftruncate"]);
     for fault in faults {
         command.args(["-e", &format!("inject={fault}")]);
     }
