@@ -13,7 +13,7 @@ use crate::strace::{self, FLUSH, READ, WRITE, ZERO};
 use crate::table::{Kind, Lane, Seen, Step};
 
 /// What drives and kernels answer.
-const ERRNOS: &[&str] = &["EIO", "ENOSPC", "ETIMEDOUT", "EREMOTEIO"];
+const ERRNOS: &[&str] = &["EIO", "ETIMEDOUT"];
 
 /// The faults for the Nth place; None when there is no such place.
 type Faults = Box<dyn Fn(&Medium, u64) -> Option<Vec<String>> + Send>;

@@ -110,7 +110,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
         let why = "this platen write has no --stall-limit";
         return vec![Kind::skipped("call hangs", why), Kind::skipped("device hangs", why)];
     }
-    let step = if full { 1 } else { 24 };
+    let step = if full { 3 } else { 24 };
     let hangs = |kind: &'static str| lanes(full, move |medium, before| by_call(medium, before, kind, step));
     let calls = ["hang-write", "hang-read", "hang-flush"].into_iter().flat_map(hangs).collect();
     let device = match device::missing() {

@@ -63,7 +63,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
         })
     };
     let calls = [WRITE, READ, FLUSH].into_iter().flat_map(at_calls).collect();
-    let times = if full { 500 } else { 12 };
+    let times = if full { 300 } else { 12 };
     let moments = (0..SWEPT).map(|medium| at_any_moment(medium, times)).collect();
     vec![Kind::new("killed at a call", calls, naive), Kind::new("killed at any moment", moments, naive)]
 }

@@ -126,7 +126,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
     if let Some(why) = device::missing() {
         return names.iter().map(|name| Kind::skipped(name, &why)).collect();
     }
-    let times = if full { 250 } else { 8 };
+    let times = if full { 150 } else { 8 };
     vec![
         Kind::new(names[0], (0..2).map(|medium| dies(medium, times)).collect(), dies_under_blind),
         Kind::new(names[1], (0..2).map(|medium| shrinks(medium, times)).collect(), shrinks_under_blind),

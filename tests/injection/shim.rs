@@ -101,10 +101,8 @@ pub fn kinds(full: bool) -> Vec<Kind> {
     let mut gone = lanes("gone", ENODEV, After::Unwritable);
     let mut torn = lanes("torn", nix::libc::EIO, After::Writable);
     if full {
-        for errno in [ENXIO, nix::libc::ENOMEDIUM] {
-            gone.extend(lanes("gone", errno, After::Unwritable));
-            torn.extend(lanes("torn", errno, After::Writable));
-        }
+        gone.extend(lanes("gone", ENXIO, After::Unwritable));
+        torn.extend(lanes("torn", nix::libc::ENOSPC, After::Writable));
     }
     vec![
         Kind::new("write moves half", short, |bench| blind_write(bench, "short-write", 0)),
