@@ -1,0 +1,134 @@
+//! Drives that are really gone in mid-write: the server behind the device dies at a byte, or the device shrinks to
+//! nothing.
+
+use std::fs::File;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bench::{After, Bench, LIMIT};
+use crate::device::{self, Lie, Model};
+use crate::process;
+use crate::table::{Kind, Lane, Seen, Step};
+
+fn dies(medium: usize, times: u64) -> Lane {
+    Box::new(move |bench, n| {
+        if n > times {
+            return Step::End;
+        }
+        let setting = Arc::clone(&bench.setting);
+        let medium = setting.medium(medium);
+        let before = n as usize % 2;
+        let all: u64 = medium.calls.writes.iter().sum();
+        let byte = bench.random.within(0..all);
+        bench.device().prepare(medium, before);
+        bench.device().lie(Lie { argument: byte, ..Lie::new(Model::Die) });
+        let bad = bench.device().path();
+        let command = bench.command(medium, &bad);
+        let attempt = bench.run(command, &bad, |_, _| {});
+        let struck = bench.device().struck() > 0;
+        // Plugged in again, with what it has.
+        bench.drop_device();
+        if !struck {
+            return Step::Missed;
+        }
+        let bad = bench.device().path();
+        let what = format!("{} over {before}, gone after byte {byte}", medium.name);
+        let injection = bench.judge(what, medium, &attempt, &bad, After::Unwritable, before);
+        Step::Injected(bench.again(injection, medium, &bad))
+    })
+}
+
+fn dies_under_blind(bench: &mut Bench) -> Seen {
+    let setting = Arc::clone(&bench.setting);
+    let medium = setting.medium(0);
+    bench.device().prepare(medium, 1);
+    bench.device().lie(Lie { argument: 3 << 20, ..Lie::new(Model::Die) });
+    let path = bench.device().path();
+    let ended = process::run(&mut bench.blind("blind-write", medium, &path), LIMIT);
+    bench.drop_device();
+    let path = bench.device().path();
+    Seen { tried: 1, wrong: u64::from(ended.status == Some(0) && bench.sees_wrong(medium, &path)) }
+}
+
+/// A loop device on the bad drive's file, detached when dropped.
+struct Loop(String);
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        device::detach(&self.0);
+    }
+}
+
+/// The file ends at `bytes`, and the device is told so.
+fn shrink(file: &File, bytes: u64, device: &str) {
+    file.set_len(bytes).expect("truncates");
+    process::run(Command::new("losetup").args(["--set-capacity", device]), Duration::from_secs(20));
+}
+
+fn shrinks(medium: usize, times: u64) -> Lane {
+    Box::new(move |bench, n| {
+        if n > times {
+            return Step::End;
+        }
+        let setting = Arc::clone(&bench.setting);
+        let medium = setting.medium(medium);
+        let before = n as usize % 2;
+        let file_path = bench.bad();
+        bench.prepare(&file_path, medium, before);
+        let file = File::options().write(true).open(&file_path).expect("opens");
+        let bytes = bench.random.within(0..8) << 20;
+        let moment = Duration::from_micros(bench.random.within(0..medium.whole.as_micros() as u64 / 2));
+        let device = Loop(device::attach(&file_path));
+        let bad = std::path::PathBuf::from(&device.0);
+        let command = bench.command(medium, &bad);
+        // Once its seal was begun, it may be ready before it is gone.
+        let begun = |stdout: &str| {
+            let of_bad = |line: &&str| line.contains(&device.0);
+            let last = |line: &str| line.contains("\"step\":\"seal\"") || line.contains("\"event\":\"finished\"");
+            stdout.lines().filter(of_bad).any(last)
+        };
+        let (mut gone, mut late) = (false, false);
+        let attempt = bench.run(command, &bad, |running, elapsed| {
+            let started = || running.stdout().contains("\"step\":\"write\"");
+            if !gone && elapsed >= moment && started() {
+                shrink(&file, bytes, &device.0);
+                gone = true;
+                late = begun(&running.stdout());
+            }
+        });
+        drop(device);
+        file.set_len(medium.size_bytes).expect("sparse");
+        if !gone || late {
+            return Step::Missed;
+        }
+        let what = format!("{} over {before}, shrunk to {bytes} after {moment:?}", medium.name);
+        let injection = bench.judge(what, medium, &attempt, &file_path, After::Unwritable, before);
+        Step::Injected(bench.again(injection, medium, &file_path))
+    })
+}
+
+fn shrinks_under_blind(bench: &mut Bench) -> Seen {
+    let setting = Arc::clone(&bench.setting);
+    let (medium, file_path) = (setting.medium(0), bench.bad());
+    bench.prepare(&file_path, medium, 1);
+    let file = File::options().write(true).open(&file_path).expect("opens");
+    let device = Loop(device::attach(&file_path));
+    shrink(&file, 2 << 20, &device.0);
+    let ended = process::run(&mut bench.blind("blind-write", medium, device.0.as_ref()), LIMIT);
+    drop(device);
+    file.set_len(medium.size_bytes).expect("sparse");
+    Seen { tried: 1, wrong: u64::from(ended.status == Some(0) && bench.sees_wrong(medium, &file_path)) }
+}
+
+pub fn kinds(full: bool) -> Vec<Kind> {
+    let names = ["pulled at a byte", "shrinks to nothing"];
+    if let Some(why) = device::missing() {
+        return names.iter().map(|name| Kind::skipped(name, &why)).collect();
+    }
+    let times = if full { 150 } else { 8 };
+    vec![
+        Kind::new(names[0], (0..2).map(|medium| dies(medium, times)).collect(), dies_under_blind),
+        Kind::new(names[1], (0..2).map(|medium| shrinks(medium, times)).collect(), shrinks_under_blind),
+    ]
+}
