@@ -107,6 +107,8 @@ fn differs(
     let offset_bytes = expected.piece.offset_bytes + at as u64;
     let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };
     let present = || plan.present().unwrap_or_default().iter().any(|range| range.contains(&offset_bytes));
-    let presumed = presume == Presume::Likely && (expected.is_zero() || present());
+    // Only of media is anything presumed; an erased or tested drive was written as a whole.
+    let presumes = presume == Presume::Likely && plan.media().is_some();
+    let presumed = presumes && (expected.is_zero() || present());
     Ok(if presumed { WriteError::Changed(source) } else { WriteError::Differs { step: Step::Verify, source } })
 }

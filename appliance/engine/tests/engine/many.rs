@@ -133,7 +133,9 @@ fn good_drives_do_not_suffer_from_bad_ones() {
         }
     }
     let rows = station.ledger.entries().unwrap();
-    assert_eq!(rows.len(), rounds * DRIVES, "each drive has its row");
+    // One that misplaced something into what is to be zeros is begun anew, and has two.
+    let last = rows.iter().filter(|row| row.entry.verdict != "RETRIED");
+    assert_eq!(last.count(), rounds * DRIVES, "each drive has its row");
     assert_eq!(rows.iter().filter(|row| row.entry.verdict == "READY").count(), good + harmless);
     station.ledger.check(None).unwrap();
     eprintln!("{rounds} rounds of {DRIVES} drives: {good} good and READY, {refused} bad refused, {harmless} harmless");

@@ -62,7 +62,9 @@ fn a_drive_that_fails_once_is_written_all_the_same() {
                     }
                     assert_eq!(rows.len(), 2);
                     let first = Code::from_id(&rows[0].1).unwrap();
-                    assert!(first == code || (code == Code::ReadBackDiffers && first == Code::SealFailed), "{first}");
+                    // Where zeros were presumed and are not, nothing is said against the drive.
+                    let differs = [Code::ReadBackDiffers, Code::SealFailed, Code::FileChanged];
+                    assert!(first == code || (code == Code::ReadBackDiffers && differs.contains(&first)), "{first}");
                     assert_eq!((&*rows[0].0, told), ("RETRIED", vec![first]));
                     assert_eq!(rows[1], ("READY".to_owned(), String::new()));
                     let steps =
@@ -171,8 +173,8 @@ fn a_hopelessly_slow_drive_is_given_up_soon() {
         assert_eq!(recognisable(&memory, 512), None, "{kb_per_s} kB/s: {outcome:?}");
         if slow {
             assert!(matches!(outcome, Outcome::Failed { code: Code::TooSlow, .. }), "{kb_per_s}: {outcome:?}");
-            // Until it is known, the piece that is moving meanwhile, and wiping it: all at its own speed.
-            let most = 22.0 + (2 + 3) as f64 * (1 << 20) as f64 / (kb_per_s * 1000.0) + 3.0;
+            // Until it is known, which takes four operations, and wiping it: all at its own speed.
+            let most = 22.0 + (4 * 2 + 3) as f64 * (1 << 20) as f64 / (kb_per_s * 1000.0) + 3.0;
             assert!(took.as_secs_f64() < most, "{kb_per_s} kB/s: {took:?}, expected {most}");
         } else {
             assert!(is_ready(&outcome), "{kb_per_s}: {outcome:?}");
