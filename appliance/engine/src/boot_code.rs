@@ -7,24 +7,32 @@ use platen_disk::{BootRecords, grub};
 use platen_media::Blake3;
 use platen_media::manifest::{BiosRecords, BlobSlice, Scheme};
 
-use crate::plan::{PlanError, disk_scheme};
+/// Why it is not to be had.
+pub(crate) type Unreadable = Box<dyn std::error::Error + Send + Sync>;
 
 /// GRUB's boot code from the store, checked against the manifest, fitted to a scheme and checked again.
-pub(crate) fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option<BootRecords>, PlanError> {
+pub(crate) fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option<BootRecords>, Unreadable> {
     let Some(bios) = &media.manifest().bios else { return Ok(None) };
-    let fail = |source| PlanError::BootCode { name: media.name().to_owned(), source };
     let core = match scheme {
         Scheme::Mbr => bios.core_mbr,
         Scheme::Gpt => bios.core_gpt,
     };
-    let boot_img = read_slice(media, bios.boot_img).map_err(fail)?;
-    let core_img = read_slice(media, core).map_err(fail)?;
-    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme)).map_err(|error| fail(Box::new(error)))?;
+    let boot_img = read_slice(media, bios.boot_img)?;
+    let core_img = read_slice(media, core)?;
+    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme))?;
     let expected = bios.records.iter().find(|record| record.scheme == scheme);
     if expected.is_none_or(|expected| !matches_records(expected, &records)) {
-        return Err(fail("the boot code is not what the manifest says".into()));
+        return Err("the boot code is not what the manifest says".into());
     }
     Ok(Some(records))
+}
+
+/// The manifest's word for how a drive is partitioned in the layout's.
+pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
+    match scheme {
+        Scheme::Mbr => platen_disk::Scheme::Mbr,
+        Scheme::Gpt => platen_disk::Scheme::Gpt,
+    }
 }
 
 fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
@@ -35,7 +43,7 @@ fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
         && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
 }
 
-fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
     let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;
     media.open_blob(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;

@@ -12,7 +12,7 @@ use platen_media::Blake3;
 use crate::PIECE_BYTES;
 use crate::plan::{PlannedExtent, Source, WritePlan};
 use crate::source::SourceError;
-use crate::spans::{Piece, spans};
+use crate::spans::{Piece, is_cut_by_itself, spans};
 
 /// By this the bytes of a piece are known again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,6 @@ fn branch(offset_bytes: u64, bytes: &[u8]) -> ChainingValue {
     Hasher::new().set_input_offset(offset_bytes).update(bytes).finalize_non_root()
 }
 
-/// A content that is longer than a piece is cut at multiples of pieces.
-pub(crate) fn is_cut_in_branches(extent: &PlannedExtent) -> bool {
-    matches!(extent.source, Source::Content(_)) && extent.len_bytes > PIECE_BYTES as u64
-}
-
 /// Is fed with every piece of a plan in ascending order, and finds content that is not what was signed.
 pub(crate) struct ContentCheck<'a> {
     plan: &'a WritePlan,
@@ -75,7 +70,7 @@ impl<'a> ContentCheck<'a> {
             let part = &bytes[span.in_piece.clone()];
             let offset_bytes = span.extent_offset_bytes;
             let complete = offset_bytes + part.len() as u64 == extent.len_bytes;
-            let digest = if is_cut_in_branches(extent) {
+            let digest = if is_cut_by_itself(extent) {
                 let value = branch(offset_bytes, part);
                 if part.len() == piece.len {
                     whole = Some(Fingerprint::Branch { offset_bytes, value });

@@ -10,7 +10,7 @@ use platen_events::Code;
 use platen_media::manifest::{Manifest, NotValid, RawImage, Scheme};
 use platen_media::{Timestamp, envelope};
 
-use crate::boot_code::boot_records;
+use crate::boot_code::{Unreadable, boot_records, disk_scheme};
 use crate::record::DRIVE_RECORD_BYTES;
 pub use crate::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
@@ -34,7 +34,7 @@ pub enum PlanError {
     OverMediaSize { name: String, needed_bytes: u64, limit_bytes: u64 },
     /// BIOS boot code from the store can't be read.
     #[error("{name}: reading the BIOS boot code")]
-    BootCode { name: String, source: Box<dyn std::error::Error + Send + Sync> },
+    BootCode { name: String, source: Unreadable },
 }
 
 impl PlanError {
@@ -127,7 +127,9 @@ pub(crate) fn plan_files(
 ) -> Result<WritePlan, PlanError> {
     let manifest = media.manifest();
     let layout_error = |source| layout_error(media, shape, source);
-    let spec = disk_spec(manifest, shape, scheme, ids, boot_records(media, scheme)?).map_err(layout_error)?;
+    let unreadable = |source| PlanError::BootCode { name: media.name().to_owned(), source };
+    let boot = boot_records(media, scheme).map_err(unreadable)?;
+    let spec = disk_spec(manifest, shape, scheme, ids, boot).map_err(layout_error)?;
 
     let own_files = own_files(media);
     let spec_of = |path, size_bytes, sealed| {
@@ -255,11 +257,4 @@ pub(crate) fn disk_spec(
         modified: FatTime::from_unix_seconds(manifest.created.unix_s()),
         boot,
     })
-}
-
-pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
-    match scheme {
-        Scheme::Mbr => platen_disk::Scheme::Mbr,
-        Scheme::Gpt => platen_disk::Scheme::Gpt,
-    }
 }

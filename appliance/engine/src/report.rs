@@ -11,12 +11,13 @@ use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
 use serde::Serialize;
 
+use crate::boot_code::disk_scheme;
 use crate::buffer::AlignedBuffer;
 use crate::claim::{Claim, NoClaim};
 use crate::drive::{DriveError, ReadDrive};
 use crate::examine::{Examination, SeenFile};
 use crate::job::chain;
-use crate::plan::{DriveShape, disk_scheme, disk_spec};
+use crate::plan::{DriveShape, disk_spec};
 use crate::record::DriveRecord;
 
 /// MBR boot code ends here; disk signature and partition table follow.
