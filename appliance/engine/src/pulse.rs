@@ -11,6 +11,8 @@ use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble}
 const FLOOR_WINDOW: Duration = Duration::from_secs(20);
 /// And over so many operations: a single one may have met a reset, which is no matter of speed.
 const FLOOR_OPERATIONS: u32 = 4;
+/// And only over transfers of this size and more: small ones here and there measure something else.
+const FLOOR_TRANSFER_BYTES: usize = 256 << 10;
 
 /// Shared by the thread that works on a drive and the one that watches it.
 #[derive(Debug, Default)]
@@ -90,6 +92,9 @@ impl<'a> Watched<'a> {
     ) -> Result<(), DriveError> {
         let (answer, took) = self.stamped(operate);
         answer?;
+        if len < FLOOR_TRANSFER_BYTES {
+            return Ok(());
+        }
         self.moved_bytes += len as u64;
         self.waited += took;
         self.operations += 1;
