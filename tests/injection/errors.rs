@@ -24,9 +24,9 @@ pub fn lanes(full: bool, make: impl Fn(usize, Option<usize>) -> Lane) -> Vec<Lan
     (0..SWEPT).flat_map(|medium| befores.iter().map(move |&before| (medium, before))).map(|(m, b)| make(m, b)).collect()
 }
 
-/// The Nth place to try: every one on a full run; on a short one every third, each medium beginning at another.
+/// The Nth place to try: every one on a full run; on a short one every sixth, each medium beginning at another.
 pub fn place(n: u64, medium: usize, before: Option<usize>) -> u64 {
-    if before.is_some() { n } else { (n - 1) * 3 + 1 + medium as u64 % 3 }
+    if before.is_some() { n } else { (n - 1) * 6 + 1 + medium as u64 * 2 % 6 }
 }
 
 /// Each place in turn. Without a `before`, which is a short run, places take turns with what was on the drive.
