@@ -24,9 +24,13 @@ pub fn lanes(full: bool, make: impl Fn(usize, Option<usize>) -> Lane) -> Vec<Lan
     (0..SWEPT).flat_map(|medium| befores.iter().map(move |&before| (medium, before))).map(|(m, b)| make(m, b)).collect()
 }
 
-/// The Nth place to try: every one on a full run; on a short one every sixth, each medium beginning at another.
+/// The Nth place to try: on a full run every one, every second over each of the things that may have been on the drive;
+/// on a short one every sixth, each medium beginning at another.
 pub fn place(n: u64, medium: usize, before: Option<usize>) -> u64 {
-    if before.is_some() { n } else { (n - 1) * 6 + 1 + medium as u64 * 2 % 6 }
+    match before {
+        Some(before) => (n - 1) * 2 + 1 + before as u64,
+        None => (n - 1) * 6 + 1 + medium as u64 * 2 % 6,
+    }
 }
 
 /// Each place in turn. Without a `before`, which is a short run, places take turns with what was on the drive.
@@ -136,7 +140,7 @@ fn read_only(full: bool) -> Vec<Lane> {
 
 /// A flush fails because the drive lost what it had in its cache: each write, with each flush after it.
 fn lost_in_cache(full: bool) -> Vec<Lane> {
-    let step = if full { 1 } else { 5 };
+    let step = if full { 2 } else { 5 };
     lanes(full, move |medium, before| {
         let faults = move |medium: &Medium, n: u64| {
             let calls = &medium.calls;

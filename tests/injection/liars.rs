@@ -188,7 +188,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
             _ => Kind::new(name, lanes, move |bench| blind_write(bench, choose)),
         }
     };
-    let (faults, fakes) = if full { (60, 40) } else { (6, 3) };
+    let (faults, fakes) = if full { (80, 60) } else { (6, 3) };
     let faults = FAULTS.iter().map(|&(name, choose)| kind(name, choose, &[0, 1, 2], faults));
     faults.chain(FAKES.iter().map(|&(name, choose)| kind(name, choose, &[0, WIDE], fakes))).collect()
 }

@@ -235,9 +235,12 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
 
 /// Where a drive written before has its partition tables, and its file system's first sectors.
 pub(crate) fn table_places(size_bytes: u64) -> Vec<Range<u64>> {
-    let head = 0..size_bytes.min(2 << 20);
-    let tail = size_bytes.saturating_sub(1 << 20)..size_bytes;
-    if tail.start > head.end { vec![head, tail] } else { std::iter::once(0..size_bytes).collect() }
+    let (align, tail) = (platen_disk::ALIGN_BYTES, size_bytes.saturating_sub(1 << 20)..size_bytes);
+    if tail.start <= 2 * align {
+        return std::iter::once(0..size_bytes).collect();
+    }
+    // Two at the beginning, because a file system begins in the middle.
+    vec![0..align, align..2 * align, tail]
 }
 
 /// The disk a medium makes of a drive; the checker of a written drive computes the same.
