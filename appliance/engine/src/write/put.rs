@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::drive::{Drive, DriveError};
 use crate::plan::{Purpose, WritePlan};
@@ -11,10 +12,13 @@ use crate::shared::Loaded;
 /// What differs is written in blocks of this size: the page of common flash.
 const BLOCK_BYTES: usize = 16 << 10;
 /// Runs of zeros up to this length are looked at as a whole, of longer ones a sample of each piece.
-const WHOLE_LOOK_BYTES: u64 = 64 << 20;
+const WHOLE_LOOK_BYTES: u64 = 16 << 20;
 const SAMPLE_BYTES: usize = 64 << 10;
+/// Where something else than zeros is found, so much is made zeros before it is looked again, and twice as much each
+/// time that is found once more: it may be no more than a mark of the probe, or a whole drive of old.
+const FIRST_STRIDE_BYTES: u64 = PIECE_BYTES as u64;
 /// Most that one command makes zeros of: a drive that takes long for more would seem to hang.
-const COMMAND_BYTES: u64 = 1 << 30;
+const LAST_STRIDE_BYTES: u64 = 1 << 30;
 /// What is on the drive is looked at in steps of this size, so that dozens of drives need little memory for it.
 const LOOK_BYTES: usize = 256 << 10;
 
@@ -26,10 +30,6 @@ pub(crate) enum Presume {
     /// Nothing: every byte is written.
     Nothing,
 }
-/// Where something else than zeros is found, so much is written before it is looked again: what was found may be no
-/// more than a mark of the probe, or a small file of old.
-const LOOK_AGAIN_BYTES: u64 = 16 << 20;
-
 /// How a run of zeros is being dealt with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Zeros {
@@ -48,6 +48,7 @@ pub(super) struct Putter<'a> {
     /// Bytes sent to the drive.
     pub(super) written_bytes: u64,
     zeros: Zeros,
+    stride_bytes: u64,
     has_zero_command: bool,
     /// What is on the drive; made when first needed.
     found: Option<AlignedBuffer>,
@@ -55,7 +56,8 @@ pub(super) struct Putter<'a> {
 
 impl<'a> Putter<'a> {
     pub(super) fn new(plan: &'a WritePlan, presume: Presume) -> Self {
-        Self { plan, presume, written_bytes: 0, zeros: Zeros::Look, has_zero_command: true, found: None }
+        let stride_bytes = FIRST_STRIDE_BYTES;
+        Self { plan, presume, written_bytes: 0, zeros: Zeros::Look, stride_bytes, has_zero_command: true, found: None }
     }
 
     pub(super) fn put(&mut self, drive: &mut dyn Drive, loaded: &Loaded) -> Result<(), DriveError> {
@@ -101,15 +103,17 @@ impl<'a> Putter<'a> {
         let run = loaded.piece.zero_run(self.plan.payload());
         let sample = if run.end - run.start > WHOLE_LOOK_BYTES { len.min(SAMPLE_BYTES) } else { len };
         if self.holds(drive, at_bytes, &loaded.bytes()[..sample])? {
+            self.stride_bytes = FIRST_STRIDE_BYTES;
             return Ok(());
         }
-        let made_end = run.end.min(at_bytes + COMMAND_BYTES);
-        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, made_end - at_bytes)?;
+        let end_bytes = run.end.min(at_bytes + self.stride_bytes);
+        self.stride_bytes = (2 * self.stride_bytes).min(LAST_STRIDE_BYTES);
+        self.has_zero_command = self.has_zero_command && drive.zero_at(at_bytes, end_bytes - at_bytes)?;
         if self.has_zero_command {
-            self.zeros = Zeros::MadeUntil(made_end);
+            self.zeros = Zeros::MadeUntil(end_bytes);
             return Ok(());
         }
-        self.zeros = Zeros::WriteUntil(run.end.min(at_bytes + LOOK_AGAIN_BYTES));
+        self.zeros = Zeros::WriteUntil(end_bytes);
         self.send(drive, loaded, 0..len)
     }
 
