@@ -218,6 +218,14 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     let tail_start = shape.size_bytes.saturating_sub(1 << 20).max(image.size_bytes);
     zero(&mut extents, tail_start, shape.size_bytes);
 
+    // An image that begins with a long hole is sealed by the beginning of that.
+    if extents.first().is_some_and(|first| first.source == Source::Zero && first.len_bytes > platen_disk::ALIGN_BYTES) {
+        let rest = extents.remove(0).len_bytes;
+        let head = [(0, platen_disk::ALIGN_BYTES), (platen_disk::ALIGN_BYTES, rest)];
+        let zeros =
+            head.map(|(from, to)| PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
+        extents.splice(0..0, zeros);
+    }
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
     Ok(WritePlan {
