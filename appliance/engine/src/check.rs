@@ -1,10 +1,57 @@
-//! Compares what a drive gives back with what its plan says.
+//! Compares contents, and what a drive gives back, with what the plan says.
 
 use platen_media::Blake3;
 
 use crate::markers;
 use crate::plan::{PlannedExtent, Source, WritePlan};
-use crate::spans::{Piece, spans};
+use crate::source::SourceError;
+use crate::spans::{Piece, Span, spans};
+
+/// The content that is under way.
+struct ContentHasher(blake3::Hasher);
+
+impl ContentHasher {
+    fn new() -> Self {
+        Self(blake3::Hasher::new())
+    }
+
+    /// Take the next bytes of a content, `span` of `extent`. Once it is complete: its digest.
+    fn add(&mut self, extent: &PlannedExtent, span: &Span, part: &[u8]) -> Option<Blake3> {
+        if span.extent_offset_bytes == 0 {
+            self.0.reset();
+        }
+        self.0.update(part);
+        let complete = span.extent_offset_bytes + part.len() as u64 == extent.len_bytes;
+        complete.then(|| Blake3(*self.0.finalize().as_bytes()))
+    }
+}
+
+/// Is fed with every piece of a plan, ascending, and finds content that is not what was signed.
+pub(crate) struct ContentCheck<'a> {
+    plan: &'a WritePlan,
+    extents: &'a [PlannedExtent],
+    hasher: ContentHasher,
+}
+
+impl<'a> ContentCheck<'a> {
+    /// Of `extents`, which are the plan's payload or seal.
+    pub(crate) fn new(plan: &'a WritePlan, extents: &'a [PlannedExtent]) -> Self {
+        Self { plan, extents, hasher: ContentHasher::new() }
+    }
+
+    /// Check what of contents ends in this piece.
+    pub(crate) fn check(&mut self, piece: Piece, bytes: &[u8]) -> Result<(), SourceError> {
+        for span in spans(self.extents, piece) {
+            let extent = &self.extents[span.extent];
+            let Source::Content(content) = &extent.source else { continue };
+            let digest = self.hasher.add(extent, &span, &bytes[span.in_piece.clone()]);
+            if digest.is_some_and(|digest| digest != self.plan.content(*content).blake3) {
+                return Err(SourceError::Damaged { name: self.plan.name_of(&extent.source) });
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Bytes on the drive are not those that were written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +67,12 @@ pub(crate) struct ReadBackCheck<'a> {
     plan: &'a WritePlan,
     extents: &'a [PlannedExtent],
     record: &'a [u8],
-    hasher: blake3::Hasher,
+    hasher: ContentHasher,
 }
 
 impl<'a> ReadBackCheck<'a> {
     pub(crate) fn new(plan: &'a WritePlan, extents: &'a [PlannedExtent], record: &'a [u8]) -> Self {
-        Self { plan, extents, record, hasher: blake3::Hasher::new() }
+        Self { plan, extents, record, hasher: ContentHasher::new() }
     }
 
     /// Compare one piece.
@@ -50,14 +97,8 @@ impl<'a> ReadBackCheck<'a> {
                     first_difference(part, &expected, part == expected)
                 }
                 Source::Content(content) => {
-                    if span.extent_offset_bytes == 0 {
-                        self.hasher.reset();
-                    }
-                    self.hasher.update(part);
-                    let complete = span.extent_offset_bytes + part.len() as u64 == extent.len_bytes;
-                    let right =
-                        !complete || Blake3(*self.hasher.finalize().as_bytes()) == self.plan.content(*content).blake3;
-                    if right {
+                    let digest = self.hasher.add(extent, &span, part);
+                    if digest.is_none_or(|digest| digest == self.plan.content(*content).blake3) {
                         continue;
                     }
                     let name = self.plan.name_of(&extent.source);

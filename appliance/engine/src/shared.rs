@@ -5,15 +5,16 @@
 //! later, reads its pieces itself (from the page cache, as a rule). Memory is bounded by the window and one piece for
 //! each drive, whatever their number.
 //!
-//! The stream hashes the content once. The fingerprint of each piece is what a piece read by a straggler is checked
-//! against, and what every drive's read-back is compared with.
+//! The stream checks the content once, against the signed manifest. The fingerprint it then takes of each piece is what
+//! a piece read by a straggler is checked against, and what every drive's read-back is compared with.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
-use crate::fingerprint::{ContentCheck, Fingerprint};
+use crate::check::ContentCheck;
+use crate::fingerprint::{Fingerprint, Fingerprints};
 use crate::pace::{Pace, Taken};
 use crate::plan::WritePlan;
 use crate::source::{PlanReader, SourceError};
@@ -88,13 +89,15 @@ struct Stream {
     plan: WritePlan,
     pieces: Vec<Piece>,
     pace: Pace<Loaded, Fingerprint, SourceError>,
+    fingerprints: Fingerprints,
     read_bytes: Arc<AtomicU64>,
 }
 
 impl Stream {
     fn new(plan: &WritePlan, read_bytes: Arc<AtomicU64>) -> Self {
         let pieces: Vec<Piece> = pieces(plan.payload()).collect();
-        Self { plan: plan.clone(), pieces, pace: Pace::new(WINDOW_PIECES, AHEAD_PIECES), read_bytes }
+        let pace = Pace::new(WINDOW_PIECES, AHEAD_PIECES);
+        Self { plan: plan.clone(), pieces, pace, fingerprints: Fingerprints::new(), read_bytes }
     }
 
     /// The reading thread.
@@ -114,7 +117,10 @@ impl Stream {
                 let mut buffer = spare.take().unwrap_or_else(|| AlignedBuffer::new(PIECE_BYTES));
                 let read = self.read(&mut reader, piece, &mut buffer);
                 match read.and_then(|()| check.check(piece, &buffer[..piece.len])) {
-                    Ok(fingerprint) => self.pace.publish(Loaded { piece, buffer: Some(buffer) }, fingerprint),
+                    Ok(()) => {
+                        let fingerprint = self.fingerprints.of(&buffer[..piece.len]);
+                        self.pace.publish(Loaded { piece, buffer: Some(buffer) }, fingerprint)
+                    }
                     Err(error) => {
                         self.pace.fail(error);
                         return;
@@ -185,14 +191,13 @@ impl Tap {
 
     fn load_alone(&mut self, index: usize) -> Result<Arc<Loaded>, Arc<SourceError>> {
         let (stream, piece) = (&self.stream, self.piece(index));
-        let fingerprint = self.fingerprint(index);
-        if fingerprint == Fingerprint::Zeros {
+        if self.fingerprint(index) == Fingerprint::Zeros {
             return Ok(Arc::new(Loaded { piece, buffer: None }));
         }
         let old = self.private.take().and_then(Arc::into_inner).and_then(|loaded| loaded.buffer);
         let mut buffer = old.unwrap_or_else(|| AlignedBuffer::new(PIECE_BYTES));
         stream.read(&mut PlanReader::new(&stream.plan, stream.plan.payload()), piece, &mut buffer)?;
-        if !fingerprint.is_of(&buffer[..piece.len]) {
+        if !self.is_known(index, &buffer[..piece.len]) {
             let name = stream.plan.name_at(piece.offset_bytes);
             return Err(Arc::new(SourceError::Damaged { name }));
         }
@@ -201,8 +206,12 @@ impl Tap {
         Ok(loaded)
     }
 
-    /// By this the piece is known when it is read back. Only of pieces that were loaded before.
-    pub(crate) fn fingerprint(&self, index: usize) -> Fingerprint {
+    /// These are the piece's bytes. Only of pieces that were loaded before.
+    pub(crate) fn is_known(&self, index: usize, bytes: &[u8]) -> bool {
+        self.stream.fingerprints.match_bytes(self.fingerprint(index), bytes)
+    }
+
+    fn fingerprint(&self, index: usize) -> Fingerprint {
         self.stream.pace.mark(index).expect("pieces are loaded before they are compared")
     }
 }

@@ -49,11 +49,6 @@ fn is_lone_zeros(extent: &PlannedExtent) -> bool {
     extent.source == Source::Zero && extent.len_bytes >= LONE_ZEROS_BYTES
 }
 
-/// A content that is longer than a piece: its pieces begin at multiples of [`PIECE_BYTES`] in it.
-pub(crate) fn is_cut_by_itself(extent: &PlannedExtent) -> bool {
-    matches!(extent.source, Source::Content(_)) && extent.len_bytes > PIECE_BYTES as u64
-}
-
 /// All pieces, ascending. Extents are sorted and do not overlap.
 pub(crate) fn pieces(extents: &[PlannedExtent]) -> impl Iterator<Item = Piece> + '_ {
     let mut index = 0;
@@ -65,7 +60,7 @@ pub(crate) fn pieces(extents: &[PlannedExtent]) -> impl Iterator<Item = Piece> +
         extents.get(first)?;
         let limit_bytes = offset_bytes + PIECE_BYTES as u64;
         while let Some(extent) = extents.get(index) {
-            let cut = is_lone_zeros(extent) || is_lone_zeros(&extents[first]) || is_cut_by_itself(extent);
+            let cut = is_lone_zeros(extent) || is_lone_zeros(&extents[first]);
             if extent.offset_bytes > at_bytes || (index > first && cut) {
                 break;
             }

@@ -32,7 +32,7 @@ impl<'a> WrittenDrive<'a> {
             armed.drive.read_at(piece.offset_bytes, found).map_err(failed)?;
             if let Purpose::Test { nonce } = plan.purpose() {
                 survey.add(*nonce, piece.offset_bytes, found);
-            } else if !tap.fingerprint(index).is_of(found) {
+            } else if !tap.is_known(index, found) {
                 return Err(differs(plan, &mut tap, index, found, presume)?);
             }
             verified_bytes += piece.len as u64;
