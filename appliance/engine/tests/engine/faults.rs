@@ -10,6 +10,38 @@ use platen_media::manifest::Scheme;
 
 use crate::bench::{Bench, copy, faulty, is_ready, is_right, recognisable, used};
 use crate::fake::{Fake, Fault};
+use crate::updating::updating;
+
+/// A write, and the drive it begins with.
+pub(crate) struct Case {
+    pub(crate) bench: Bench,
+    pub(crate) plan: WritePlan,
+    pub(crate) before: Vec<u8>,
+}
+
+impl Case {
+    fn new(bench: Bench, scheme: Scheme) -> Self {
+        let plan = bench.plan(scheme);
+        Self { before: used(&plan), plan, bench }
+    }
+
+    fn drive(&self, fault: Fault) -> Fake {
+        let mut drive = Fake::new(copy(&self.before), self.plan.shape().sector_bytes);
+        drive.fault = fault;
+        drive
+    }
+
+    fn name(&self) -> String {
+        let scheme = self.plan.scheme().map_or("raw".to_owned(), |scheme| scheme.to_string());
+        format!("{} {scheme}", self.plan.job())
+    }
+}
+
+/// Both schemes and an image, each onto a used drive; and a medium onto one with its older release.
+fn cases() -> [Case; 4] {
+    let (mbr, gpt) = (Case::new(Bench::files(), Scheme::Mbr), Case::new(Bench::files(), Scheme::Gpt));
+    [mbr, gpt, Case::new(Bench::raw(), Scheme::Mbr), updating(Scheme::Gpt)]
+}
 
 #[derive(Debug, Default)]
 struct Swept {
@@ -22,16 +54,9 @@ struct Swept {
 
 const DIFFERS: &[Code] = &[Code::ReadBackDiffers, Code::SealFailed, Code::Fake];
 
-fn run(
-    bench: &Bench,
-    plan: &WritePlan,
-    golden: &[u8],
-    used: &[u8],
-    fault: Fault,
-    codes: &[Code],
-    swept: &mut Swept,
-) -> bool {
-    let mut drive = faulty(plan, fault);
+fn run(case: &Case, golden: &[u8], fault: Fault, codes: &[Code], swept: &mut Swept) -> bool {
+    let Case { bench, plan, before } = case;
+    let mut drive = case.drive(fault);
     let outcome = bench.write(plan, &mut drive);
     if !drive.struck {
         assert!(is_ready(&outcome) && is_right(plan, &drive.memory, golden), "{fault:?} did not strike: {outcome:?}");
@@ -48,7 +73,7 @@ fn run(
                 Some(what) if !fault.refuses_afterwards() => panic!("{fault:?}: {what} is left"),
                 // Nobody can wipe it any more. At least it must not be a mixture.
                 Some(_) if crate::bench::is_armed(&drive.memory) && drive.writes > 0 => {
-                    let untouched = drive.memory[..512] == used[..512];
+                    let untouched = drive.memory[..512] == before[..512];
                     assert!(untouched || is_right(plan, &drive.memory, golden), "{fault:?}: armed and incomplete");
                 }
                 _ => {}
@@ -62,38 +87,39 @@ fn run(
 }
 
 /// The same with a drive without faults answering in its place.
-fn run_blind(bench: &Bench, plan: &WritePlan, golden: &[u8], fault: Fault) -> (bool, bool) {
-    let mut drive = faulty(plan, fault);
+fn run_blind(case: &Case, golden: &[u8], fault: Fault) -> (bool, bool) {
+    let mut drive = case.drive(fault);
     drive.blind = Some(copy(&drive.memory));
-    let outcome = bench.write(plan, &mut drive);
-    (drive.struck, is_ready(&outcome) && !is_right(plan, &drive.memory, golden))
+    let outcome = case.bench.write(&case.plan, &mut drive);
+    (drive.struck, is_ready(&outcome) && !is_right(&case.plan, &drive.memory, golden))
 }
 
 fn sweep(name: &str, kind: impl Fn(u64) -> Fault, codes: &[Code], reads_only: bool) {
-    for (bench, scheme) in [(Bench::files(), Scheme::Mbr), (Bench::files(), Scheme::Gpt), (Bench::raw(), Scheme::Mbr)] {
-        let plan = bench.plan(scheme);
-        let golden = bench.golden(&plan);
-        let used = used(&plan);
+    for case in cases() {
+        let mut healthy = case.drive(Fault::None);
+        assert!(is_ready(&case.bench.write(&case.plan, &mut healthy)));
+        let golden = std::mem::take(&mut healthy.memory);
         let mut swept = Swept::default();
         for n in 1.. {
-            if !run(&bench, &plan, &golden, &used, kind(n), codes, &mut swept) {
+            if !run(&case, &golden, kind(n), codes, &mut swept) {
                 break;
             }
         }
         // A fault of reading spoils no drive: seeing it is all there is to see.
         let mut seen = 0;
         for n in 1..=swept.injected {
-            let (struck, wrong) = run_blind(&bench, &plan, &golden, kind(n));
+            let (struck, wrong) = run_blind(&case, &golden, kind(n));
             assert!(struck, "{name} {n}");
             seen += u64::from(wrong);
         }
-        let rows = bench.station.ledger.entries().unwrap();
+        let ledger = &case.bench.station.ledger;
+        let rows = ledger.entries().unwrap();
         let ready = rows.iter().filter(|row| row.entry.verdict == "READY").count();
-        bench.station.ledger.check(None).unwrap();
+        ledger.check(None).unwrap();
         eprintln!(
             "{name}, {}: {} injected, {} false READY, {} harmless; control: {seen} wrong drives called ready; \
              {} ledger rows, {ready} READY",
-            plan.scheme().map_or("raw".to_owned(), |scheme| scheme.to_string()),
+            case.name(),
             swept.injected,
             swept.false_ready,
             swept.harmless,

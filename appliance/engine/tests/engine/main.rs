@@ -25,3 +25,4 @@ mod sparing;
 mod sparse;
 mod stalls;
 mod update;
+mod updating;

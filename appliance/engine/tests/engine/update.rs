@@ -10,14 +10,12 @@ use platen_engine::examine::{Depth, Examination, examine};
 use platen_engine::plan::{DriveShape, Name, PlannedExtent, Source, WritePlan, plan};
 use platen_engine::record::{DRIVE_RECORD_BYTES, DriveRecord};
 use platen_engine::update::{UpdateError, plan_update};
-use platen_events::Outcome;
 use platen_events::{Code, DriveRef};
 use platen_media::manifest::{Manifest, Scheme, Validity};
 use platen_media::{Timestamp, envelope};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, DRIVE_BYTES, IDS, add_bios, contents, now};
-use crate::fake::Fake;
 use crate::judge::verdict;
 use crate::media::{Pack, Signer, manifest, noise};
 
@@ -29,14 +27,14 @@ const SHAPES: [(Scheme, u64, u32); 4] = [
 ];
 
 /// A release of one series, and the station that has it.
-fn release(signer: &Signer, revision: u32, packs: &[Pack]) -> Bench {
+pub(crate) fn release(signer: &Signer, revision: u32, packs: &[Pack]) -> Bench {
     let (mut manifest, mut blobs) = manifest("PLT00001", revision, packs);
     add_bios(&mut manifest, &mut blobs);
     Bench::signed(signer, &manifest, &blobs)
 }
 
 /// Everything that can happen to a file between two releases.
-fn next_contents() -> Vec<Pack> {
+pub(crate) fn next_contents() -> Vec<Pack> {
     let mut packs = contents(1);
     let files = &mut packs[0].files;
     // Other bytes in as many; more and fewer of them; another name; one gone, two new.
@@ -50,13 +48,13 @@ fn next_contents() -> Vec<Pack> {
     packs
 }
 
-fn look(memory: &[u8]) -> Examination {
+pub(crate) fn look(memory: &[u8]) -> Examination {
     let found = examine(Cursor::new(memory), memory.len() as u64, Depth::Places);
     assert_eq!(found.problems, Vec::<String>::new());
     found
 }
 
-fn update(new: &Bench, found: &Examination, shape: DriveShape) -> Result<WritePlan, UpdateError> {
+pub(crate) fn update(new: &Bench, found: &Examination, shape: DriveShape) -> Result<WritePlan, UpdateError> {
     plan_update(&new.media, shape, found, &new.keys, now())
 }
 
@@ -140,7 +138,11 @@ fn is_sound(plan: &WritePlan) {
 }
 
 /// Every planned byte is in its place. (The seal aside, if the engine wrote it: its record is about that writing.)
-fn is_written<'a>(plan: &WritePlan, mut all: impl Iterator<Item = &'a PlannedExtent>, memory: &[u8]) -> bool {
+pub(crate) fn is_written<'a>(
+    plan: &WritePlan,
+    mut all: impl Iterator<Item = &'a PlannedExtent>,
+    memory: &[u8],
+) -> bool {
     all.all(|extent| memory[extent.offset_bytes as usize..][..extent.len_bytes as usize] == bytes_of(plan, extent))
 }
 
@@ -150,7 +152,7 @@ fn unchanged_bytes(old: &Manifest, new: &Manifest) -> u64 {
     new.files.iter().filter(|f| had.contains(&(f.blake3, f.size_bytes))).map(|f| f.size_bytes).sum()
 }
 
-fn present_bytes(plan: &WritePlan) -> u64 {
+pub(crate) fn present_bytes(plan: &WritePlan) -> u64 {
     plan.present().unwrap().iter().map(|range| range.end - range.start).sum()
 }
 
@@ -431,74 +433,6 @@ fn only_the_new_release_has_to_be_valid() {
     assert!(verdict(&new, &memory, 512, Depth::Content).is_good());
     let error = update(&expired_too, &look(&memory), shape).unwrap_err();
     assert!(error.code() == Code::Expired && error.is_policy(), "{error}");
-}
-
-/// Two drives of one medium at once, one of them updated: the same files in other places, so each has its own reading.
-/// Only what changed is sent, all of it is read back; and a drive that is not what its manifest says costs a full
-/// write, not a wrong medium.
-#[test]
-fn only_what_changed_is_written_and_all_is_read_back() {
-    let signer = Signer::new();
-    let (old, new) = (release(&signer, 1, &contents(1)), release(&signer, 2, &next_contents()));
-    for scheme in [Scheme::Mbr, Scheme::Gpt] {
-        let before = old.plan(scheme);
-        let memory = old.golden(&before);
-        let plan = update(&new, &look(&memory), before.shape()).unwrap();
-        let mut drive = Fake::new(memory.clone(), 512);
-        let Outcome::Ready { written_bytes, verified_bytes, .. } = new.write(&plan, &mut drive) else {
-            panic!("ready")
-        };
-        assert_eq!(verified_bytes, plan.write_bytes());
-        let changed_bytes = plan.write_bytes() - present_bytes(&plan);
-        assert!(written_bytes < changed_bytes, "{written_bytes} of {changed_bytes} that are not presumed");
-        assert!(verdict(&new, &drive.memory, 512, Depth::Content).is_good());
-        assert_eq!(new.station.ledger.entries().unwrap().last().unwrap().entry.job, "update");
-
-        // One bit in content that is presumed there.
-        let at = plan.present().unwrap().iter().map(|range| range.start + 17).max().unwrap();
-        let mut rotten = memory;
-        rotten[at as usize] ^= 4;
-        let mut drive = Fake::new(rotten, 512);
-        let Outcome::Ready { written_bytes, .. } = new.write(&plan, &mut drive) else { panic!("ready all the same") };
-        assert!(written_bytes > changed_bytes, "it was written as a whole");
-        assert!(verdict(&new, &drive.memory, 512, Depth::Content).is_good());
-        let rows = new.station.ledger.entries().unwrap();
-        let told: Vec<_> =
-            rows.iter().rev().take(2).map(|row| (&*row.entry.job, &*row.entry.verdict, &*row.entry.code)).collect();
-        assert_eq!(told, [("update", "READY", ""), ("update", "RETRIED", "P-V-004")]);
-    }
-}
-
-#[test]
-fn an_updated_drive_and_a_new_one_do_not_share_a_stream() {
-    let signer = Signer::new();
-    let mut moved = contents(1);
-    moved.rotate_left(1);
-    let (old, new) = (release(&signer, 1, &moved), release(&signer, 2, &next_contents()));
-    let before = old.plan(Scheme::Mbr);
-    let memory = old.golden(&before);
-    let updated = update(&new, &look(&memory), before.shape()).unwrap();
-    let plain = new.plan(Scheme::Mbr);
-    assert!(updated.payload() != plain.payload() && updated.shape() == plain.shape());
-    for _ in 0..8 {
-        let drives: Vec<Vec<u8>> = std::thread::scope(|scope| {
-            let write = |plan| {
-                let new = &new;
-                scope.spawn(move || {
-                    let mut drive = Fake::new(crate::bench::used(plan), 512);
-                    let outcome = new.write(plan, &mut drive);
-                    assert!(crate::bench::is_ready(&outcome), "{outcome:?}");
-                    std::mem::take(&mut drive.memory)
-                })
-            };
-            let threads = [write(&updated), write(&plain), write(&updated), write(&plain)];
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        for (drive, plan) in drives.iter().zip([&updated, &plain, &updated, &plain]) {
-            assert!(verdict(&new, drive, 512, Depth::Content).is_good());
-            assert!(is_written(plan, plan.payload().iter(), drive));
-        }
-    }
 }
 
 proptest! {
