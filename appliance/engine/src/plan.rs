@@ -219,9 +219,9 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     zero(&mut extents, tail_start, shape.size_bytes);
 
     // An image that begins with a long hole is sealed by the beginning of that.
-    if extents.first().is_some_and(|first| first.source == Source::Zero && first.len_bytes > platen_disk::ALIGN_BYTES) {
+    if extents.first().is_some_and(|first| first.source == Source::Zero && first.len_bytes > HOLE_SEAL_BYTES) {
         let rest = extents.remove(0).len_bytes;
-        let head = [(0, platen_disk::ALIGN_BYTES), (platen_disk::ALIGN_BYTES, rest)];
+        let head = [(0, HOLE_SEAL_BYTES), (HOLE_SEAL_BYTES, rest)];
         let zeros =
             head.map(|(from, to)| PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
         extents.splice(0..0, zeros);
@@ -240,6 +240,9 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
         free_bytes: shape.size_bytes - image.size_bytes,
     })
 }
+
+/// Nothing boots from a hole: sector 0 and what a direct write of it takes.
+const HOLE_SEAL_BYTES: u64 = 4096;
 
 /// Where a drive written before has its partition tables, and its file system's first sectors.
 pub(crate) fn table_places(size_bytes: u64) -> Vec<Range<u64>> {

@@ -55,6 +55,15 @@ pub enum Fake {
     Repeats { at_bytes: u64, same_as_bytes: u64, claimed_bytes: u64 },
 }
 
+/// What the drive answered.
+pub(crate) enum Probed {
+    /// Nothing speaks against it. These places are full of marks.
+    Good {
+        marked: [Range<u64>; 2],
+    },
+    Fake(Fake),
+}
+
 impl Fake {
     /// It has less than it claims; otherwise a place or two are broken.
     pub fn is_fake(&self) -> bool {
@@ -66,16 +75,12 @@ impl Fake {
 }
 
 /// Ask. Destroys what is on the drive. `stretch_bytes` are marked at its end.
-pub(crate) fn probe(
-    drive: &mut dyn Drive,
-    stretch_bytes: u64,
-    context: &Context<'_>,
-) -> Result<Option<Fake>, DriveError> {
+pub(crate) fn probe(drive: &mut dyn Drive, stretch_bytes: u64, context: &Context<'_>) -> Result<Probed, DriveError> {
     // Marks of an earlier probe must not be taken for those of this one; the address alone tells most of them apart.
     let nonce = getrandom::u64().unwrap_or_default();
     let size_bytes = drive.facts().size_bytes / MARK_BYTES * MARK_BYTES;
     if size_bytes < DRIVE_MIN_BYTES {
-        return Ok(None);
+        return Ok(Probed::Good { marked: [0..0, 0..0] });
     }
     Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize) }.run(stretch_bytes, context)
 }
@@ -88,7 +93,7 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    fn run(&mut self, stretch_bytes: u64, context: &Context<'_>) -> Result<Option<Fake>, DriveError> {
+    fn run(&mut self, stretch_bytes: u64, context: &Context<'_>) -> Result<Probed, DriveError> {
         let wanted = window_bytes(self.size_bytes);
         let end = self.size_bytes / CHUNK_BYTES * CHUNK_BYTES;
         let stretch = end - stretch_bytes / CHUNK_BYTES * CHUNK_BYTES;
@@ -96,7 +101,7 @@ impl Probe<'_> {
         for &at in &marks {
             self.write(at, MARK_BYTES)?;
         }
-        self.fill(stretch..end, context)?;
+        let stretch = stretch..self.fill(stretch..end, context)?;
         let window = self.fill(0..wanted, context)?;
         self.drive.flush()?;
 
@@ -104,14 +109,15 @@ impl Probe<'_> {
         for &at in &marks {
             match self.read(at)? {
                 (_, Found::Own) => {}
-                (sector, Found::Of(address)) => return Ok(Some(self.repeats(sector, address))),
+                (sector, Found::Of(address)) => return Ok(Probed::Fake(self.repeats(sector, address))),
                 (_, Found::Other) => missing.push(at),
             }
         }
         if let Some(&at_bytes) = missing.last() {
             let to_the_end = missing.len() > 1 && marks.starts_with(&missing);
             let (missing, marks, claimed_bytes) = (missing.len(), marks.len(), self.size_bytes);
-            return Ok(Some(Fake::NotStored { at_bytes, missing, marks, to_the_end, claimed_bytes }));
+            let fake = Fake::NotStored { at_bytes, missing, marks, to_the_end, claimed_bytes };
+            return Ok(Probed::Fake(fake));
         }
         let begun = context.station.clock.elapsed();
         // Every real size of at least a window has a multiple among these addresses, give or take a window.
@@ -119,19 +125,20 @@ impl Probe<'_> {
         while at < self.size_bytes && context.station.clock.elapsed() - begun < STEPS_TIME {
             // Never marked: only what comes from elsewhere counts.
             if let (sector, Found::Of(address)) = self.read(at)? {
-                return Ok(Some(self.repeats(sector, address)));
+                return Ok(Probed::Fake(self.repeats(sector, address)));
             }
             at += window;
         }
-        // Left there, they would stand where a new drive has zeros, which then could not be spared.
+        // Left there, they would stand where a new drive has zeros, which then could not be spared. Window and stretch are
+        // larger: the caller knows where zeros are wanted.
         self.buffer.fill(0);
         for &at in &marks {
             self.drive.write_at(at, &self.buffer[..MARK_BYTES as usize])?;
         }
-        Ok(None)
+        Ok(Probed::Good { marked: [0..window, stretch] })
     }
 
-    /// Mark every sector as far as there is time, one piece at least. Returns where it ends.
+    /// Mark every sector as far as there is time, one piece at least if there is any. Returns where it ends.
     fn fill(&mut self, range: Range<u64>, context: &Context<'_>) -> Result<u64, DriveError> {
         let begun = context.station.clock.elapsed();
         let mut at = range.start;

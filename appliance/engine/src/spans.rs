@@ -45,7 +45,7 @@ pub(crate) struct Span {
 /// Zeros of this length and more are pieces of their own: writing them can often be spared.
 const LONE_ZEROS_BYTES: u64 = 64 << 10;
 
-fn is_lone_zeros(extent: &PlannedExtent) -> bool {
+pub(crate) fn is_lone_zeros(extent: &PlannedExtent) -> bool {
     extent.source == Source::Zero && extent.len_bytes >= LONE_ZEROS_BYTES
 }
 

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::drive::{Drive, DriveError, Trouble};
 use crate::markers::{Found, MARKER_BYTES, fill, look};
 use crate::plan::WritePlan;
+use crate::spans::is_lone_zeros;
 
 /// A GPT with its 128 entries takes 17 KiB (UEFI 2.10, 5.3), on drives with 4096-byte sectors 24 KiB.
 const EDGE_BYTES: u64 = 64 << 10;
@@ -68,16 +69,31 @@ impl<'a> Armed<'a> {
         Ok(())
     }
 
+    /// Make zeros of what the probe marked where the plan has long runs of zeros. Only samples of those are looked at
+    /// before they are taken for granted, and a sample may miss the marks.
+    pub(super) fn unmark(&mut self, marked: &[Range<u64>], context: &Context<'_>) -> Result<(), WriteError> {
+        let (plan, step) = (self.plan, Step::Prepare);
+        let zeros = plan.payload().iter().filter(|extent| is_lone_zeros(extent));
+        let zeros = zeros.map(|extent| extent.offset_bytes..extent.offset_bytes + extent.len_bytes);
+        for zeros in zeros.flat_map(|zeros| marked.iter().map(move |marked| common(&zeros, marked))) {
+            for range in without(zeros, plan.invalidate()) {
+                stop_if_asked(context)?;
+                let failed = |source| WriteError::Drive { step, source };
+                if !self.drive.zero_at(range.start, range.end - range.start).map_err(failed)? {
+                    self.wipe(vec![range], false).map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The places of the seal that are wiped first.
     fn reserved(&self) -> Vec<Range<u64>> {
         let mut reserved = Vec::new();
         for extent in self.plan.seal() {
             for wiped in self.plan.invalidate() {
-                let from = extent.offset_bytes.max(wiped.start);
-                let to = (extent.offset_bytes + extent.len_bytes).min(wiped.end);
-                if from < to {
-                    reserved.push(from..to);
-                }
+                let sealed = extent.offset_bytes..extent.offset_bytes + extent.len_bytes;
+                reserved.extend(Some(common(&sealed, wiped)).filter(|range| !range.is_empty()));
             }
         }
         reserved
@@ -126,6 +142,23 @@ impl<'a> Armed<'a> {
         }
         self.drive.flush()
     }
+}
+
+fn common(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
+    one.start.max(other.start)..one.end.min(other.end)
+}
+
+/// What is left of a range without these, which are ascending.
+fn without(range: Range<u64>, taken: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut left = Vec::new();
+    let mut from = range.start;
+    for taken in taken {
+        left.push(from..range.end.min(taken.start));
+        from = from.max(taken.end);
+    }
+    left.push(from..range.end);
+    left.retain(|range| !range.is_empty());
+    left
 }
 
 impl Drop for Armed<'_> {

@@ -25,7 +25,7 @@ use self::seal::{BegunSeal, begin_seal};
 use crate::context::Context;
 use crate::drive::Drive;
 use crate::plan::{Purpose, Source, WritePlan};
-use crate::probe::probe;
+use crate::probe::{Probed, probe};
 use crate::shared::Tap;
 
 /// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
@@ -92,15 +92,17 @@ fn prepare(armed: &mut Armed<'_>, context: &Context<'_>) -> Result<(), WriteErro
     let failed = |source| WriteError::Drive { step: Step::Prepare, source };
     // A test asks every sector, erasing promises nothing about size, and a drive that is updated was asked before.
     let ask = matches!(armed.plan.purpose(), Purpose::Medium(_)) && armed.plan.present().is_none();
+    let mut marked = [0..0, 0..0];
     if ask {
         armed.disarm_edges().map_err(failed)?;
         stop_if_asked(context)?;
-        let stretch_bytes = stretch_bytes(armed.plan);
-        if let Some(fake) = probe(armed.drive, stretch_bytes, context).map_err(failed)? {
-            return Err(WriteError::Fake(fake));
-        }
+        marked = match probe(armed.drive, stretch_bytes(armed.plan), context).map_err(failed)? {
+            Probed::Good { marked } => marked,
+            Probed::Fake(fake) => return Err(WriteError::Fake(fake)),
+        };
     }
-    armed.disarm().and_then(|()| armed.reserve()).map_err(failed)
+    armed.disarm().and_then(|()| armed.reserve()).map_err(failed)?;
+    armed.unmark(&marked, context)
 }
 
 /// How much has to be written at the end of the drive to push everything out of a cache that pretends to be storage;

@@ -15,7 +15,7 @@ const BLOCK_BYTES: usize = 16 << 10;
 const WHOLE_LOOK_BYTES: u64 = 16 << 20;
 const SAMPLE_BYTES: usize = 64 << 10;
 /// Where something else than zeros is found, so much is made zeros before it is looked again, and twice as much each
-/// time that is found once more: it may be no more than a mark of the probe, or a whole drive of old.
+/// time that is found once more: it may be a few sectors, or a whole drive of old.
 const FIRST_STRIDE_BYTES: u64 = PIECE_BYTES as u64;
 /// Most that one command makes zeros of: a drive that takes long for more would seem to hang.
 const LAST_STRIDE_BYTES: u64 = 1 << 30;

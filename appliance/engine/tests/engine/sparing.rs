@@ -59,7 +59,7 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, rule: impl Fn(Asked) -> Act
 }
 
 /// Long runs of zeros in the payload that nothing was written to before. The probe marks every sector at a drive's
-/// beginning, so that zeros must be sent there even to a new one.
+/// beginning, and zeros are sent there before anything else.
 fn holes(plan: &WritePlan) -> Vec<(u64, u64)> {
     let marked = (plan.shape().size_bytes * 4096).isqrt().next_multiple_of(1 << 20).max(4 << 20);
     let zeros = plan.payload().iter().filter(|extent| extent.source == Source::Zero && extent.len_bytes >= 64 << 10);
@@ -169,4 +169,37 @@ fn what_samples_did_not_show_is_found_by_the_read_back() {
     assert!(is_ready(&seen.outcome) && seen.drive.is_like(&mut golden, &plan), "{:?}", seen.outcome);
     let rows = bench.station.ledger.entries().unwrap();
     assert!(rows.iter().any(|row| row.entry.verdict == "RETRIED" && row.entry.code == "P-V-004"));
+}
+
+/// Where an image has holes, the probe's marks are made zeros again, and those of no more than they took. Window and
+/// stretch begin and end in the middle of pieces here, where no sample is taken.
+#[test]
+fn what_the_probe_marked_is_not_left_in_holes() {
+    let (mut manifest, blobs) = raw_manifest();
+    let (size_bytes, part_bytes) = (512 << 20, 7 << 20);
+    if let Some(image) = &mut manifest.image {
+        image.parts[0].offset_bytes = 64 << 20;
+        image.parts[1].offset_bytes = (80 << 20) + (3 << 12);
+        image.size_bytes = size_bytes;
+    }
+    let bench = Bench::with(&manifest, &blobs);
+    let plan = bench.plan_for(Scheme::Mbr, size_bytes, 512);
+    let mut golden = run(&bench, &plan, drive(&plan, Blank::Noise(8)), |_| Act::Work).drive;
+    for has_zero_command in [false, true] {
+        let before = bench.station.ledger.entries().unwrap().len();
+        let mut new = drive(&plan, Blank::Zeros);
+        new.has_zero_command = has_zero_command;
+        let mut seen = run(&bench, &plan, new, |_| Act::Work);
+        assert_ready(&mut seen, &plan, &mut golden);
+        assert_eq!(bench.station.ledger.entries().unwrap().len(), before + 1, "once is enough");
+        // Before that is the seal.
+        assert_eq!(seen.bytes_in(Kind::Write, Step::Write, &[(4096, size_bytes)]), part_bytes);
+        assert_eq!(seen.of(Kind::Zero, &[Step::Write]), []);
+        let all = [(0, size_bytes)];
+        let written = seen.bytes_in(Kind::Write, Step::Prepare, &all);
+        let made_zeros = if has_zero_command { seen.bytes_in(Kind::Zero, Step::Prepare, &all) } else { 0 };
+        let marked = written + made_zeros;
+        // A stretch of 32 MiB and a window of 2 MiB, and zeros there; tables and the marks in between.
+        assert!((68 << 20..75 << 20).contains(&marked), "{marked}");
+    }
 }
