@@ -72,13 +72,12 @@ impl<'a> Armed<'a> {
     /// Make zeros of what the probe marked where the plan has long runs of zeros. Only samples of those are looked at
     /// before they are taken for granted, and a sample may miss the marks.
     pub(super) fn unmark(&mut self, marked: &[Range<u64>], context: &Context<'_>) -> Result<(), WriteError> {
-        let (plan, step) = (self.plan, Step::Prepare);
-        let zeros = plan.payload().iter().filter(|extent| is_lone_zeros(extent));
-        let zeros = zeros.map(|extent| extent.offset_bytes..extent.offset_bytes + extent.len_bytes);
-        for zeros in zeros.flat_map(|zeros| marked.iter().map(move |marked| common(&zeros, marked))) {
-            for range in without(zeros, plan.invalidate()) {
+        let plan = self.plan;
+        let failed = |source| WriteError::Drive { step: Step::Prepare, source };
+        for extent in plan.payload().iter().filter(|extent| is_lone_zeros(extent)) {
+            let hole = extent.offset_bytes..extent.offset_bytes + extent.len_bytes;
+            for range in marked.iter().flat_map(|marked| without(common(&hole, marked), plan.invalidate())) {
                 stop_if_asked(context)?;
-                let failed = |source| WriteError::Drive { step, source };
                 if !self.drive.zero_at(range.start, range.end - range.start).map_err(failed)? {
                     self.wipe(vec![range], false).map_err(failed)?;
                 }
