@@ -219,12 +219,11 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
     zero(&mut extents, tail_start, shape.size_bytes);
 
     // An image that begins with a long hole is sealed by the beginning of that.
-    if extents.first().is_some_and(|first| first.source == Source::Zero && first.len_bytes > HOLE_SEAL_BYTES) {
-        let rest = extents.remove(0).len_bytes;
-        let head = [(0, HOLE_SEAL_BYTES), (HOLE_SEAL_BYTES, rest)];
-        let zeros =
-            head.map(|(from, to)| PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
-        extents.splice(0..0, zeros);
+    let is_long_hole = |first: &&mut PlannedExtent| first.source == Source::Zero && first.len_bytes > HOLE_SEAL_BYTES;
+    if let Some(first) = extents.first_mut().filter(is_long_hole) {
+        let end_bytes = std::mem::replace(&mut first.len_bytes, HOLE_SEAL_BYTES);
+        let (offset_bytes, len_bytes) = (HOLE_SEAL_BYTES, end_bytes - HOLE_SEAL_BYTES);
+        extents.insert(1, PlannedExtent { offset_bytes, len_bytes, source: Source::Zero });
     }
     // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
     let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
