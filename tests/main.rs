@@ -7,6 +7,7 @@ mod boot;
 mod boot_drives;
 mod common;
 mod drive_jobs;
+mod guard;
 mod judges;
 mod refusals;
 mod secrets;

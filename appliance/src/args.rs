@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Where the station keeps its things.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct Places {
     /// Content store (an OCI image layout)
     #[arg(long, global = true, env = "PLATEN_CACHE", default_value = "/var/lib/platen/cache", value_name = "DIR")]
@@ -223,7 +223,7 @@ pub struct PlanOptions {
     #[arg(long, value_name = "BYTES", required_unless_present = "drive", conflicts_with = "drive")]
     pub size: Option<u64>,
     /// Sector size of that drive
-    #[arg(long, value_name = "BYTES", default_value_t = 512, requires = "size")]
+    #[arg(long, value_name = "BYTES", default_value_t = 512, requires = "size", value_parser = sector_size)]
     pub sector_size: u32,
     /// Take size and sector size from this drive; it is only looked at
     #[arg(long, value_name = "DEV")]
@@ -235,6 +235,14 @@ pub struct PlanOptions {
     pub map: bool,
 }
 
+fn sector_size(text: &str) -> Result<u32, String> {
+    match text {
+        "512" => Ok(512),
+        "4096" => Ok(4096),
+        _ => Err("expected 512 or 4096".to_owned()),
+    }
+}
+
 /// Which drives, and what is expected of them.
 #[derive(Debug, ClapArgs)]
 pub struct DriveOptions {
@@ -244,7 +252,7 @@ pub struct DriveOptions {
     /// Also accept this block device, which is no removable USB drive
     #[arg(long, value_name = "DEV")]
     pub allow_device: Vec<PathBuf>,
-    /// Begin a drive that failed anew, once, before it is given up
+    /// Start over once with a drive that refused an operation; never with one that gave back wrong data
     #[arg(long)]
     pub retry: bool,
     /// Give up a drive that does not answer for so long
@@ -289,6 +297,9 @@ pub struct VerifyOptions {
     /// Compare with this medium of the cache (needed for raw images, which carry no manifest)
     #[arg(long, value_name = "MEDIUM")]
     pub medium: Option<MediaRef>,
+    /// Give up a drive that does not answer for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
+    pub stall_limit: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod args;
+mod attend;
 mod exit;
 mod output;
 mod verbs;
@@ -15,21 +16,27 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Verb};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    platen_device::process::keep_files_private();
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let output = Arc::new(Output::new(args.json));
-    match run(args, &output) {
+    let code = match run(args, &output) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
             failure.exit.into()
         }
+    };
+    if code == ExitCode::SUCCESS && output.is_lost() {
+        output.say("platen: standard output takes no more; results were lost");
+        return Exit::Machine.into();
     }
+    code
 }
 
 fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -14,11 +15,13 @@ use crate::exit::Failure;
 /// Where everything printed goes through.
 pub struct Output {
     json: bool,
+    /// Some result could not be printed.
+    lost: AtomicBool,
 }
 
 impl Output {
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, lost: AtomicBool::new(false) }
     }
 
     pub fn is_json(&self) -> bool {
@@ -32,8 +35,22 @@ impl Output {
         } else {
             text()
         };
-        // Nobody listens any more: `platen cache list | head` is no error.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        self.print(&line);
+    }
+
+    /// One line on standard output, now.
+    fn print(&self, line: &str) {
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            // Nobody listens any more: `platen cache list | head` is no error.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => self.lost.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Not all results arrived where standard output leads: a full disk, a closed terminal.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Something for people only.
@@ -48,7 +65,7 @@ impl Output {
         let text = failure.text();
         if self.json {
             let value = serde_json::json!({ "event": "error", "exit": failure.exit as u8, "error": text });
-            let _ = writeln!(std::io::stdout().lock(), "{value}");
+            self.print(&value.to_string());
         } else {
             let _ = writeln!(std::io::stderr().lock(), "platen: {text}");
         }

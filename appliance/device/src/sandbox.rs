@@ -7,8 +7,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use landlock::{ABI, Access, AccessFs, Ruleset, RulesetAttr};
 use nix::libc;
@@ -24,6 +27,9 @@ const CPU_S: u64 = 6000;
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES: u64 = 1 << 30;
 
+/// How often it is looked whether the child gets on.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What went wrong with the child.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -33,10 +39,22 @@ pub enum SandboxError {
     /// It died of what is on the drive.
     #[error("what is on the drive can't be read safely ({how})")]
     Died { how: String },
+    /// It was ended because it was no longer waited for.
+    #[error("the examination was ended before it was finished")]
+    Ended,
 }
 
 /// Start `program` with `arguments`, with `drive` as its standard input, and return what it prints.
-pub fn examine(program: &Path, arguments: &[&str], drive: File) -> Result<Vec<u8>, SandboxError> {
+///
+/// `wait_on` is asked several times a second whether to go on waiting; it is told whether the child has read or computed
+/// anything since. A child that is not waited for is killed with everything it started. One that a hung drive holds in
+/// the kernel dies when the kernel lets go; nobody waits for that.
+pub fn examine(
+    program: &Path,
+    arguments: &[&str],
+    drive: File,
+    wait_on: &dyn Fn(bool) -> bool,
+) -> Result<Vec<u8>, SandboxError> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -44,17 +62,71 @@ pub fn examine(program: &Path, arguments: &[&str], drive: File) -> Result<Vec<u8
         .stdin(Stdio::from(drive))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| SandboxError::Process("starting", error))?;
-    let mut answer = Vec::new();
-    let read = child.stdout.take().map_or(Ok(0), |out| out.take(ANSWER_BYTES).read_to_end(&mut answer));
-    if read.is_err() || answer.len() as u64 == ANSWER_BYTES {
-        // It may be blocked on a pipe nobody reads any more.
-        child.kill().map_err(|error| SandboxError::Process("ending", error))?;
+    let (out, (say, said)) = (child.stdout.take(), channel());
+    // A thread of its own, which a child in the hands of the kernel may hold for as long as it likes.
+    let reading = std::thread::Builder::new().spawn(move || {
+        let mut answer = Vec::new();
+        let read = out.map_or(Ok(0), |out| out.take(ANSWER_BYTES).read_to_end(&mut answer));
+        let _ = say.send(read.map(|_| answer));
+    });
+    let answer = match reading {
+        Ok(_) => await_answer(&said, child.id(), wait_on),
+        Err(error) => Err(SandboxError::Process("reading the answer of", error)),
+    };
+    if !matches!(&answer, Ok(answer) if (answer.len() as u64) < ANSWER_BYTES) {
+        kill_group(&child);
+        // Collected when the kernel lets it go.
+        let _ = std::thread::Builder::new().spawn(move || child.wait());
+        return answer.and(Err(SandboxError::Died { how: "its answer is too long".to_owned() }));
     }
     let status = child.wait().map_err(|error| SandboxError::Process("waiting for", error))?;
-    read.map_err(|error| SandboxError::Process("reading the answer of", error))?;
-    if status.success() { Ok(answer) } else { Err(SandboxError::Died { how: status.to_string() }) }
+    if status.success() { answer } else { Err(SandboxError::Died { how: status.to_string() }) }
+}
+
+fn await_answer(
+    said: &Receiver<io::Result<Vec<u8>>>,
+    child: u32,
+    wait_on: &dyn Fn(bool) -> bool,
+) -> Result<Vec<u8>, SandboxError> {
+    let mut before = Progress::default();
+    loop {
+        match said.recv_timeout(LOOK) {
+            Ok(read) => return read.map_err(|error| SandboxError::Process("reading the answer of", error)),
+            Err(RecvTimeoutError::Disconnected) => return Err(SandboxError::Ended),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Progress::of(child);
+        if !wait_on(now != before) {
+            return Err(SandboxError::Ended);
+        }
+        before = now;
+    }
+}
+
+/// What a process has done so far. It changes as long as the process gets on.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Progress {
+    io: String,
+    cpu: String,
+}
+
+impl Progress {
+    fn of(process: u32) -> Self {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}")).unwrap_or_default();
+        // proc(5), stat: utime and stime are the 12th and 13th fields after the name, which ends in a parenthesis.
+        let stat = read("stat");
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        Self { io: read("io"), cpu: fields.split_whitespace().skip(11).take(2).collect() }
+    }
+}
+
+fn kill_group(child: &Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
+    }
 }
 
 /// Give up every right but reading and writing handles that are already open. There is no way back.
@@ -78,10 +150,8 @@ pub fn confine() -> io::Result<()> {
         libc::SYS_writev,
         libc::SYS_close,
         libc::SYS_brk,
-        libc::SYS_mmap,
         libc::SYS_munmap,
         libc::SYS_mremap,
-        libc::SYS_mprotect,
         libc::SYS_madvise,
         libc::SYS_futex,
         libc::SYS_getrandom,
@@ -94,15 +164,24 @@ pub fn confine() -> io::Result<()> {
         libc::SYS_clock_gettime,
         libc::SYS_getpid,
         libc::SYS_gettid,
-        libc::SYS_tgkill,
         libc::SYS_exit,
         libc::SYS_exit_group,
     ];
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = allowed.into_iter().map(|number| (number, Vec::new())).collect();
+    let mut allow_if = |number: i64, argument: u8, operator: SeccompCmpOp, value: u64| {
+        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
+        let rule = condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(io::Error::other)?;
+        rules.insert(number, vec![rule]);
+        io::Result::Ok(())
+    };
+    // Memory, but none that can be executed.
+    let no_exec = || SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+    allow_if(libc::SYS_mmap, 2, no_exec(), 0)?;
+    allow_if(libc::SYS_mprotect, 2, no_exec(), 0)?;
+    // To abort is to signal oneself.
+    allow_if(libc::SYS_tgkill, 0, SeccompCmpOp::Eq, u64::from(std::process::id()))?;
     // The standard library asks whether a handle is open before it closes it, in debug builds.
-    let is_open = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GETFD as u64);
-    let rule = is_open.and_then(|condition| SeccompRule::new(vec![condition])).map_err(io::Error::other)?;
-    rules.insert(libc::SYS_fcntl, vec![rule]);
+    allow_if(libc::SYS_fcntl, 1, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
     let architecture = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, architecture);
     let program: seccompiler::BpfProgram = filter.and_then(TryInto::try_into).map_err(io::Error::other)?;

@@ -1,7 +1,5 @@
 //! What can be wrong with a request for a layout.
 
-use crate::Scheme;
-
 /// Why a layout can't be made. Texts are lower case and name what was expected and what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -35,16 +33,14 @@ pub enum LayoutError {
     },
     /// Sector numbers in an MBR and in FAT32 have 32 bits, cluster numbers 28.
     #[error(
-        "drive too large for {scheme:?} with fat32: expected at most {maximum_bytes} bytes ({limit_sectors} sectors of \
-         {sector_bytes} bytes), found {size_bytes}"
+        "drive too large for an MBR: expected at most {maximum_bytes} bytes ({limit_sectors} sectors of {sector_bytes} \
+         bytes), found {size_bytes}; use a GPT (--scheme gpt)"
     )]
     AboveMaximum {
         /// The drive's size in bytes.
         size_bytes: u64,
         /// The drive's sector size in bytes.
         sector_bytes: u32,
-        /// The partitioning scheme.
-        scheme: Scheme,
         /// The largest number of sectors that can be addressed: 2^32-1, or less where clusters run out first.
         limit_sectors: u64,
         /// The largest partition end, in bytes from the start of the drive, that respects it.

@@ -36,7 +36,12 @@ impl Geometry {
         if !size_bytes.is_multiple_of(sector) {
             return Err(LayoutError::SizeNotWhole { size_bytes, sector_bytes });
         }
-        above_maximum(size_bytes, sector_bytes, scheme)?;
+        let maximum_end = maximum_end(sector);
+        if scheme == Scheme::Mbr && partition_end(size_bytes).is_some_and(|end| end > maximum_end) {
+            // The largest drive whose partition ends there.
+            let (limit_sectors, maximum_bytes) = (limit_sectors(sector), maximum_end + 2 * ALIGN_BYTES - sector);
+            return Err(LayoutError::AboveMaximum { size_bytes, sector_bytes, limit_sectors, maximum_bytes });
+        }
         let mut cluster = usual_cluster_bytes(size_bytes).max(sector);
         while cluster >= sector {
             if let Some(geometry) = Self::with_cluster(size_bytes, sector, cluster) {
@@ -51,7 +56,8 @@ impl Geometry {
 
     /// `None` if there would be too few clusters.
     fn with_cluster(size_bytes: u64, sector: u64, cluster: u64) -> Option<Self> {
-        let partition_end = partition_end(size_bytes)?;
+        // A GPT describes larger drives than a FAT32 volume can fill; what is behind the volume stays unused.
+        let partition_end = partition_end(size_bytes)?.min(maximum_end(sector));
         let partition = partition_end.checked_sub(ALIGN_BYTES)?;
         // The FAT is sized for slightly more clusters than remain beside it, never for fewer.
         let room = partition.checked_sub(LEAST_RESERVED_SECTORS * sector)? / cluster;
@@ -129,18 +135,15 @@ fn partition_end(size_bytes: u64) -> Option<u64> {
     Some(size_bytes.checked_sub(ALIGN_BYTES)? / ALIGN_BYTES * ALIGN_BYTES)
 }
 
-fn above_maximum(size_bytes: u64, sector_bytes: u32, scheme: Scheme) -> Result<(), LayoutError> {
-    let sector = u64::from(sector_bytes);
-    // Partition length in an MBR and `BPB_TotSec32` have 32 bits. A partition that respects this and starts at 1 MiB
-    // also ends within 32-bit sector numbers.
-    let limit_sectors = u64::from(u32::MAX).min(MOST_CLUSTERS * LARGEST_CLUSTER / sector);
-    let maximum_end = ALIGN_BYTES + limit_sectors * sector / ALIGN_BYTES * ALIGN_BYTES;
-    if partition_end(size_bytes).is_some_and(|end| end > maximum_end) {
-        // The largest drive whose partition ends there.
-        let maximum_bytes = maximum_end + 2 * ALIGN_BYTES - sector;
-        return Err(LayoutError::AboveMaximum { size_bytes, sector_bytes, scheme, limit_sectors, maximum_bytes });
-    }
-    Ok(())
+/// Partition length in an MBR and `BPB_TotSec32` have 32 bits. A partition that respects this and starts at 1 MiB also
+/// ends within 32-bit sector numbers.
+fn limit_sectors(sector: u64) -> u64 {
+    u64::from(u32::MAX).min(MOST_CLUSTERS * LARGEST_CLUSTER / sector)
+}
+
+/// Where the largest FAT32 volume ends.
+fn maximum_end(sector: u64) -> u64 {
+    ALIGN_BYTES + limit_sectors(sector) * sector / ALIGN_BYTES * ALIGN_BYTES
 }
 
 /// Microsoft's table for FAT32 (fatgen103, `DskTableFAT32`), by the size of the drive.
@@ -227,18 +230,19 @@ mod tests {
 
     #[test]
     fn too_large_names_the_limit() {
-        for scheme in [Scheme::Mbr, Scheme::Gpt] {
-            assert!(geometry(2048 * GIB, 512, scheme).is_ok());
-            for (size, sector) in [(2048 * GIB + 2 * MIB, 512), (u64::MAX - 511, 512), (9 << 40, 4096)] {
-                let refused = geometry(size, sector, scheme).unwrap_err();
-                let LayoutError::AboveMaximum { maximum_bytes, limit_sectors, .. } = refused else {
-                    panic!("{refused}")
-                };
-                assert!(geometry(maximum_bytes, sector, scheme).is_ok());
-                assert!(geometry(maximum_bytes + u64::from(sector), sector, scheme).is_err());
-                assert!(refused.to_string().contains(&limit_sectors.to_string()), "{refused}");
-                assert_eq!(limit_sectors == u64::from(u32::MAX), sector == 512);
-            }
+        assert!(geometry(2048 * GIB, 512, Scheme::Mbr).is_ok());
+        for (size, sector) in [(2048 * GIB + 2 * MIB, 512), (u64::MAX - 511, 512), (9 << 40, 4096)] {
+            let refused = geometry(size, sector, Scheme::Mbr).unwrap_err();
+            let LayoutError::AboveMaximum { maximum_bytes, limit_sectors, .. } = refused else { panic!("{refused}") };
+            assert!(geometry(maximum_bytes, sector, Scheme::Mbr).is_ok());
+            assert!(geometry(maximum_bytes + u64::from(sector), sector, Scheme::Mbr).is_err());
+            assert!(refused.to_string().contains(&limit_sectors.to_string()), "{refused}");
+            assert_eq!(limit_sectors == u64::from(u32::MAX), sector == 512);
+            // The same drive with a GPT gets the largest volume there is.
+            let large = geometry(size, sector, Scheme::Gpt).unwrap();
+            let largest = geometry(maximum_bytes, sector, Scheme::Gpt).unwrap();
+            assert_eq!((large.partition_end, large.clusters), (largest.partition_end, largest.clusters));
+            assert!(size - large.partition_end >= MIB && large.partition_sectors() <= u64::from(u32::MAX));
         }
     }
 

@@ -12,12 +12,18 @@ pub struct AlignedBuffer {
 }
 
 impl AlignedBuffer {
-    /// A buffer of `len` bytes.
+    /// A buffer of `len` bytes. Panics where there is no memory; before a drive is touched it is asked for with
+    /// [`Self::try_new`].
     pub fn new(len: usize) -> Self {
-        let memory = MmapMut::map_anon(len.max(1)).expect("the machine has memory for a buffer");
+        Self::try_new(len).expect("memory was there when the job began")
+    }
+
+    /// A buffer of `len` bytes, if there is memory for it.
+    pub fn try_new(len: usize) -> std::io::Result<Self> {
+        let memory = MmapMut::map_anon(len.max(1))?;
         // The kernel pins a huge page in one step instead of 512. Where it has none, nothing is lost.
         let _ = memory.advise(Advice::HugePage);
-        Self { memory, len }
+        Ok(Self { memory, len })
     }
 }
 

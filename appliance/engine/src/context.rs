@@ -8,7 +8,7 @@ use std::time::Duration;
 use platen_events::{DriveRef, Event, Step};
 
 use crate::Station;
-use crate::pulse::Pulse;
+use crate::pulse::{Pulse, Waiting};
 
 /// What a job is given besides plan and drive.
 pub(crate) struct Context<'a> {
@@ -29,6 +29,14 @@ impl<'a> Context<'a> {
         pulse: Arc<Pulse>,
     ) -> Self {
         Self { station, report, cancelled, pulse, drive, last_report: Cell::new(None) }
+    }
+
+    /// Wait for something that is not the drive, and may never answer.
+    pub(crate) fn wait_for<T>(&self, what: Waiting, act: impl FnOnce() -> T) -> T {
+        self.pulse.begin(what, self.station.clock.elapsed());
+        let answer = act();
+        self.pulse.end();
+        answer
     }
 
     /// Somebody stopped the job, or it is no longer waited for.

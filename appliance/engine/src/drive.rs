@@ -43,6 +43,8 @@ pub enum Operation {
     Read,
     Write,
     Flush,
+    /// Asking whether it is still the drive that was opened.
+    Confirm,
 }
 
 /// What is wrong with a drive that refused an operation.
@@ -56,11 +58,13 @@ pub enum Trouble {
     ReadOnly,
     /// It does it, but below the speed floor.
     TooSlow,
+    /// Somebody else has begun to use it.
+    InUse,
 }
 
 /// A drive's failure.
 #[derive(Debug, thiserror::Error)]
-#[error("{} {len_bytes} bytes at {offset_bytes:#x}", match operation { Operation::Read => "reading", Operation::Write => "writing", Operation::Flush => "flushing" })]
+#[error("{}", self.doing())]
 pub struct DriveError {
     pub operation: Operation,
     pub offset_bytes: u64,
@@ -70,13 +74,24 @@ pub struct DriveError {
 }
 
 impl DriveError {
+    fn doing(&self) -> String {
+        let Self { len_bytes, offset_bytes, .. } = self;
+        match self.operation {
+            Operation::Read => format!("reading {len_bytes} bytes at {offset_bytes:#x}"),
+            Operation::Write => format!("writing {len_bytes} bytes at {offset_bytes:#x}"),
+            Operation::Flush => "flushing what was written".to_owned(),
+            Operation::Confirm => "looking whether it is still the drive that was opened".to_owned(),
+        }
+    }
+
     /// What the operator is told.
     pub fn code(&self) -> Code {
         match (self.trouble, self.operation) {
             (Trouble::Vanished, _) => Code::Vanished,
             (Trouble::ReadOnly, _) => Code::ReadOnly,
             (Trouble::TooSlow, _) => Code::TooSlow,
-            (Trouble::Broken, Operation::Read) => Code::ReadFailed,
+            (Trouble::InUse, _) => Code::Busy,
+            (Trouble::Broken, Operation::Read | Operation::Confirm) => Code::ReadFailed,
             (Trouble::Broken, Operation::Write) => Code::WriteFailed,
             (Trouble::Broken, Operation::Flush) => Code::FlushFailed,
         }
@@ -103,4 +118,9 @@ pub trait Drive: ReadDrive {
     fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError>;
     /// Make everything written survive a loss of power, the drive's own cache included.
     fn flush(&mut self) -> Result<(), DriveError>;
+    /// See that this is still the drive that was opened, with the same medium in it. The drive itself is asked,
+    /// since the kernel may notice a changed medium seconds later.
+    fn confirm(&mut self) -> Result<(), DriveError>;
+    /// See that nobody else has begun to use the drive since it was opened.
+    fn confirm_unshared(&mut self) -> Result<(), DriveError>;
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
 use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
-use crate::pulse::Watched;
+use crate::pulse::{Waiting, Watched};
 use crate::record::DriveRecord;
 use crate::write::{Presume, SealedDrive, WriteError, write};
 
@@ -35,7 +35,7 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
                 return if given_up {
                     stopped()
                 } else {
-                    record_success(station, plan, &facts, started, times, sealed)
+                    record_success(context, plan, &facts, started, times, sealed)
                 };
             }
             Err(error) => error,
@@ -48,12 +48,13 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             return if given_up {
                 stopped()
             } else {
-                record_failure(station, plan, &facts, started, error.code(), chain(&error))
+                let (code, detail) = (error.code(), chain(&error));
+                context.wait_for(Waiting::Ledger, || record_failure(station, plan, &facts, started, code, detail))
             };
         }
         let mut entry = entry(station, plan, &facts, started);
         (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
-        if let Err(error) = station.ledger.append(&entry) {
+        if let Err(error) = context.wait_for(Waiting::Ledger, || station.ledger.append(&entry)) {
             return Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) };
         }
         context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
@@ -71,19 +72,25 @@ fn stopped() -> Outcome {
 }
 
 fn record_success(
-    station: &Station,
+    context: &Context<'_>,
     plan: &WritePlan,
     facts: &DriveFacts,
     started: Timestamp,
     times: Times,
     sealed: SealedDrive<'_>,
 ) -> Outcome {
+    let station = context.station;
     let mut entry = entry(station, plan, facts, started);
     entry.written_bytes = sealed.written_bytes;
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
     entry.verdict = plan.purpose().verdict().to_owned();
-    match station.ledger.append(&entry) {
+    match context.wait_for(Waiting::Ledger, || station.ledger.append(&entry)) {
+        // The operator was told meanwhile that it failed: so it has to be, and the row is answered by another one.
+        Ok(_) if context.pulse.is_abandoned() => {
+            drop(sealed);
+            record_failure(station, plan, facts, started, Code::LedgerStalled, "recorded too late".to_owned())
+        }
         Ok(_) => {
             let outcome = Outcome::Ready {
                 written_bytes: sealed.written_bytes,

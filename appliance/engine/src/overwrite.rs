@@ -15,7 +15,7 @@ const QUICK_TAIL_BYTES: u64 = 4 << 20;
 
 /// Overwrite with zeros.
 pub fn erase(shape: DriveShape, erase: Erase) -> WritePlan {
-    let size_bytes = whole_sectors(shape);
+    let size_bytes = shape.whole_sectors_bytes();
     let zeros = |from: u64, to: u64| PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero };
     let tail = size_bytes.saturating_sub(QUICK_TAIL_BYTES);
     let extents = match erase {
@@ -28,12 +28,8 @@ pub fn erase(shape: DriveShape, erase: Erase) -> WritePlan {
 /// Fill the drive with sectors that say where they belong.
 pub fn test(shape: DriveShape, nonce: u64) -> WritePlan {
     let source = Source::Markers(nonce);
-    let extents = vec![PlannedExtent { offset_bytes: 0, len_bytes: whole_sectors(shape), source }];
+    let extents = vec![PlannedExtent { offset_bytes: 0, len_bytes: shape.whole_sectors_bytes(), source }];
     overwrite(shape, Purpose::Test { nonce }, extents)
-}
-
-fn whole_sectors(shape: DriveShape) -> u64 {
-    shape.size_bytes / u64::from(shape.sector_bytes) * u64::from(shape.sector_bytes)
 }
 
 fn overwrite(shape: DriveShape, purpose: Purpose, extents: Vec<PlannedExtent>) -> WritePlan {
@@ -51,7 +47,7 @@ fn overwrite(shape: DriveShape, purpose: Purpose, extents: Vec<PlannedExtent>) -
         ids: nobody,
         payload: Arc::from(extents),
         seal: Vec::new(),
-        invalidate: table_places(whole_sectors(shape)),
+        invalidate: table_places(shape.whole_sectors_bytes()),
         present: None,
         free_bytes: 0,
     }

@@ -262,7 +262,7 @@ pub(crate) fn disk_spec(
     boot: Option<BootRecords>,
 ) -> Result<DiskSpec, LayoutError> {
     Ok(DiskSpec {
-        size_bytes: shape.size_bytes / u64::from(shape.sector_bytes) * u64::from(shape.sector_bytes),
+        size_bytes: shape.whole_sectors_bytes(),
         sector_bytes: shape.sector_bytes,
         scheme: disk_scheme(scheme),
         label: platen_disk::VolumeLabel::new(manifest.label.as_str())?,

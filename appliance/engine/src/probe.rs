@@ -32,7 +32,7 @@ const WINDOW_MAX_BYTES: u64 = 64 << 20;
 const DRIVE_MIN_BYTES: u64 = 16 << 20;
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// The drive does not store what it claims to.
+/// The drive does not give back what it was given for a try.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fake {
     /// Writing there is not storing there.
@@ -47,6 +47,9 @@ pub enum Fake {
         to_the_end: bool,
         claimed_bytes: u64,
     },
+    /// It stores, and gives back wrong bits.
+    #[error("{damaged} of {marks} marks come back with wrong bits, the first at {at_bytes:#x}")]
+    Damaged { at_bytes: u64, damaged: usize, marks: usize },
     /// Two addresses are one place.
     #[error(
         "{at_bytes:#x} and {same_as_bytes:#x} are the same place: the drive has {} bytes or a part of that and \
@@ -69,6 +72,7 @@ impl Fake {
     pub fn is_fake(&self) -> bool {
         match self {
             Self::NotStored { missing, marks, to_the_end, .. } => *to_the_end || missing * 8 >= *marks,
+            Self::Damaged { .. } => false,
             Self::Repeats { .. } => true,
         }
     }
@@ -105,11 +109,12 @@ impl Probe<'_> {
         let window = self.fill(0..wanted, context)?;
         self.drive.flush()?;
 
-        let mut missing = Vec::new();
+        let (mut missing, mut damaged) = (Vec::new(), Vec::new());
         for &at in &marks {
             match self.read(at)? {
                 (_, Found::Own) => {}
                 (sector, Found::Of(address)) => return Ok(Probed::Fake(self.repeats(sector, address))),
+                (_, Found::Damaged) => damaged.push(at),
                 (_, Found::Other) => missing.push(at),
             }
         }
@@ -117,6 +122,10 @@ impl Probe<'_> {
             let to_the_end = missing.len() > 1 && marks.starts_with(&missing);
             let (missing, marks, claimed_bytes) = (missing.len(), marks.len(), self.size_bytes);
             let fake = Fake::NotStored { at_bytes, missing, marks, to_the_end, claimed_bytes };
+            return Ok(Probed::Fake(fake));
+        }
+        if let Some(&at_bytes) = damaged.last() {
+            let fake = Fake::Damaged { at_bytes, damaged: damaged.len(), marks: marks.len() };
             return Ok(Probed::Fake(fake));
         }
         let begun = context.station.clock.elapsed();
@@ -165,7 +174,7 @@ impl Probe<'_> {
             let address = at_bytes + (number * MARKER_BYTES) as u64;
             match look(self.nonce, address, sector) {
                 Found::Own => {}
-                Found::Other => answer = (address, Found::Other),
+                wrong @ (Found::Damaged | Found::Other) => answer = (address, wrong),
                 elsewhere @ Found::Of(_) => return Ok((address, elsewhere)),
             }
         }

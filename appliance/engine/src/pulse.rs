@@ -14,28 +14,49 @@ const FLOOR_OPERATIONS: u32 = 4;
 /// And only over transfers of this size and more: small ones here and there measure something else.
 const FLOOR_TRANSFER_BYTES: usize = 256 << 10;
 
+/// Whether the drive is still the same is asked this often while it is written to, besides at every step.
+const CONFIRM_EVERY: Duration = Duration::from_secs(1);
+
+/// What a job is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Drive,
+    /// The cache's disk.
+    Content,
+    /// The ledger's disk.
+    Ledger,
+}
+
 /// Shared by the thread that works on a drive and the one that watches it.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
-    /// When the running operation began, in milliseconds of the clock and one more; 0 while there is none.
-    busy_since_ms: AtomicU64,
+    /// When the running operation began, in milliseconds of the clock, times four, and what is waited for, from one; 0
+    /// while there is none.
+    busy: AtomicU64,
     decided: AtomicBool,
+    abandoned: AtomicBool,
 }
 
 impl Pulse {
-    fn begin(&self, now: Duration) {
-        self.busy_since_ms.store(now.as_millis() as u64 + 1, Ordering::Release);
+    /// An operation that may never end begins.
+    pub(crate) fn begin(&self, what: Waiting, now: Duration) {
+        self.busy.store((now.as_millis() as u64) << 2 | (what as u64 + 1), Ordering::Release);
     }
 
-    fn end(&self) {
-        self.busy_since_ms.store(0, Ordering::Release);
+    /// It has ended.
+    pub(crate) fn end(&self) {
+        self.busy.store(0, Ordering::Release);
     }
 
-    /// How long the drive has not answered.
-    pub(crate) fn silent_for(&self, now: Duration) -> Duration {
-        match self.busy_since_ms.load(Ordering::Acquire) {
-            0 => Duration::ZERO,
-            since => now.saturating_sub(Duration::from_millis(since - 1)),
+    /// What has not answered, and for how long.
+    pub(crate) fn silent_for(&self, now: Duration) -> (Waiting, Duration) {
+        let busy = self.busy.load(Ordering::Acquire);
+        let silent = || now.saturating_sub(Duration::from_millis(busy >> 2));
+        match busy & 3 {
+            0 => (Waiting::Drive, Duration::ZERO),
+            1 => (Waiting::Drive, silent()),
+            2 => (Waiting::Content, silent()),
+            _ => (Waiting::Ledger, silent()),
         }
     }
 
@@ -48,6 +69,16 @@ impl Pulse {
     pub(crate) fn is_decided(&self) -> bool {
         self.decided.load(Ordering::Acquire)
     }
+
+    /// The working thread is no longer waited for, whatever it was recording.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    /// What this thread would say, nobody hears.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
 }
 
 /// A drive whose every operation is stamped and measured.
@@ -59,6 +90,7 @@ pub(crate) struct Watched<'a> {
     moved_bytes: u64,
     waited: Duration,
     operations: u32,
+    confirmed: Duration,
 }
 
 impl<'a> Watched<'a> {
@@ -68,7 +100,8 @@ impl<'a> Watched<'a> {
         clock: &'a dyn Clock,
         floor_bytes_per_s: u64,
     ) -> Self {
-        Self { drive, pulse, clock, floor_bytes_per_s, moved_bytes: 0, waited: Duration::ZERO, operations: 0 }
+        let (waited, confirmed) = (Duration::ZERO, clock.elapsed());
+        Self { drive, pulse, clock, floor_bytes_per_s, moved_bytes: 0, waited, operations: 0, confirmed }
     }
 
     fn stamped<T>(
@@ -76,10 +109,16 @@ impl<'a> Watched<'a> {
         operate: impl FnOnce(&mut dyn Drive) -> Result<T, DriveError>,
     ) -> (Result<T, DriveError>, Duration) {
         let begun = self.clock.elapsed();
-        self.pulse.begin(begun);
+        self.pulse.begin(Waiting::Drive, begun);
         let answer = operate(self.drive);
         self.pulse.end();
         (answer, self.clock.elapsed().saturating_sub(begun))
+    }
+
+    /// Before something is changed: ask now and then whether this is still the drive that was opened.
+    fn confirm_if_due(&mut self) -> Result<(), DriveError> {
+        let due = self.clock.elapsed().saturating_sub(self.confirmed) >= CONFIRM_EVERY;
+        if due { self.confirm() } else { Ok(()) }
     }
 
     /// A transfer; flushes are no measure of speed, they wait for what was moved before.
@@ -125,14 +164,25 @@ impl ReadDrive for Watched<'_> {
 
 impl Drive for Watched<'_> {
     fn write_at(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DriveError> {
+        self.confirm_if_due()?;
         self.transfer(Operation::Write, offset_bytes, bytes.len(), |drive| drive.write_at(offset_bytes, bytes))
     }
 
     fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError> {
+        self.confirm_if_due()?;
         self.stamped(|drive| drive.zero_at(offset_bytes, len_bytes)).0
     }
 
     fn flush(&mut self) -> Result<(), DriveError> {
         self.stamped(|drive| drive.flush()).0
+    }
+
+    fn confirm(&mut self) -> Result<(), DriveError> {
+        self.confirmed = self.clock.elapsed();
+        self.stamped(|drive| drive.confirm()).0
+    }
+
+    fn confirm_unshared(&mut self) -> Result<(), DriveError> {
+        self.stamped(|drive| drive.confirm_unshared()).0
     }
 }

@@ -77,7 +77,11 @@ impl Sources {
             let stream = Arc::new(Stream::new(plan, Arc::clone(&self.read_bytes)));
             streams.push(Arc::downgrade(&stream));
             let feeding = Arc::clone(&stream);
-            std::thread::spawn(move || feeding.feed());
+            if let Err(source) = std::thread::Builder::new().spawn(move || feeding.feed()) {
+                stream
+                    .pace
+                    .fail(SourceError::Read { name: "the content (no thread can be started)".to_owned(), source });
+            }
             stream
         });
         Tap { stream, private: None, resting: false }

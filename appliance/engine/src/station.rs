@@ -1,24 +1,33 @@
 //! What all drives of a station share, and the two threads each drive has: one works, one watches it.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::JoinHandle;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use platen_events::{Code, Event, Outcome};
+use platen_media::Timestamp;
 
 use crate::Clock;
+use crate::buffer::AlignedBuffer;
 use crate::context::Context;
-use crate::drive::Drive;
+use crate::drive::{Drive, DriveFacts};
 use crate::job::{record_failure, work};
 use crate::ledger::Ledger;
 use crate::plan::WritePlan;
-use crate::pulse::Pulse;
+use crate::pulse::{Pulse, Waiting};
 use crate::shared::Sources;
 
 /// How often the watching thread looks.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long a job that was stopped still waits for an answer.
+const CANCEL_LIMIT: Duration = Duration::from_secs(10);
+/// Pieces of memory that each job needs at most at one time: for reading back, marks, wiping, and its own reading.
+const JOB_BUFFERS: usize = 4;
+/// What one reading for all drives takes, and everything else that is not counted.
+const SHARED_BUFFERS: usize = 24;
 
 /// What is expected of a drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,52 +74,124 @@ impl Running {
     }
 }
 
-impl Station {
-    /// Start a job. The report is called from the job's threads and ends with [`Event::Finished`]. Setting
-    /// `cancelled` stops it.
-    pub fn start(
-        self: &Arc<Self>,
-        plan: WritePlan,
-        drive: Box<dyn Drive>,
-        report: Arc<dyn Fn(Event) + Send + Sync>,
-        cancelled: Arc<AtomicBool>,
-    ) -> Running {
-        let station = Arc::clone(self);
-        Running(std::thread::spawn(move || station.watch(plan, drive, report, cancelled)))
+/// One drive and what is to be made of it.
+pub struct Job {
+    pub plan: WritePlan,
+    pub drive: Box<dyn Drive>,
+    /// Called from the job's threads; ends with [`Event::Finished`].
+    pub report: Arc<dyn Fn(Event) + Send + Sync>,
+    /// Setting it stops the job.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// Where the threads of several jobs wait until all of them are there.
+#[derive(Default)]
+struct Gate {
+    /// None: wait. False: there is nothing to do after all.
+    open: Mutex<Option<bool>>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn open(&self, open: bool) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+        self.changed.notify_all();
     }
 
-    /// Let another thread work, and see that the drive answers.
-    fn watch(
-        self: Arc<Self>,
-        plan: WritePlan,
-        drive: Box<dyn Drive>,
-        report: Arc<dyn Fn(Event) + Send + Sync>,
-        cancelled: Arc<AtomicBool>,
-    ) -> Outcome {
+    fn pass(&self) -> bool {
+        let state = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.changed.wait_while(state, |open| open.is_none());
+        wait.unwrap_or_else(PoisonError::into_inner).unwrap_or(false)
+    }
+}
+
+impl Station {
+    /// Start a job. An error means that the machine has no threads or memory for it; then nothing was touched.
+    pub fn start(self: &Arc<Self>, job: Job) -> io::Result<Running> {
+        let mut running = self.start_all(vec![job])?;
+        Ok(running.pop().expect("one job was started"))
+    }
+
+    /// Start several jobs. All threads are started and all memory was had once before the first byte is erased anywhere.
+    pub fn start_all(self: &Arc<Self>, jobs: Vec<Job>) -> io::Result<Vec<Running>> {
+        let gate = Arc::new(Gate::default());
+        let count = jobs.len();
+        let started = jobs.into_iter().map(|job| self.start_at(&gate, job)).collect::<io::Result<Vec<_>>>();
+        let spare = started.and_then(|running| {
+            // Each of them may need one more thread, for its reading.
+            let spare = (0..count).map(|_| {
+                let gate = Arc::clone(&gate);
+                thread::Builder::new().spawn(move || gate.pass()).map(drop)
+            });
+            spare.collect::<io::Result<Vec<()>>>()?;
+            let buffers = (0..JOB_BUFFERS * count + SHARED_BUFFERS).map(|_| AlignedBuffer::try_new(crate::PIECE_BYTES));
+            buffers.collect::<io::Result<Vec<_>>>()?;
+            Ok(running)
+        });
+        gate.open(spare.is_ok());
+        spare
+    }
+
+    fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<Running> {
+        let Job { plan, drive, report, cancelled } = job;
         let (facts, started) = (drive.facts().clone(), self.clock.now());
         let (pulse, (say, said)) = (Arc::new(Pulse::default()), channel());
         {
-            let (station, plan, report, pulse) =
-                (Arc::clone(&self), plan.clone(), Arc::clone(&report), Arc::clone(&pulse));
-            std::thread::spawn(move || {
+            let (station, plan, report, pulse, gate, cancelled) = (
+                Arc::clone(self),
+                plan.clone(),
+                Arc::clone(&report),
+                Arc::clone(&pulse),
+                Arc::clone(gate),
+                Arc::clone(&cancelled),
+            );
+            thread::Builder::new().spawn(move || {
                 let mut drive = drive;
+                if !gate.pass() {
+                    return;
+                }
                 let context = Context::new(drive.facts().drive.clone(), &station, &*report, &cancelled, pulse);
                 let outcome = work(&plan, &mut *drive, &context);
                 // Before the drive is let go: closing one that hangs may hang as well. Nobody listens any more if it
                 // was given up.
                 let _ = say.send(outcome);
-            });
+            })?;
         }
+        let (station, gate) = (Arc::clone(self), Arc::clone(gate));
+        let watching = thread::Builder::new().spawn(move || {
+            gate.pass();
+            station.watch(&plan, &facts, started, &*report, &cancelled, &pulse, &said)
+        })?;
+        Ok(Running(watching))
+    }
+
+    /// While another thread works, see that it gets on.
+    #[expect(clippy::too_many_arguments)]
+    fn watch(
+        &self,
+        plan: &WritePlan,
+        facts: &DriveFacts,
+        started: Timestamp,
+        report: &(dyn Fn(Event) + Send + Sync),
+        cancelled: &AtomicBool,
+        pulse: &Pulse,
+        said: &Receiver<Outcome>,
+    ) -> Outcome {
         let (code, detail) = loop {
             match said.recv_timeout(LOOK) {
                 Ok(outcome) => {
-                    report(Event::Finished { drive: facts.drive, outcome: outcome.clone() });
+                    report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
                     return outcome;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let silent = pulse.silent_for(self.clock.elapsed());
+                    let (what, silent) = pulse.silent_for(self.clock.elapsed());
+                    let detail = format!("no answer for {} s", silent.as_secs());
                     if silent >= self.limits.stall {
-                        break (Code::Stalled, format!("no answer for {} s", silent.as_secs()));
+                        break (what.code(), detail);
+                    }
+                    // Whoever stops a job does not wait for what hangs.
+                    if cancelled.load(Ordering::Relaxed) && silent >= CANCEL_LIMIT {
+                        break (Code::Cancelled, detail);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -118,13 +199,15 @@ impl Station {
                 }
             }
         };
-        let outcome = if pulse.decide() {
-            record_failure(&self, &plan, &facts, started, code, detail)
+        pulse.abandon();
+        // Who decided first records it. With the ledger's disk hanging nobody can, and nobody waits for that either.
+        let (what, _) = pulse.silent_for(self.clock.elapsed());
+        let outcome = if pulse.decide() && what != Waiting::Ledger {
+            record_failure(self, plan, facts, started, code, detail)
         } else {
-            // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
             Outcome::Failed { code, detail }
         };
-        report(Event::Finished { drive: facts.drive, outcome: outcome.clone() });
+        report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
         outcome
     }
 
@@ -141,5 +224,15 @@ impl Station {
         let outcome = work(plan, drive, &context);
         report(Event::Finished { drive: drive_ref, outcome: outcome.clone() });
         outcome
+    }
+}
+
+impl Waiting {
+    fn code(self) -> Code {
+        match self {
+            Self::Drive => Code::Stalled,
+            Self::Content => Code::CacheStalled,
+            Self::Ledger => Code::LedgerStalled,
+        }
     }
 }

@@ -17,6 +17,14 @@ pub struct DriveShape {
     pub sector_bytes: u32,
 }
 
+impl DriveShape {
+    /// Bytes in whole sectors.
+    pub(crate) fn whole_sectors_bytes(self) -> u64 {
+        let left_bytes = self.size_bytes.checked_rem(u64::from(self.sector_bytes)).unwrap_or(0);
+        self.size_bytes - left_bytes
+    }
+}
+
 /// Where the bytes of an extent come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

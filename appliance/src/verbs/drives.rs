@@ -6,50 +6,118 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use platen_device::{OpenedDrive, open_for_writing};
+use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{Limits, ReadDrive, Running, Sources, Station, SystemClock};
+use platen_engine::{Job, Limits, ReadDrive, Running, Sources, Station, SystemClock};
 use platen_events::{Code, DriveRef, Event, Outcome};
 use serde_json::json;
 
 use crate::args::{DriveOptions, Places};
+use crate::attend::{Attended, Patience, Signs};
 use crate::exit::{Exit, Failure};
 use crate::output::{DriveBoard, Output, human_bytes, table};
 
 /// A drive and what will be made of it.
 pub type Prepared = (OpenedDrive, WritePlan);
 
-/// Open and plan every drive before the first byte is erased on any of them; if one is refused, all are left alone.
+/// Drives that can be worked on, and those that did not answer when they were looked at.
+pub struct Batch {
+    pub jobs: Vec<Prepared>,
+    hanging: Vec<(DriveRef, Duration)>,
+}
+
+/// Open and plan every drive before the first byte is erased on any of them; if one is refused, all are left alone. One
+/// that does not answer is no request that is wrong: the others are worked on.
 pub fn prepare(
     options: &DriveOptions,
-    mut plan: impl FnMut(&mut OpenedDrive) -> Result<WritePlan, Failure>,
-) -> Result<Vec<Prepared>, Failure> {
-    let mut jobs: Vec<Prepared> = Vec::new();
-    let mut refused: Vec<Failure> = Vec::new();
-    for path in &options.drives {
-        let job = open_for_writing(path, &options.allow_device).map_err(|error| coded(error.code(), error.into()));
-        match job.and_then(|mut drive| Ok((plan(&mut drive)?, drive))) {
-            Ok((mut plan, drive)) => {
-                if let Some((_, other)) = jobs.first() {
+    places: &Places,
+    stop: &Arc<AtomicBool>,
+    plan: impl Fn(&mut OpenedDrive, &Signs) -> Result<WritePlan, Failure> + Send + Sync + 'static,
+) -> Result<Batch, Failure> {
+    let machine = |error| Failure::new(Exit::Machine, error);
+    process::reserve_handles(options.drives.len()).map_err(machine)?;
+    let patience = Patience::new(stop, Duration::from_secs(options.stall_limit));
+    let policy = TargetPolicy::new(&options.allow_device, own_files(places)).map_err(open_failure)?;
+    let (mut batch, mut refused) = (Batch { jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
+
+    // Every name is followed once; from here on drives are known by what was found.
+    let mut found: Vec<Candidate> = Vec::new();
+    let looked = patience.side_by_side(options.drives.clone(), |path, _| Candidate::find(&path)).map_err(machine)?;
+    for (path, looked) in options.drives.iter().zip(looked) {
+        match batch.attended(path, looked)? {
+            None => {}
+            Some(Err(error)) => refused.push(open_failure(error)),
+            Some(Ok(candidate)) => match found.iter().find(|other| other.identity() == candidate.identity()) {
+                Some(other) => {
+                    let (one, other) = (path.display(), &other.facts().drive.path);
+                    let text = format!("{one} and {other} are the same drive; name each drive once");
+                    refused.push(Failure::new(Exit::Request, text));
+                }
+                None => found.push(candidate),
+            },
+        }
+    }
+    let paths: Vec<PathBuf> = found.iter().map(|candidate| candidate.facts().drive.path.clone().into()).collect();
+    let prepare = move |candidate: Candidate, signs: &Signs| {
+        let expected = Expected::of(candidate.facts());
+        let mut drive = candidate.for_writing(&expected, &policy).map_err(open_failure)?;
+        signs.alive();
+        Ok((plan(&mut drive, signs)?, drive))
+    };
+    let prepared = patience.side_by_side(found, prepare).map_err(machine)?;
+    for (path, prepared) in paths.iter().zip(prepared) {
+        match batch.attended(path, prepared)? {
+            None => {}
+            Some(Err(failure)) => refused.push(failure),
+            Some(Ok((mut plan, drive))) => {
+                if let Some((_, other)) = batch.jobs.first() {
                     plan.share_payload(other);
                 }
-                jobs.push((drive, plan));
+                batch.jobs.push((drive, plan));
             }
-            Err(failure) => refused.push(failure),
         }
     }
     if refused.is_empty() {
-        return Ok(jobs);
+        return Ok(batch);
     }
     let exit = refused.iter().map(|failure| failure.exit).max().unwrap_or(Exit::Request);
     let texts: Vec<String> = refused.iter().map(Failure::text).collect();
     Err(Failure::new(exit, format!("nothing was written: {}", texts.join("\n        "))))
 }
 
+impl Batch {
+    /// None: it hangs, which is noted.
+    fn attended<T>(&mut self, path: &Path, attended: Attended<T>) -> Result<Option<T>, Failure> {
+        match attended {
+            Attended::Done(result) => Ok(Some(result)),
+            Attended::Stalled(silent) => {
+                let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.hanging.push((DriveRef { port, path: path.display().to_string() }, silent));
+                Ok(None)
+            }
+            Attended::Stopped => Err(stopped()),
+        }
+    }
+}
+
+/// Before anything was written.
+pub fn stopped() -> Failure {
+    coded(Code::Cancelled, Failure::new(Exit::Drive, "stopped while the drives were looked at; nothing was written"))
+}
+
+/// What no drive can be: the station's own cache, keys and ledger.
+fn own_files(places: &Places) -> OwnFiles {
+    OwnFiles::new([&places.cache, &places.trust, &places.ledger].map(Clone::clone))
+}
+
+fn open_failure(error: OpenError) -> Failure {
+    coded(error.code(), error.into())
+}
+
 /// Run all jobs to their end and say how each one ended. `stop` ends them early.
 pub fn run(
-    jobs: Vec<Prepared>,
+    batch: Batch,
     options: &DriveOptions,
     places: &Places,
     stop: &Arc<AtomicBool>,
@@ -60,26 +128,63 @@ pub fn run(
         floor_bytes_per_s: options.speed_floor * 1000,
         attempts: if options.retry { 2 } else { 1 },
     };
+    let Batch { jobs, hanging } = batch;
     let station = Arc::new(Station {
         name: places.station.clone(),
         clock: Box::new(SystemClock::new()),
-        ledger: open_ledger(&places.ledger)?,
+        ledger: answer_of(stop, limits.stall, Code::LedgerStalled, {
+            let ledger = places.ledger.clone();
+            move || open_ledger(&ledger)
+        })?,
         sources: Sources::new(),
         limits,
     });
-    let drives: Vec<DriveRef> = jobs.iter().map(|(drive, _)| drive.facts().drive.clone()).collect();
+    let mut drives: Vec<DriveRef> = jobs.iter().map(|(drive, _)| drive.facts().drive.clone()).collect();
+    drives.extend(hanging.iter().map(|(drive, _)| drive.clone()));
     let verdict = jobs.first().map_or("", |(_, plan)| plan.purpose().verdict());
     let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives, verdict));
-    let start = |(drive, plan): Prepared| {
+    let hang = |(drive, silent): (DriveRef, Duration)| {
+        let detail = format!("no answer for {} s while it was looked at", silent.as_secs());
+        let outcome = Outcome::Failed { code: Code::Stalled, detail };
+        board.show(&Event::Finished { drive, outcome: outcome.clone() });
+        outcome
+    };
+    let hanging: Vec<Outcome> = hanging.into_iter().map(hang).collect();
+    let job = |(drive, plan): Prepared| {
         let board = Arc::clone(&board);
         let report = Arc::new(move |event: Event| board.show(&event));
-        station.start(plan, Box::new(drive), report, Arc::clone(stop))
+        Job { plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
     };
-    let running: Vec<Running> = jobs.into_iter().map(start).collect();
-    let outcomes: Vec<Outcome> = running.into_iter().map(Running::join).collect();
+    let running = station.start_all(jobs.into_iter().map(job).collect()).map_err(|error| {
+        Failure::new(
+            Exit::Machine,
+            format!("nothing was written: threads or memory for the drives are missing: {error}"),
+        )
+    })?;
+    let mut outcomes: Vec<Outcome> = running.into_iter().map(Running::join).collect();
+    outcomes.extend(hanging);
     summary(&drives, &outcomes, verdict, &station, output);
     let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed { .. }));
     Ok(if failed { Exit::Drive.into() } else { ExitCode::SUCCESS })
+}
+
+/// Wait for an answer of the station's own disk, which may hang as well as a drive may.
+pub fn answer_of<T: Send + 'static>(
+    stop: &Arc<AtomicBool>,
+    stall_limit: Duration,
+    code: Code,
+    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let patience = Patience::new(stop, stall_limit);
+    let asked = patience.side_by_side(vec![ask], |ask, _| ask());
+    match asked.map_err(|error| Failure::new(Exit::Machine, error))?.pop() {
+        Some(Attended::Done(answer)) => answer,
+        Some(Attended::Stopped) => Err(stopped()),
+        Some(Attended::Stalled(_)) | None => {
+            let entry = code.entry();
+            Err(coded(code, Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo))))
+        }
+    }
 }
 
 /// Set when somebody asks this program to stop. Must be called before any other thread is started.

@@ -11,19 +11,20 @@ use platen_engine::ReadDrive;
 use platen_engine::examine::{self, Depth, Examination};
 
 use crate::args::DepthArg;
+use crate::attend::Signs;
 use crate::exit::{Exit, Failure};
 
-/// What is on a drive. The inner error is the drive's doing: whoever looked at it died of it.
-pub fn look(drive: &OpenedDrive, depth: DepthArg) -> Result<Result<Examination, SandboxError>, Failure> {
+/// What is on a drive. The inner error is the drive's doing: whoever looked at it died of it, or was no longer waited for.
+pub fn look(drive: &OpenedDrive, depth: DepthArg, signs: &Signs) -> Result<Result<Examination, SandboxError>, Failure> {
     let machine = |error: io::Error| Failure::new(Exit::Machine, error);
     let program = std::env::current_exe().map_err(machine)?;
     let size = drive.facts().size_bytes.to_string();
     let depth = depth.to_possible_value().expect("no depth is hidden");
     let arguments = ["examine-drive", &size, "--depth", depth.get_name()];
     let handle = drive.read_only_handle().map_err(machine)?;
-    match sandbox::examine(&program, &arguments, handle) {
+    match sandbox::examine(&program, &arguments, handle, &|alive| signs.wait_on(alive)) {
         Ok(answer) => serde_json::from_slice(&answer).map(Ok).map_err(|error| Failure::new(Exit::Machine, error)),
-        Err(error @ SandboxError::Died { .. }) => Ok(Err(error)),
+        Err(error @ (SandboxError::Died { .. } | SandboxError::Ended)) => Ok(Err(error)),
         Err(error) => Err(Failure::new(Exit::Machine, error)),
     }
 }

@@ -14,16 +14,19 @@ use crate::verbs::drives::{prepare, run, shape_of, stop_flag};
 pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
     let how = if options.full { Erase::Full } else { Erase::Quick };
-    let jobs = prepare(&options.on, |drive| Ok(plan_erase(shape_of(drive), how)))?;
-    let (what, count) = (if options.full { "every byte" } else { "tables and boot sectors" }, jobs.len());
-    output.say(&format!("erasing {what} of {count} drive(s)"));
-    run(jobs, &options.on, places, &stop, output)
+    let batch = prepare(&options.on, places, &stop, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
+    let what = if options.full { "every byte" } else { "tables and boot sectors" };
+    output.say(&format!("erasing {what} of {} drive(s)", batch.jobs.len()));
+    run(batch, &options.on, places, &stop, output)
 }
 
 pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
     let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let jobs = prepare(&options.on, |drive| Ok(plan_test(shape_of(drive), nonce)))?;
-    output.say(&format!("testing {} drive(s): all of it is written and read back, nothing on it is kept", jobs.len()));
-    run(jobs, &options.on, places, &stop, output)
+    let batch = prepare(&options.on, places, &stop, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
+    output.say(&format!(
+        "testing {} drive(s): all of it is written and read back, nothing on it is kept",
+        batch.jobs.len()
+    ));
+    run(batch, &options.on, places, &stop, output)
 }

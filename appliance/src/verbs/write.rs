@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use platen_cache::{CacheError, CachedMedia, MediaRef};
-use platen_device::{OpenedDrive, open_for_reading};
+use platen_device::{Candidate, OpenedDrive};
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
 use platen_engine::update::plan_update;
 use platen_engine::{Clock, ReadDrive, SystemClock, chain};
@@ -14,17 +15,18 @@ use platen_media::sign::TrustedKeys;
 use serde_json::json;
 
 use crate::args::{DepthArg, Places, PlanOptions, WriteOptions};
+use crate::attend::Signs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
-use crate::verbs::drives::{coded, prepare, run, shape_of, stop_flag};
+use crate::verbs::drives::{answer_of, coded, prepare, run, shape_of, stop_flag};
 use crate::verbs::examine::look;
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let keys = TrustedKeys::load(&places.trust)?;
     let media = load(places, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
-        (Some(drive), _) => shape_of(&open_for_reading(drive)?),
+        (Some(drive), _) => shape_of(&Candidate::find(drive)?.for_reading()?),
         (None, size) => DriveShape { size_bytes: size.unwrap_or(0), sector_bytes: options.sector_size },
     };
     let plan = new_plan(&media, shape, options.scheme.into())?;
@@ -47,21 +49,30 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
 
 pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
-    let keys = TrustedKeys::load(&places.trust)?;
-    let media = load(places, &options.medium, &keys)?;
-    let scheme = options.scheme.into();
-    let jobs = prepare(&options.on, |drive| match options.update {
-        true => update_plan(&media, drive, &keys),
-        false => new_plan(&media, shape_of(drive), scheme),
-    })?;
-    let (manifest, count) = (media.manifest(), jobs.len());
+    let stall_limit = Duration::from_secs(options.on.stall_limit);
+    let (keys, media) = {
+        let (places, medium) = (places.clone(), options.medium.clone());
+        answer_of(&stop, stall_limit, Code::CacheStalled, move || {
+            let keys = TrustedKeys::load(&places.trust)?;
+            let media = load(&places, &medium, &keys)?;
+            Ok((keys, media))
+        })?
+    };
+    let batch = {
+        let (media, scheme, update) = (media.clone(), options.scheme.into(), options.update);
+        prepare(&options.on, places, &stop, move |drive, signs| match update {
+            true => update_plan(&media, drive, &keys, signs),
+            false => new_plan(&media, shape_of(drive), scheme),
+        })?
+    };
+    let (manifest, count) = (media.manifest(), batch.jobs.len());
     output.say(&format!(
         "writing {} {:?} version {} to {count} drive(s)",
         media.name(),
         manifest.name,
         manifest.version
     ));
-    run(jobs, &options.on, places, &stop, output)
+    run(batch, &options.on, places, &stop, output)
 }
 
 /// A medium that may be written now: signature, version floor and content are checked here.
@@ -93,9 +104,14 @@ fn new_plan(media: &CachedMedia, shape: DriveShape, scheme: Scheme) -> Result<Wr
 }
 
 /// The plan of a drive that carries an older version of the medium.
-fn update_plan(media: &CachedMedia, drive: &OpenedDrive, keys: &TrustedKeys) -> Result<WritePlan, Failure> {
+fn update_plan(
+    media: &CachedMedia,
+    drive: &OpenedDrive,
+    keys: &TrustedKeys,
+    signs: &Signs,
+) -> Result<WritePlan, Failure> {
     let name = || drive.facts().drive.path.clone();
-    let found = look(drive, DepthArg::Places)?.map_err(|died| {
+    let found = look(drive, DepthArg::Places, signs)?.map_err(|died| {
         let text = format!("{}: what is on it can't be read: {}", name(), chain(&died));
         coded(Code::NothingToUpdate, Failure::new(Exit::Request, text))
     })?;

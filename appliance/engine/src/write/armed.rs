@@ -165,8 +165,12 @@ impl Drop for Armed<'_> {
         if self.kept {
             return;
         }
-        // While a panic unwinds, a second one would end the whole station.
-        let wiped = catch_unwind(AssertUnwindSafe(|| self.wipe(self.plan.invalidate().to_vec(), true)));
+        // While a panic unwinds, a second one would end the whole station. What was pulled is not wiped: another medium
+        // may be in its place.
+        let wiped = catch_unwind(AssertUnwindSafe(|| {
+            self.drive.confirm()?;
+            self.wipe(self.plan.invalidate().to_vec(), true)
+        }));
         let port = &self.drive.facts().drive.port;
         match wiped {
             Ok(Ok(())) => {}

@@ -64,14 +64,9 @@ impl WriteError {
         }
     }
 
-    /// The drive may have had a bad moment; one that is gone, locked, fake or hopelessly slow stays what it is.
+    /// The drive refused an operation and may have had a bad moment. One that gave back wrong data is never tried again,
+    /// however right the second time might look; one that is gone, locked, fake or hopelessly slow stays what it is.
     pub(crate) fn is_worth_another_try(&self) -> bool {
-        match self {
-            Self::Drive { source, .. } => source.trouble == Trouble::Broken,
-            Self::Differs { .. } => true,
-            // A place or two did not hold what was written for a try.
-            Self::Fake(fake) => !fake.is_fake(),
-            _ => false,
-        }
+        matches!(self, Self::Drive { source, .. } if source.trouble == Trouble::Broken)
     }
 }

@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::drive::Drive;
 use crate::plan::{Purpose, Source, WritePlan};
 use crate::probe::{Probed, probe};
+use crate::pulse::Waiting;
 use crate::shared::Tap;
 
 /// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
@@ -62,6 +63,8 @@ pub(crate) fn write<'a>(
         valid.map_err(|source| WriteError::NotValid { name: media.name().to_owned(), source })?;
     }
 
+    // Only of the very drive that was opened may anything be wiped, also by what follows a failure.
+    drive.confirm().map_err(|source| WriteError::Drive { step: Step::Prepare, source })?;
     let mut armed = Armed::new(plan, drive);
     context.started(Step::Prepare, 0);
     prepare(&mut armed, context)?;
@@ -72,9 +75,10 @@ pub(crate) fn write<'a>(
     let mut putter = Putter::new(plan, presume);
     let mut done_bytes = 0;
     let failed = |source| WriteError::Drive { step: Step::Write, source };
+    armed.drive.confirm().map_err(failed)?;
     for index in 0..tap.len() {
         stop_if_asked(context)?;
-        let loaded = tap.load(index).map_err(WriteError::Content)?;
+        let loaded = context.wait_for(Waiting::Content, || tap.load(index)).map_err(WriteError::Content)?;
         putter.put(armed.drive, &loaded).map_err(failed)?;
         done_bytes += loaded.piece.len as u64;
         context.progress(Step::Write, done_bytes, total_bytes);

@@ -9,6 +9,7 @@ use crate::check::{Differs, ReadBackCheck};
 use crate::context::Context;
 use crate::drive::ReadDrive;
 use crate::plan::{PlannedExtent, Purpose, WritePlan};
+use crate::pulse::Waiting;
 use crate::shared::Tap;
 use crate::spans::pieces;
 use crate::write::survey::Survey;
@@ -20,6 +21,7 @@ impl<'a> WrittenDrive<'a> {
         let plan = armed.plan;
         let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
         context.started(Step::Verify, total_bytes);
+        armed.drive.confirm().map_err(|source| WriteError::Drive { step: Step::Verify, source })?;
         let mut buffer = AlignedBuffer::new(PIECE_BYTES);
         let mut survey = Survey::default();
         let mut verified_bytes = 0;
@@ -33,7 +35,7 @@ impl<'a> WrittenDrive<'a> {
             if let Purpose::Test { nonce } = plan.purpose() {
                 survey.add(*nonce, piece.offset_bytes, found);
             } else if !tap.is_known(index, found) {
-                return Err(differs(plan, &mut tap, index, found, presume)?);
+                return Err(differs(plan, &mut tap, index, found, presume, context)?);
             }
             verified_bytes += piece.len as u64;
             context.progress(Step::Verify, verified_bytes, total_bytes);
@@ -101,8 +103,9 @@ fn differs(
     index: usize,
     found: &[u8],
     presume: Presume,
+    context: &Context<'_>,
 ) -> Result<WriteError, WriteError> {
-    let expected = tap.load(index).map_err(WriteError::Content)?;
+    let expected = context.wait_for(Waiting::Content, || tap.load(index)).map_err(WriteError::Content)?;
     let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
     let offset_bytes = expected.piece.offset_bytes + at as u64;
     let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };

@@ -11,6 +11,7 @@ use crate::PIECE_BYTES;
 use crate::buffer::AlignedBuffer;
 use crate::check::ContentCheck;
 use crate::context::Context;
+use crate::pulse::Waiting;
 use crate::record::DriveRecord;
 use crate::source::PlanReader;
 use crate::spans::pieces;
@@ -48,7 +49,8 @@ pub(super) fn begin_seal(
         stop_if_asked(context)?;
         let bytes = &mut buffer[..piece.len];
         let content = |error| WriteError::Content(Arc::new(error));
-        context.station.sources.count(reader.read(piece, bytes, record).map_err(content)?);
+        let read_bytes = context.wait_for(Waiting::Content, || reader.read(piece, bytes, record));
+        context.station.sources.count(read_bytes.map_err(content)?);
         check.check(piece, bytes).map_err(content)?;
         let (mut from, mut len) = (piece.offset_bytes, piece.len);
         if piece.offset_bytes == 0 {
@@ -84,6 +86,8 @@ impl<'a> VerifiedDrive<'a> {
         }
         stop_if_asked(context)?;
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
+        // Whoever has mounted it meanwhile would write into the medium.
+        armed.drive.confirm().and_then(|()| armed.drive.confirm_unshared()).map_err(failed)?;
         let begun = match begun {
             Some(begun) => begun,
             None => {

@@ -9,7 +9,7 @@ const BAD_END_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
 #[error(
     "{good_bytes} of {size_bytes} bytes hold what was written, {repeated_bytes} repeat other addresses, {lost_bytes} \
-     were not stored; the first wrong one is at {first_wrong_bytes:#x}"
+     were not stored, {damaged_bytes} have wrong bits; the first wrong one is at {first_wrong_bytes:#x}"
 )]
 pub struct Survey {
     pub size_bytes: u64,
@@ -18,6 +18,8 @@ pub struct Survey {
     pub repeated_bytes: u64,
     /// Sectors that show neither.
     pub lost_bytes: u64,
+    /// Sectors that show what was written there, with some bits wrong.
+    pub damaged_bytes: u64,
     pub first_wrong_bytes: u64,
 }
 
@@ -32,6 +34,7 @@ impl Survey {
             *match found {
                 Found::Own => &mut self.good_bytes,
                 Found::Of(_) => &mut self.repeated_bytes,
+                Found::Damaged => &mut self.damaged_bytes,
                 Found::Other => &mut self.lost_bytes,
             } += MARKER_BYTES as u64;
             self.size_bytes += MARKER_BYTES as u64;

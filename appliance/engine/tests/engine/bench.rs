@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use platen_cache::{Cache, CachedMedia};
 use platen_disk::{DriveIds, grub};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, plan};
-use platen_engine::{Clock, Limits, Sources, Station};
+use platen_engine::{Clock, Drive, Limits, Sources, Station};
 use platen_events::{Event, Outcome};
 use platen_media::manifest::{
     BiosBoot, BiosRecords, Blob, BlobSlice, ContentKind, ImagePart, Location, Manifest, MediaKind, RawImage, Scheme,
@@ -44,6 +44,16 @@ pub(crate) const IDS: DriveIds = DriveIds {
     esp_guid: [0x22; 16],
     bios_boot_guid: [0x33; 16],
 };
+
+/// What is done with one drive of several.
+pub(crate) fn job_of(
+    plan: &WritePlan,
+    drive: impl Drive + 'static,
+    report: Arc<dyn Fn(Event) + Send + Sync>,
+) -> platen_engine::Job {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    platen_engine::Job { plan: plan.clone(), drive: Box::new(drive), report, cancelled }
+}
 
 /// Room for a FAT32 volume with the smallest clusters, and some.
 pub(crate) const DRIVE_BYTES: usize = 40 << 20;

@@ -323,4 +323,12 @@ impl Drive for Fake {
         let answer = self.try_flush();
         if self.blind.is_some() { Ok(()) } else { answer }
     }
+
+    fn confirm(&mut self) -> Result<(), DriveError> {
+        if self.gone && self.blind.is_none() { Err(self.error(Operation::Confirm, 0, 0)) } else { Ok(()) }
+    }
+
+    fn confirm_unshared(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
 }

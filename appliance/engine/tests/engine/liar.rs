@@ -290,4 +290,12 @@ impl Drive for Liar {
         }
         Ok(())
     }
+
+    fn confirm(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
+
+    fn confirm_unshared(&mut self) -> Result<(), DriveError> {
+        Ok(())
+    }
 }

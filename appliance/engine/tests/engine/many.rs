@@ -1,6 +1,5 @@
 //! Many drives of one station at once, half of them bad in all sorts of ways: the good ones never suffer.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use platen_engine::{Limits, Running, Sources, Station, SystemClock};
 use platen_events::{Event, Outcome};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready};
+use crate::bench::{Bench, faulty, is_ready, job_of};
 use crate::fake::{Fake, Fault};
 use crate::media::noise;
 use crate::rigged::{Act, Rigged, locked};
@@ -102,7 +101,7 @@ fn good_drives_do_not_suffer_from_bad_ones() {
                 let list = Arc::clone(&events);
                 std::thread::sleep(Duration::from_micros(dice.below(6000)));
                 let report = Arc::new(move |event| locked(&list).push(event));
-                let running = station.start(plan.clone(), Box::new(rigged), report, Arc::new(AtomicBool::new(false)));
+                let running = station.start(job_of(plan, rigged, report)).unwrap();
                 (which, fault, Job { drive, events, running })
             })
             .collect();

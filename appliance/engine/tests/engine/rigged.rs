@@ -10,13 +10,17 @@ use platen_media::Timestamp;
 
 use crate::bench::now;
 
-/// The four things a drive is asked for.
+/// What a drive is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Read,
     Write,
     Zero,
     Flush,
+    /// Is it still the drive that was opened?
+    Confirm,
+    /// Does nobody else use it?
+    Unshared,
 }
 
 /// One operation.
@@ -50,7 +54,7 @@ pub(crate) struct Rigged<D> {
     drive: Arc<Mutex<D>>,
     facts: DriveFacts,
     rule: Rule,
-    counts: [u64; 4],
+    counts: [u64; 6],
     /// Told when the station lets the drive go.
     gate: Option<Arc<Gate>>,
 }
@@ -58,7 +62,7 @@ pub(crate) struct Rigged<D> {
 impl<D: Drive> Rigged<D> {
     pub(crate) fn new(drive: D, rule: impl FnMut(Asked) -> Act + Send + 'static) -> Self {
         let facts = drive.facts().clone();
-        Self { drive: Arc::new(Mutex::new(drive)), facts, rule: Box::new(rule), counts: [0; 4], gate: None }
+        Self { drive: Arc::new(Mutex::new(drive)), facts, rule: Box::new(rule), counts: [0; 6], gate: None }
     }
 
     /// One of several drives, so that events and rows can be told apart.
@@ -85,6 +89,7 @@ impl<D: Drive> Rigged<D> {
                     Kind::Read => Operation::Read,
                     Kind::Write | Kind::Zero => Operation::Write,
                     Kind::Flush => Operation::Flush,
+                    Kind::Confirm | Kind::Unshared => Operation::Confirm,
                 };
                 let source = io::Error::from_raw_os_error(5);
                 Err(DriveError { operation, offset_bytes, len_bytes, trouble, source })
@@ -156,6 +161,16 @@ impl<D: Drive> Drive for Rigged<D> {
             Act::Pretend => Ok(()),
             _ => locked(&self.drive).flush(),
         }
+    }
+
+    fn confirm(&mut self) -> Result<(), DriveError> {
+        self.ask(Kind::Confirm, 0, 0)?;
+        locked(&self.drive).confirm()
+    }
+
+    fn confirm_unshared(&mut self) -> Result<(), DriveError> {
+        self.ask(Kind::Unshared, 0, 0)?;
+        locked(&self.drive).confirm_unshared()
     }
 }
 

@@ -13,7 +13,7 @@ use platen_engine::{Limits, ReadDrive, Running, Sources, Station, SystemClock, T
 use platen_events::{Code, Event, Outcome};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, is_ready};
+use crate::bench::{Bench, is_ready, job_of};
 use crate::liar::{Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Gate, Kind, Rigged, Ticks, locked};
 
@@ -52,7 +52,7 @@ fn start(
     let (drive, events) = (rigged.behind(), Arc::new(Mutex::new(Vec::new())));
     let list = Arc::clone(&events);
     let report = Arc::new(move |event| locked(&list).push(event));
-    let running = station.start(plan.clone(), Box::new(rigged), report, Arc::new(AtomicBool::new(false)));
+    let running = station.start(job_of(plan, rigged, report)).unwrap();
     Job { port: port.to_owned(), gate, events, drive, running }
 }
 

@@ -1,0 +1,126 @@
+//! What the kernel says about one block device, read from sysfs and udev's library (no udev daemon is needed).
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{major, minor};
+use platen_engine::DriveKind;
+
+use crate::machine::{Machine, attribute, number_of};
+
+/// A block device as sysfs shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BlockDevice {
+    pub(crate) dir: PathBuf,
+    /// As the kernel calls it, for example `sdb`.
+    pub(crate) name: String,
+    pub(crate) number: u64,
+}
+
+impl BlockDevice {
+    /// By device number. An error means that the kernel has no such device, or that `/sys` can't be read.
+    pub(crate) fn by_number(machine: &Machine, number: u64) -> io::Result<Self> {
+        Self::in_folder(&machine.sys(&format!("dev/block/{}:{}", major(number), minor(number))))
+    }
+
+    /// By its folder in sysfs, or a link to it.
+    pub(crate) fn in_folder(folder: &Path) -> io::Result<Self> {
+        let dir = fs::canonicalize(folder)?;
+        let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let number = number_of(&attribute(&dir.join("dev"))?).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { dir, name, number })
+    }
+
+    fn attribute(&self, name: &str) -> io::Result<String> {
+        attribute(&self.dir.join(name))
+    }
+
+    /// The drive a partition belongs to; None for whole drives.
+    pub(crate) fn whole(&self) -> Option<PathBuf> {
+        self.dir.join("partition").exists().then(|| {
+            let parent = self.dir.parent().and_then(Path::file_name).unwrap_or_default();
+            Path::new("/dev").join(parent)
+        })
+    }
+
+    /// The device itself and all its partitions.
+    pub(crate) fn parts(&self) -> io::Result<Vec<Self>> {
+        let mut parts = vec![self.clone()];
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.join("partition").exists() {
+                parts.push(Self::in_folder(&path)?);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// What was put on top of it: device mapper, RAID and the like.
+    pub(crate) fn holders(&self) -> io::Result<Vec<Self>> {
+        match fs::read_dir(self.dir.join("holders")) {
+            Ok(holders) => holders.map(|holder| Self::in_folder(&holder?.path())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn is_read_only(&self) -> io::Result<bool> {
+        Ok(self.attribute("ro")? == "1")
+    }
+
+    /// Logical sector size in bytes.
+    pub(crate) fn sector_bytes(&self) -> io::Result<u32> {
+        self.attribute("queue/logical_block_size")?.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Counts insertions, of media into readers as well; tells a drive from another one that was inserted in its place.
+    /// In Linux since 5.15.
+    pub(crate) fn disk_sequence(&self) -> io::Result<u64> {
+        self.attribute("diskseq")?.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The attribute behind [`Self::disk_sequence`], to be read again and again.
+    pub(crate) fn open_disk_sequence(&self) -> io::Result<File> {
+        File::open(self.dir.join("diskseq"))
+    }
+
+    pub(crate) fn kind(&self) -> io::Result<DriveKind> {
+        let removable = self.attribute("removable")? == "1";
+        Ok(match self.usb() {
+            _ if self.name.starts_with("loop") => DriveKind::Loop,
+            Some(_) if removable => DriveKind::Usb,
+            _ => DriveKind::Other,
+        })
+    }
+
+    /// For people: what it is instead of a removable USB drive.
+    pub(crate) fn describe(&self) -> String {
+        match self.usb() {
+            _ if self.name.starts_with("loop") => "a loop device".to_owned(),
+            Some(_) => "a fixed USB disk".to_owned(),
+            None => format!("the internal disk {}", self.name),
+        }
+    }
+
+    /// The USB device behind it.
+    pub(crate) fn usb(&self) -> Option<UsbDevice> {
+        let device = udev::Device::from_syspath(&self.dir).ok()?;
+        let usb = device.parent_with_subsystem_devtype("usb", "usb_device").ok()??;
+        let text = |name: &str| usb.attribute_value(name).map(|value| value.to_string_lossy().trim().to_owned());
+        let number = |name: &str| u16::from_str_radix(&text(name)?, 16).ok();
+        Some(UsbDevice {
+            port: usb.sysname().to_string_lossy().into_owned(),
+            serial: text("serial"),
+            vendor_product: number("idVendor").zip(number("idProduct")),
+        })
+    }
+}
+
+/// What a USB drive says of itself, and where it is.
+pub(crate) struct UsbDevice {
+    /// Bus and port path, for example `2-3.1`.
+    pub(crate) port: String,
+    pub(crate) serial: Option<String>,
+    pub(crate) vendor_product: Option<(u16, u16)>,
+}

@@ -1,0 +1,82 @@
+//! Where the kernel describes this machine: `/sys`, `/proc`, `/dev`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The roots that everything about drives is read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    sys: PathBuf,
+    proc: PathBuf,
+    dev: PathBuf,
+}
+
+impl Machine {
+    /// The machine this program runs on.
+    pub(crate) fn real() -> Self {
+        Self::at(Path::new("/"))
+    }
+
+    /// A recorded machine: `sys`, `proc` and `dev` below `folder`.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self { sys: folder.join("sys"), proc: folder.join("proc"), dev: folder.join("dev") }
+    }
+
+    pub(crate) fn sys(&self, below: &str) -> PathBuf {
+        self.sys.join(below)
+    }
+
+    pub(crate) fn proc(&self, below: &str) -> PathBuf {
+        self.proc.join(below)
+    }
+
+    pub(crate) fn dev(&self, below: &str) -> PathBuf {
+        self.dev.join(below)
+    }
+}
+
+/// An attribute file without its line end.
+pub(crate) fn attribute(path: &Path) -> io::Result<String> {
+    Ok(fs::read_to_string(path)?.trim().to_owned())
+}
+
+/// `8:16` as sysfs and mountinfo write device numbers.
+pub(crate) fn number_of(text: &str) -> Option<u64> {
+    let (major, minor) = text.split_once(':')?;
+    Some(nix::sys::stat::makedev(major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// A path as `/proc` writes it: blanks, tabs, line ends and backslashes are three octal digits (proc(5)).
+pub(crate) fn unescape(text: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = text.as_bytes();
+    let (mut plain, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let octal = bytes.get(at + 1..at + 4).filter(|_| bytes[at] == b'\\');
+        match octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                at += 4;
+            }
+            None => {
+                plain.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_paths_are_read_as_they_are() {
+        assert_eq!(unescape(r"/mnt/a\040b\134c\011"), Path::new("/mnt/a b\\c\t"));
+        assert_eq!(unescape(r"/mnt/a\04"), Path::new(r"/mnt/a\04"));
+        assert_eq!(number_of("259:3"), Some(nix::sys::stat::makedev(259, 3)));
+        assert_eq!(number_of("259"), None);
+    }
+}

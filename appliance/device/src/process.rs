@@ -1,0 +1,32 @@
+//! What this process needs of the machine, taken before a drive is touched.
+
+use std::fs::File;
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
+
+/// Handles that one drive needs at most at one time: drive, disk sequence number, its own reading of the content, asking
+/// whether it is still the same, and looking through sysfs.
+const DRIVE_HANDLES: usize = 8;
+/// Standard streams, ledger, shared reading.
+const SHARED_HANDLES: usize = 16;
+
+/// Whatever this program was started with: files it makes can be written by their owner only.
+pub fn keep_files_private() {
+    let mask = umask(Mode::empty());
+    umask(mask | Mode::S_IWGRP | Mode::S_IWOTH);
+}
+
+/// See that there are handles for so many drives; an error names what is missing. The soft limit is raised to the hard
+/// one: it is there for programs that use `select`.
+pub fn reserve_handles(drives: usize) -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    let wanted = drives * DRIVE_HANDLES + SHARED_HANDLES;
+    let handles = (0..wanted).map(|_| File::open("/dev/null")).collect::<io::Result<Vec<_>>>();
+    let text = |error| format!("{wanted} file handles are needed for {drives} drive(s), the limit is {hard}: {error}");
+    handles.map(drop).map_err(|error| io::Error::other(text(error)))
+}
