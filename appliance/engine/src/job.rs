@@ -24,6 +24,10 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
     let pulse = &context.pulse;
     let drive = &mut Watched::new(drive, pulse, &*station.clock, station.limits.floor_bytes_per_s);
     let facts = drive.facts().clone();
+    for notice in plan.notices() {
+        tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
+        context.tell(Event::Notice { drive: facts.drive.clone(), text: notice.to_string() });
+    }
     let mut presume = Presume::Likely;
     let mut attempt = 1;
     loop {
@@ -54,7 +58,7 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
         let mut entry = entry(station, plan, &facts, started);
         (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
         if let Err(error) = station.ledger.append(&entry) {
-            return Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) };
+            return Outcome::Failed { code: error.code(), detail: chain(&error) };
         }
         context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
         if presumed {
@@ -83,6 +87,7 @@ fn record_success(
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
     entry.verdict = plan.purpose().verdict().to_owned();
+    entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     match station.ledger.append(&entry) {
         Ok(_) => {
             let outcome = Outcome::Ready {
@@ -94,8 +99,9 @@ fn record_success(
             sealed.keep();
             outcome
         }
-        // Dropped without `keep`: what is not recorded does not leave the station as a medium.
-        Err(error) => Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) },
+        // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be there
+        // after all, the next one says what became of the drive.
+        Err(error) => record_failure(station, plan, facts, started, error.code(), chain(&error)),
     }
 }
 

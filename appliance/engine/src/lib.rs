@@ -21,6 +21,7 @@ mod fingerprint;
 mod job;
 pub mod ledger;
 mod markers;
+mod notice;
 mod overwrite;
 mod pace;
 pub mod plan;

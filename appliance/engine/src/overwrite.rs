@@ -53,6 +53,7 @@ fn overwrite(shape: DriveShape, purpose: Purpose, extents: Vec<PlannedExtent>) -
         seal: Vec::new(),
         invalidate: table_places(whole_sectors(shape)),
         present: None,
+        notices: Vec::new(),
         free_bytes: 0,
     }
 }

@@ -1,5 +1,7 @@
 //! What all verbs that work on drives have in common: open them all, run their jobs side by side, print the verdicts.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -102,10 +104,12 @@ pub fn shape_of(drive: &dyn ReadDrive) -> DriveShape {
     DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes }
 }
 
-fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
+/// The ledger to append to, made where there is none.
+pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let text = |error| format!("making the ledger's folder {}: {error}", folder.display());
-        std::fs::create_dir_all(folder).map_err(|error| Failure::new(Exit::Machine, text(error)))?;
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+        made.map_err(|error| Failure::new(Exit::Machine, text(error)))?;
     }
     Ok(Ledger::open(path)?)
 }

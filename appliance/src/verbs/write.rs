@@ -35,6 +35,7 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
     let value = json!({
         "medium": media.name(), "size_bytes": shape.size_bytes, "sector_bytes": shape.sector_bytes,
         "write_bytes": plan.write_bytes(), "free_bytes": plan.free_bytes(),
+        "notices": plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "payload_extents": plan.payload().len(), "seal_extents": plan.seal().len(), "map": map,
     });
     output.result(&value, || {
@@ -70,6 +71,7 @@ fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<Cached
         let code = match &error {
             CacheError::Signature { .. } => Some(Code::NotTrusted),
             CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
+            CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
             CacheError::Missing { .. } => Some(Code::CacheMissing),
             CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => {
                 Some(Code::CacheDamaged)
