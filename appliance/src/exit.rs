@@ -57,7 +57,10 @@ impl From<CacheError> for Failure {
             }
             // What was given is not there, or is no file of a layout.
             CacheError::Io { source, .. }
-                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
+                if matches!(
+                    source.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput | ErrorKind::InvalidData
+                ) =>
             {
                 Exit::Request
             }

@@ -14,6 +14,9 @@ use crate::CacheError;
 /// How often a lock that somebody holds is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Most waits are for the moment of a change.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
 /// A lock that is held until this is dropped.
 pub(crate) struct Lock(File);
 
@@ -35,7 +38,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(CacheError::io("locking", path)(error)),
             }
-            if !told {
+            if !told && begun.elapsed() >= WORTH_TELLING {
                 warn!("another platen process is at work in {}; waiting for it", path.display());
                 told = true;
             }
@@ -49,7 +52,11 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.mode() & 0o077 != 0 {
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a regular file"));
+    }
+    if found.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)

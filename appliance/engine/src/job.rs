@@ -99,9 +99,12 @@ fn record_success(
             sealed.keep();
             outcome
         }
-        // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be there
-        // after all, the next one says what became of the drive.
-        Err(error) => record_failure(station, plan, facts, started, error.code(), chain(&error)),
+        Err(error) => {
+            // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
+            // there after all, the next one says what became of the drive.
+            drop(sealed);
+            record_failure(station, plan, facts, started, error.code(), chain(&error))
+        }
     }
 }
 

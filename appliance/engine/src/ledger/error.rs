@@ -14,6 +14,9 @@ pub enum LedgerError {
     /// SQLite's answer.
     #[error("{doing} the ledger {path}")]
     Database { doing: &'static str, path: PathBuf, source: rusqlite::Error },
+    /// The file can't be made or kept from others.
+    #[error("making the ledger {path}, for its owner only")]
+    File { path: PathBuf, source: io::Error },
     /// Another program holds the ledger and does not let go.
     #[error("{path}: another program has kept the ledger locked for {} s; let it end, then try again", BUSY_LIMIT.as_secs())]
     Busy { path: PathBuf },

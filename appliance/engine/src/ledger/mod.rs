@@ -11,9 +11,9 @@ mod head;
 mod schema;
 mod station_key;
 
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +45,7 @@ impl Ledger {
     /// Open the ledger in the file `path` to append to it, making an empty one, and the station's key beside it, where
     /// there is none.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        keep_to_owner(path).map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
         let ledger = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         {
             let mut connection = ledger.connection();
@@ -81,7 +82,8 @@ impl Ledger {
     }
 
     fn key(&self) -> Result<StationKey, LedgerError> {
-        StationKey::open(self.path.parent().unwrap_or(Path::new("")))
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        StationKey::open(folder.unwrap_or(Path::new(".")))
     }
 
     fn fail(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError {
@@ -213,6 +215,27 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_LIMIT)?;
     Ok(connection)
+}
+
+/// Make the file where there is none, and let only its owner open it: whoever may read it could hold the locks in it,
+/// and no row would be recorded any more. SQLite gives its other files the same mode.
+fn keep_to_owner(path: &Path) -> io::Result<()> {
+    match File::options().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    for path in [path.to_owned(), beside("-wal"), beside("-shm")] {
+        let is_open = |metadata: &fs::Metadata| metadata.is_file() && metadata.mode() & 0o077 != 0;
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| is_open(&metadata)) {
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }
 
 /// An acknowledged row survives a loss of power, and readers don't stop the one who appends.

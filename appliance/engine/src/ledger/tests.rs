@@ -251,8 +251,28 @@ fn a_signed_head_is_judged_by_minisign_and_finds_a_chain_made_anew() {
 }
 
 #[test]
+fn nobody_but_its_owner_can_hold_the_locks_of_a_ledger() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (ledger, path) = filled(dir.path());
+    let beside = |end: &str| PathBuf::from(format!("{}{end}", path.display()));
+    let files = [path.clone(), beside("-wal"), beside("-shm")];
+    let check = || {
+        for file in &files {
+            assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o600, "{}", file.display());
+        }
+    };
+    check();
+    // One from before, or opened up since.
+    for file in &files {
+        fs::set_permissions(file, Permissions::from_mode(0o666)).expect("sets");
+    }
+    drop(Ledger::open(&path).expect("opens"));
+    check();
+    drop(ledger);
+}
+
+#[test]
 fn the_station_key_is_made_once_and_is_the_owners() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("temporary folder");
     let (ledger, path) = filled(dir.path());
     let key = dir.path().join("station.key");
