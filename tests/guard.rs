@@ -278,6 +278,8 @@ fn drives_of_more_than_2_tib_are_written_with_a_gpt() {
     File::create(&huge).expect("creates").set_len(3 << 40).expect("sparse");
     station.platen(&["write", "TREE", &huge]).refused(2, &["P-D-007", "--scheme gpt"]);
     station.platen(&["write", "TREE", &huge, "--scheme", "gpt"]).expect(0);
+    let stored_bytes = std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&huge).expect("metadata")) * 512;
+    assert!(stored_bytes < 1 << 30, "{stored_bytes} bytes were written for a small medium");
     let judged = tool("sgdisk", &["--verify", &huge]).expect(0);
     assert!(judged.stdout.contains("No problems found"), "{}", judged.stdout);
     let listed = tool("mdir", &["-i", &format!("{huge}@@1M"), "-b", "::/sources"]).expect(0);

@@ -11,4 +11,5 @@ mod guard;
 mod judges;
 mod refusals;
 mod secrets;
+mod store;
 mod workspace;

@@ -142,15 +142,13 @@ fn an_older_revision_is_refused_after_a_newer_one_was_seen() {
 }
 
 #[test]
-fn media_outside_their_dates_are_refused_by_policy() {
+fn expired_media_are_refused_by_policy() {
     let station = Station::new();
     station.sample_tree();
     station.build(&station.define("OLD", 1, "valid-until = 2026-11-02")).expect(0);
-    station.build(&station.define("FUTURE", 1, "valid-from = 2099-01-01")).expect(0);
     station.import().expect(0);
     let drive = station.drive("drive.img", 128);
     untouched(&drive, || station.platen(&["write", "OLD", &drive])).refused(3, &["P-M-003", "OLD-r1", "2026-11-02"]);
-    untouched(&drive, || station.platen(&["write", "FUTURE", &drive])).refused(3, &["P-M-002", "2099-01-01"]);
 }
 
 #[test]

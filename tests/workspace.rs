@@ -29,8 +29,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["platen-engine"]),
     ("fatfs", &["platen-engine"]),
     ("gpt", &["platen-disk"]),
-    // The private half of a key is read in one crate only.
-    ("minisign", &["platen-author"]),
+    // The private half of an author's key is read in one crate only; the engine holds the station's own key.
+    ("minisign", &["platen-author", "platen-engine"]),
     ("clap", &["platen"]),
     ("indicatif", &["platen"]),
 ];

@@ -8,8 +8,9 @@ use platen_media::manifest::Scheme;
 
 /// Make USB drives into signed, bootable deployment media, and prove each one right.
 ///
-/// Exit status: 0 all done and verified; 1 some drive failed; 2 the request or definition is wrong (nothing touched);
-/// 3 refused by policy: signature, validity, target guard (nothing touched); 4 the machine lacks something.
+/// Exit status: 0 all done and verified; 1 some drive failed; 2 the request or definition is wrong; 3 refused by policy:
+/// signature, validity, target guard; 4 the machine lacks something. With 2 and 3 nothing was touched of what was
+/// refused; only an import of several media goes on with the others.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Args {
@@ -177,7 +178,18 @@ pub enum CacheVerb {
     Scrub,
     /// Remove superseded media that are not pinned, and content nothing needs
     Gc,
-    /// Keep a medium when newer revisions arrive
+    /// Show the oldest revision that is accepted of each medium, and whose key signs it; or change that
+    Minimum {
+        /// Only this one
+        id: Option<String>,
+        /// Accept this revision and newer ones; media here that are newer leave the list (it is recorded in the ledger)
+        #[arg(long, value_name = "REVISION", requires = "id")]
+        set: Option<u32>,
+        /// Let this trusted key sign it from now on (it is recorded in the ledger)
+        #[arg(long, value_name = "KEY NUMBER", requires = "id")]
+        key: Option<String>,
+    },
+    /// Keep a medium when newer revisions arrive, and let it be written although they are here
     Pin {
         medium: MediaRef,
         /// Keep it no longer
@@ -308,14 +320,19 @@ pub enum LedgerVerb {
     List,
     /// Follow the chain of hashes from the first row to the last
     Check {
-        /// Hash of the last row of an earlier export: also find rows cut off since
-        #[arg(long, value_name = "SHA256")]
-        head: Option<platen_media::Sha256>,
+        /// An earlier head, its hash or a file with the signed one: also find rows cut off or made anew since
+        #[arg(long, value_name = "SHA256|FILE")]
+        head: Option<String>,
     },
+    /// Check the chain and print its head, signed by this station's key (station.pub beside the ledger checks it)
+    Head,
     /// Print all rows as a table or document
     Export {
         #[arg(long, value_enum, default_value_t)]
         format: ExportFormat,
+        /// Also write the signed head to this file, for `ledger check --head`
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
     },
 }
 

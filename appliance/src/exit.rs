@@ -1,6 +1,7 @@
 //! How a run ends: the exit statuses of the manual, and which failure leads to which.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use platen_cache::CacheError;
@@ -51,8 +52,18 @@ impl From<CacheError> for Failure {
     fn from(error: CacheError) -> Self {
         let exit = match &error {
             CacheError::Signature { source: SignError::Manifest(_), .. } => Exit::Request,
-            CacheError::Signature { .. } | CacheError::OlderThanFloor { .. } => Exit::Policy,
-            CacheError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::Request,
+            CacheError::Signature { .. } | CacheError::OlderThanFloor { .. } | CacheError::OtherSigner { .. } => {
+                Exit::Policy
+            }
+            // What was given is not there, or is no file of a layout.
+            CacheError::Io { source, .. }
+                if matches!(
+                    source.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidInput | ErrorKind::InvalidData
+                ) =>
+            {
+                Exit::Request
+            }
             CacheError::Io { .. }
             | CacheError::DiskFull { .. }
             | CacheError::Quota { .. }

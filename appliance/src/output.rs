@@ -132,6 +132,14 @@ impl DriveBoard {
                 }
                 return;
             }
+            Event::Notice { drive, text } => {
+                let line = format!("{}: {text}", drive.port);
+                if self.terminal {
+                    let _ = self.bars.println(line);
+                    return;
+                }
+                line
+            }
             Event::Retrying { drive, code, detail } => {
                 let line = format!("{}: {code}, begun anew\n  ({detail})", drive.port);
                 if self.terminal {

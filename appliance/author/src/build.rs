@@ -373,11 +373,7 @@ fn sign(manifest: &Manifest, signer: &Signer) -> Result<(Sha256, MediaEntry), Au
     let manifest_bytes = manifest.to_json();
     Manifest::from_json(&manifest_bytes).map_err(AuthorError::Manifest)?;
     let digest = Sha256::of(&manifest_bytes);
-    let mut lines: Vec<(&str, Sha256)> = manifest.files.iter().map(|file| (file.path.as_str(), file.sha256)).collect();
-    lines.push((envelope::MANIFEST, digest));
-    lines.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    // Names that sha256sum would escape (backslash, newline) can't be on a medium.
-    let sums = lines.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect::<String>().into_bytes();
+    let sums = manifest.sha256_sums(digest);
     let comment = format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision);
     let manifest_signature = signer.sign(&manifest_bytes, &comment)?;
     let sums_signature = signer.sign(&sums, &comment)?;

@@ -3,9 +3,9 @@
 //! Key files are minisign's, with or without a password. Signatures are minisign's too, but made without random
 //! numbers (RFC 8032), so that the same medium gives the same bytes twice.
 
-use std::fs::OpenOptions;
+use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use blake2::{Blake2b512, Digest};
@@ -79,18 +79,25 @@ pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey
     Ok(NewKey { secret, public, id })
 }
 
+/// The whole file appears under its name or nothing does, and never in place of another.
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), AuthorError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(path).map_err(|error| match error.kind() {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => AuthorError::Key {
             path: path.to_owned(),
             expected: "no such file yet (keys are never overwritten)",
             found: "one".into(),
         },
         _ => AuthorError::io("making", path)(error),
-    })?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(AuthorError::io("writing", path))
+    })
 }
 
 /// What a public key file says.
@@ -203,7 +210,6 @@ impl Signer {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     use super::*;
@@ -281,6 +287,21 @@ mod tests {
         std::fs::write(path("flipped.key"), format!("untrusted comment: x\n{}\n", base64::encode(&bytes)))
             .expect("writes");
         assert!(said(&path("flipped.key"), None).contains("halves that do not fit"));
+    }
+
+    #[test]
+    fn of_many_who_make_a_key_of_one_name_one_does_and_its_halves_fit() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().expect("a folder");
+            let made: Vec<NewKey> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| generate(dir.path(), "a", None).ok())).collect();
+                threads.into_iter().filter_map(|thread| thread.join().expect("no panic")).collect()
+            });
+            let [key] = &made[..] else { panic!("{} were told that the key is theirs", made.len()) };
+            let signer = Signer::load(&key.secret, None).expect("opens");
+            assert_eq!((signer.id(), show(&key.public).expect("public").id), (key.id.clone(), key.id.clone()));
+            assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 2, "nothing is left over");
+        }
     }
 
     #[test]

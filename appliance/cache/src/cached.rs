@@ -7,6 +7,7 @@ use platen_media::manifest::Manifest;
 use platen_media::sign::SignedMedia;
 
 use crate::CacheError;
+use crate::files::open_regular;
 use crate::layout::Layout;
 use crate::store::{Sums, missing_content};
 
@@ -19,13 +20,20 @@ pub struct CachedMedia {
     name: String,
     signed: SignedMedia,
     sums: Sums,
+    newest_revision: Option<u32>,
 }
 
 impl CachedMedia {
-    pub(crate) fn new(layout: Layout, name: String, signed: SignedMedia, sums: Sums) -> Result<Self, CacheError> {
+    pub(crate) fn new(
+        layout: Layout,
+        name: String,
+        signed: SignedMedia,
+        sums: Sums,
+        newest_revision: Option<u32>,
+    ) -> Result<Self, CacheError> {
         let missing = missing_content(&[&layout], signed.manifest());
         if missing.is_empty() {
-            Ok(Self { layout, name, signed, sums })
+            Ok(Self { layout, name, signed, sums, newest_revision })
         } else {
             Err(CacheError::Missing { name, missing })
         }
@@ -46,6 +54,11 @@ impl CachedMedia {
         self.signed.manifest()
     }
 
+    /// The newest revision that was here, when this older one may be written because it is pinned.
+    pub fn pinned_below(&self) -> Option<u32> {
+        self.newest_revision
+    }
+
     /// SHA256SUMS and its signature.
     pub fn sums(&self) -> &Sums {
         &self.sums
@@ -54,6 +67,6 @@ impl CachedMedia {
     /// Open a blob of this medium for reading: content, the manifest or SHA256SUMS.
     pub fn open_blob(&self, digest: Sha256) -> Result<File, CacheError> {
         let path = self.layout.blob_path(digest);
-        File::open(&path).map_err(CacheError::io("opening", &path))
+        open_regular(&path).map_err(CacheError::io("opening", &path))
     }
 }

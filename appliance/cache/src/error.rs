@@ -50,9 +50,16 @@ pub enum CacheError {
     /// Bytes are not what their digest says.
     #[error("blob {digest} is damaged ({found}); it holds: {holds}")]
     Damaged { digest: Sha256, found: String, holds: String },
+    /// A trusted key signed it, but not the one that signs this medium's releases.
+    #[error(
+        "medium {id}: expected a release signed by key {expected}, which signed those before it, found one signed by key {found}; if that is meant to be, run `platen cache minimum {id} --key {found}`"
+    )]
+    OtherSigner { id: String, found: String, expected: String },
     /// Another import, scrub or gc is at work.
-    #[error("{path} is in use by another platen process; wait for it to end")]
-    Locked { path: PathBuf },
+    #[error(
+        "{path} is in use by another platen process, which did not end within {waited_s} s; wait for it, then try again"
+    )]
+    Locked { path: PathBuf, waited_s: u64 },
 }
 
 impl CacheError {

@@ -4,22 +4,30 @@
 //! the store as it was or one with the medium complete, plus half-copied blobs in `ingest/` that the next import
 //! goes on from.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::libc;
+
 use platen_media::manifest::Manifest;
-use platen_media::sign::TrustedKeys;
+use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Sha256, Sha256Hasher, Timestamp};
 use tracing::{info, warn};
 
 use crate::CacheError;
 use crate::check::BlobChecker;
-use crate::layout::{IndexEntry, Layout};
-use crate::store::{Cache, MediaRef, check_entry, free_bytes, holds, missing_content};
+use crate::files::{self, open_regular};
+use crate::layout::{IndexEntry, Layout, Release};
+use crate::state::State;
+use crate::store::{Cache, CheckedEntry, MediaRef, check_entry, free_bytes, holds, missing_content};
 
 /// Copying and hashing go in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
+/// What a medium adds at most to the index and to what is remembered of it.
+const BOOKKEEPING_BYTES: u64 = 2048;
 
 /// How far an import is.
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +41,24 @@ pub struct ImportProgress {
 pub struct Imported {
     /// `<id>-r<revision>`.
     pub name: String,
+    /// This very release was here already, and whole.
+    pub was_here: bool,
     /// Bytes read from the source. What an interrupted import left here is not among them.
     pub copied_bytes: u64,
     /// Bytes that were here already, in whole blobs; they were checked, not copied.
     pub shared_bytes: u64,
 }
 
+/// What became of one medium of a source.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its name in the source's index.
+    pub name: String,
+    pub result: Result<Imported, CacheError>,
+}
+
 impl Cache {
-    /// Import one medium, or all of `source` when none is named.
+    /// Import one medium, or all of `source` when none is named. One that is refused does not stop the others.
     pub fn import(
         &self,
         source: &Layout,
@@ -48,7 +66,7 @@ impl Cache {
         keys: &TrustedKeys,
         now: Timestamp,
         progress: &mut dyn FnMut(ImportProgress),
-    ) -> Result<Vec<Imported>, CacheError> {
+    ) -> Result<Vec<Answer>, CacheError> {
         let _lock = self.lock()?;
         let entries = match wanted {
             Some(wanted) => vec![source.find(wanted)?],
@@ -58,7 +76,11 @@ impl Cache {
             let found = "it holds no Platen medium".to_owned();
             return Err(CacheError::NotALayout { path: source.dir().to_owned(), found });
         }
-        entries.iter().map(|entry| self.import_one(source, entry, keys, now, progress)).collect()
+        let one = |entry: IndexEntry| {
+            let result = self.import_one(source, &entry, keys, now, progress);
+            Answer { name: entry.name, result }
+        };
+        Ok(entries.into_iter().map(one).collect())
     }
 
     fn import_one(
@@ -69,23 +91,29 @@ impl Cache {
         now: Timestamp,
         progress: &mut dyn FnMut(ImportProgress),
     ) -> Result<Imported, CacheError> {
-        let (signed, _) = check_entry(source, entry, keys)?;
+        let CheckedEntry { signed, media, .. } = check_entry(source, entry, keys)?;
         let manifest = signed.manifest();
         let mut state = self.state()?;
-        state.check_floor(manifest)?;
+        self.bind_signer(&mut state, &signed, keys)?;
+        if !state.pinned.contains(&entry.name) {
+            state.check_floor(manifest)?;
+        }
         if let Err(error) = manifest.validity.at(now, manifest.created) {
-            // Not refused here: a medium for next month is imported today, and the clock may be wrong. It is
-            // refused where it matters, when it is planned.
-            warn!(medium = %entry.name, %error, "importing a medium that could not be written now");
+            // Not refused here: a medium for next month is imported today, and the clock may be wrong. An expired one
+            // is refused where it matters, when it is planned.
+            warn!(medium = %entry.name, %error, "importing a medium that could not be used now");
         }
         let missing = missing_content(&[self.layout(), source], manifest);
         if !missing.is_empty() {
             return Err(CacheError::Missing { name: entry.name.clone(), missing });
         }
-        self.check_room(manifest)?;
+        let release = Release::new(manifest, &media);
+        self.check_room(manifest, &release)?;
 
         let total_bytes = manifest.blobs.iter().map(|blob| blob.size_bytes).sum();
-        let mut imported = Imported { name: entry.name.clone(), copied_bytes: 0, shared_bytes: 0 };
+        let was_here = release.blobs().all(|(digest, size_bytes)| self.has(digest, size_bytes))
+            && self.layout().entries()?.contains(&release.entry(manifest));
+        let mut imported = Imported { name: entry.name.clone(), was_here, copied_bytes: 0, shared_bytes: 0 };
         let mut done_bytes = 0;
         for index in 0..manifest.blobs.len() {
             let blob = manifest.blobs[index];
@@ -94,7 +122,7 @@ impl Cache {
                 done_bytes = before_bytes + at;
                 progress(ImportProgress { done_bytes, total_bytes });
             };
-            if self.layout().blob_size_bytes(blob.sha256) == Some(blob.size_bytes) {
+            if self.has(blob.sha256, blob.size_bytes) {
                 match self.check_present(manifest, index, &mut step) {
                     Ok(()) => {
                         imported.shared_bytes += blob.size_bytes;
@@ -107,27 +135,50 @@ impl Cache {
                     Err(error) => return Err(error),
                 }
             }
+            imported.was_here = false;
             imported.copied_bytes += self.copy_blob(source, manifest, index, &mut step)?;
         }
         // The floor rises before the medium is visible: killed in between, the same release can be imported again.
-        state.raise(manifest);
+        state.raise(manifest, now);
         self.write_state(&state)?;
-        self.layout().publish(manifest, &source.media(entry)?)?;
+        self.layout().publish_release(manifest, release)?;
         info!(medium = %entry.name, copied = imported.copied_bytes, shared = imported.shared_bytes, "imported");
         Ok(imported)
     }
 
-    fn check_room(&self, manifest: &Manifest) -> Result<(), CacheError> {
-        let new =
-            |blob: &&platen_media::manifest::Blob| self.layout().blob_size_bytes(blob.sha256) != Some(blob.size_bytes);
-        let mut digests: Vec<_> = manifest.blobs.iter().filter(new).collect();
-        digests.sort_by_key(|blob| blob.sha256);
-        digests.dedup();
-        let partial = |digest: Sha256| fs::metadata(self.ingest_dir().join(digest.to_string())).map_or(0, |m| m.len());
-        let needed_bytes: u64 = digests.iter().map(|blob| blob.size_bytes.saturating_sub(partial(blob.sha256))).sum();
+    /// The first key that signs a medium's release is the one that signs its later ones.
+    fn bind_signer(&self, state: &mut State, signed: &SignedMedia, keys: &TrustedKeys) -> Result<(), CacheError> {
+        let id = &signed.manifest().id;
+        if !state.has_signer(id) {
+            // Media that came before ids were bound.
+            let here = self.layout().entries()?;
+            let mut here = here.iter().filter(|entry| entry.media_id == *id);
+            if let Some(first) = here.find_map(|entry| check_entry(self.layout(), entry, keys).ok()) {
+                state.set_signer(id, first.signed.key_id());
+            }
+        }
+        state.check_signer(signed, keys)?;
+        state.set_signer(id, signed.key_id());
+        Ok(())
+    }
+
+    fn has(&self, digest: Sha256, size_bytes: u64) -> bool {
+        self.layout().blob_size_bytes(digest) == Some(size_bytes)
+    }
+
+    fn check_room(&self, manifest: &Manifest, release: &Release) -> Result<(), CacheError> {
+        let content = manifest.blobs.iter().map(|blob| (blob.sha256, blob.size_bytes));
+        let new: BTreeMap<Sha256, u64> =
+            content.chain(release.blobs()).filter(|(digest, size_bytes)| !self.has(*digest, *size_bytes)).collect();
+        let partial = |digest: &Sha256| files::size_bytes(&self.ingest_dir().join(digest.to_string())).unwrap_or(0);
+        let mut needed_bytes: u64 =
+            new.iter().map(|(digest, size_bytes)| size_bytes.saturating_sub(partial(digest))).sum();
+        if !new.is_empty() {
+            needed_bytes += BOOKKEEPING_BYTES;
+        }
         if let Some(quota_bytes) = self.quota_bytes {
             let used_bytes = self.used_bytes()?;
-            if used_bytes + needed_bytes > quota_bytes {
+            if used_bytes.saturating_add(needed_bytes) > quota_bytes {
                 return Err(CacheError::Quota { quota_bytes, used_bytes, needed_bytes });
             }
         }
@@ -143,7 +194,7 @@ impl Cache {
     fn check_present(&self, manifest: &Manifest, index: usize, step: &mut dyn FnMut(u64)) -> Result<(), CacheError> {
         let path = self.layout().blob_path(manifest.blobs[index].sha256);
         let mut checker = BlobChecker::new(manifest, index, false);
-        let mut file = File::open(&path).map_err(CacheError::io("opening", &path))?;
+        let mut file = open_regular(&path).map_err(CacheError::io("opening", &path))?;
         let mut at = 0;
         for_each_piece(&mut file, &path, |bytes| {
             checker.update(bytes);
@@ -187,14 +238,8 @@ impl Cache {
     ) -> Result<(u64, Option<CacheError>), CacheError> {
         let blob = manifest.blobs[index];
         let from_path = source.blob_path(blob.sha256);
-        let mut from = File::open(&from_path).map_err(CacheError::io("opening", &from_path))?;
-        let mut to = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(to_path)
-            .map_err(CacheError::io("opening", to_path))?;
+        let mut from = open_regular(&from_path).map_err(CacheError::io("opening", &from_path))?;
+        let mut to = open_partial(to_path).map_err(CacheError::io("opening", to_path))?;
 
         let mut checker = BlobChecker::new(manifest, index, true);
         let mut sha256 = Sha256Hasher::new();
@@ -235,6 +280,16 @@ impl Cache {
         fs::rename(to_path, &path).map_err(CacheError::io("renaming to", &path))?;
         Ok((copied, None))
     }
+}
+
+/// What is there of a blob, to be gone on with. Only a file of our own is: through a link something else would be cut.
+fn open_partial(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file() || metadata.nlink() > 1) {
+        fs::remove_file(path)?;
+    }
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true).mode(0o644);
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
 }
 
 /// Read to the end in pieces.

@@ -7,13 +7,17 @@
 mod cached;
 mod check;
 mod error;
+mod files;
 mod import;
 pub mod layout;
+mod lock;
 mod maintain;
+mod state;
 mod store;
 
 pub use cached::CachedMedia;
 pub use error::CacheError;
-pub use import::{ImportProgress, Imported};
+pub use import::{Answer, ImportProgress, Imported};
 pub use maintain::{Collected, Damage, Scrubbed};
+pub use state::{Minimum, MinimumChange};
 pub use store::{Cache, Listed, MediaRef, Sums};

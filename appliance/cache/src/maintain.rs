@@ -1,14 +1,17 @@
 //! Upkeep of the store: scrub, garbage collection, pins.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use platen_media::manifest::Manifest;
 use platen_media::{Sha256, Sha256Hasher};
 
 use crate::check::BlobChecker;
+use crate::files::{is_temporary, open_regular};
 use crate::import::for_each_piece;
-use crate::layout::is_temporary;
+use crate::lock::Lock;
 use crate::store::{Cache, MediaRef, holds, missing_content};
 use crate::{CacheError, ImportProgress};
 
@@ -41,7 +44,7 @@ pub struct Collected {
 impl Cache {
     /// Read every blob of every medium and check all digests. Nothing is changed.
     pub fn scrub(&self, progress: &mut dyn FnMut(ImportProgress)) -> Result<Scrubbed, CacheError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_if_writable()?;
         let mut scrubbed = Scrubbed::default();
         let mut seen: HashSet<Sha256> = HashSet::new();
         let total_bytes = self.used_bytes()?;
@@ -65,7 +68,7 @@ impl Cache {
             for (index, blob) in manifest.blobs.iter().enumerate() {
                 // A blob two media share is read for each: they may name its bytes differently.
                 let path = self.layout().blob_path(blob.sha256);
-                let Ok(mut file) = File::open(&path) else { continue };
+                let Ok(mut file) = open_regular(&path) else { continue };
                 let mut checker = BlobChecker::new(&manifest, index, false);
                 let mut sha256 = Sha256Hasher::new();
                 let first = seen.insert(blob.sha256);
@@ -110,6 +113,9 @@ impl Cache {
         }
         for dir in [self.layout().blobs_dir(), self.ingest_dir(), self.layout().dir().to_owned()] {
             let top = dir == self.layout().dir();
+            if dir == self.ingest_dir() && !dir.exists() {
+                continue;
+            }
             for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
                 let file = file.map_err(CacheError::io("listing", &dir))?;
                 let name = file.file_name();
@@ -141,15 +147,35 @@ impl Cache {
         Ok(name)
     }
 
-    /// Bytes all blobs take, half-copied ones included.
-    pub fn used_bytes(&self) -> Result<u64, CacheError> {
-        let mut used_bytes = 0;
-        for dir in [self.layout().blobs_dir(), self.ingest_dir()] {
-            for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
-                let file = file.map_err(CacheError::io("listing", &dir))?;
-                used_bytes += file.metadata().map_or(0, |metadata| metadata.len());
-            }
+    /// None where nobody who may only read, as this process, could do harm to the others.
+    fn lock_if_writable(&self) -> Result<Option<Lock>, CacheError> {
+        match self.lock() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(CacheError::Io { source, .. }) if is_read_only(&source) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(used_bytes)
     }
+
+    /// Bytes all of it takes: blobs, half-copied ones, what is known about them.
+    pub fn used_bytes(&self) -> Result<u64, CacheError> {
+        used_below(self.layout().dir())
+    }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+fn used_below(dir: &Path) -> Result<u64, CacheError> {
+    let mut used_bytes = 0;
+    for file in fs::read_dir(dir).map_err(CacheError::io("listing", dir))? {
+        let path = file.map_err(CacheError::io("listing", dir))?.path();
+        // What is gone by now takes nothing.
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => used_bytes += used_below(&path)?,
+            Ok(metadata) => used_bytes += metadata.len(),
+            Err(_) => {}
+        }
+    }
+    Ok(used_bytes)
 }

@@ -1,17 +1,18 @@
 //! The station's store: a layout plus what the station remembers about it.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Blake3, Sha256, Timestamp, envelope};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::layout::{IndexEntry, Layout, read_bounded, replace_file};
+use crate::files::make_dir;
+use crate::layout::{IndexEntry, Layout, MediaEntry};
+use crate::lock::Lock;
 use crate::{CacheError, CachedMedia};
 
 /// How a person names a medium: `ID` for the newest revision here, or `ID-rREVISION`.
@@ -49,24 +50,6 @@ impl fmt::Display for MediaRef {
     }
 }
 
-/// The newest release of a medium that was ever here. Ordered by revision, then by time of authoring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Floor {
-    revision: u32,
-    created: Timestamp,
-}
-
-/// What outlives the media themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct State {
-    floors: BTreeMap<String, Floor>,
-    /// The clock can't be right when it is before this.
-    newest_signed: Option<Timestamp>,
-    pub(crate) pinned: Vec<String>,
-}
-
 /// One line of `platen cache list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
@@ -88,16 +71,27 @@ pub struct Listed {
 pub struct Cache {
     layout: Layout,
     pub(crate) quota_bytes: Option<u64>,
+    patience: Duration,
 }
 
 impl Cache {
     /// Open the store in `dir`, making an empty one where there is nothing yet. `quota_bytes` limits what imports
     /// may fill.
     pub fn open(dir: &Path, quota_bytes: Option<u64>) -> Result<Self, CacheError> {
-        let layout = Layout::create(dir)?;
-        let ingest = dir.join("ingest");
-        fs::create_dir_all(&ingest).map_err(CacheError::io("making the folder", &ingest))?;
-        Ok(Self { layout, quota_bytes })
+        let cache = Self { layout: Layout::create(dir)?, quota_bytes, patience: Duration::ZERO };
+        make_dir(&cache.ingest_dir())?;
+        Ok(cache)
+    }
+
+    /// Open a store that is there already; it may be read-only.
+    pub fn open_existing(dir: &Path) -> Result<Self, CacheError> {
+        Ok(Self { layout: Layout::open(dir)?, quota_bytes: None, patience: Duration::ZERO })
+    }
+
+    /// Wait so long for another process that changes the store, instead of giving up at once.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The OCI layout below.
@@ -111,29 +105,7 @@ impl Cache {
 
     /// Keep other importing, scrubbing or collecting processes out until the result is dropped.
     pub(crate) fn lock(&self) -> Result<Lock, CacheError> {
-        let path = self.layout.dir().join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = file.map_err(CacheError::io("opening", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => Err(CacheError::Locked { path }),
-            Err(TryLockError::Error(error)) => Err(CacheError::io("locking", &path)(error)),
-        }
-    }
-
-    pub(crate) fn state(&self) -> Result<State, CacheError> {
-        let path = self.layout.dir().join("state.json");
-        match read_bounded(&path, 16 << 20) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source }),
-            Err(CacheError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(crate) fn write_state(&self, state: &State) -> Result<(), CacheError> {
-        let mut bytes = serde_json::to_vec_pretty(state).expect("the state has only strings, numbers and lists");
-        bytes.push(b'\n');
-        replace_file(&self.layout.dir().join("state.json"), &bytes)
+        Lock::take(&self.layout.dir().join("lock"), self.patience)
     }
 
     /// The newest signed time seen: a clock that is behind it is wrong.
@@ -146,12 +118,21 @@ impl Cache {
         self.layout.find(wanted)
     }
 
-    /// A medium that may be written: signature, version floor and the presence of all content hold at this moment.
+    /// A medium that may be written: signature, version floor (unless it is pinned) and the presence of all content
+    /// hold at this moment.
     pub fn load(&self, wanted: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, CacheError> {
         let entry = self.find(wanted)?;
-        let (signed, sums) = check_entry(&self.layout, &entry, keys)?;
-        self.state()?.check_floor(signed.manifest())?;
-        CachedMedia::new(self.layout.clone(), entry.name, signed, sums)
+        let CheckedEntry { signed, sums, .. } = check_entry(&self.layout, &entry, keys)?;
+        let state = self.state()?;
+        state.check_signer(&signed, keys)?;
+        let mut newest_revision = None;
+        if let Err(older) = state.check_floor(signed.manifest()) {
+            if !state.pinned.contains(&entry.name) {
+                return Err(older);
+            }
+            newest_revision = state.newest_revision(&signed.manifest().id);
+        }
+        CachedMedia::new(self.layout.clone(), entry.name, signed, sums, newest_revision)
     }
 
     /// Everything in the store, newest last.
@@ -188,50 +169,19 @@ impl Cache {
     }
 }
 
-/// See [`Cache::lock`].
-pub(crate) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing is not enough: a process forked meanwhile has the file too, and would go on holding the lock.
-        let _ = self.0.unlock();
-    }
-}
-
-impl State {
-    /// Refuse what is older than the newest release seen.
-    pub(crate) fn check_floor(&self, manifest: &Manifest) -> Result<(), CacheError> {
-        let found = Floor { revision: manifest.revision, created: manifest.created };
-        match self.floors.get(&manifest.id) {
-            Some(floor) if found < *floor => Err(CacheError::OlderThanFloor {
-                id: manifest.id.clone(),
-                found: found.revision,
-                found_made: found.created.to_string(),
-                floor: floor.revision,
-                floor_made: floor.created.to_string(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Remember a release. Floors only rise.
-    pub(crate) fn raise(&mut self, manifest: &Manifest) {
-        let seen = Floor { revision: manifest.revision, created: manifest.created };
-        let floor = self.floors.entry(manifest.id.clone()).or_insert(seen);
-        *floor = seen.max(*floor);
-        self.newest_signed = self.newest_signed.max(Some(manifest.created));
-    }
+/// One entry whose signatures hold.
+pub(crate) struct CheckedEntry {
+    pub(crate) signed: SignedMedia,
+    pub(crate) sums: Sums,
+    pub(crate) media: MediaEntry,
 }
 
 /// Check signatures of one entry, and that it is what its place in the index says.
-pub(crate) fn check_entry(
-    layout: &Layout,
-    entry: &IndexEntry,
-    keys: &TrustedKeys,
-) -> Result<(SignedMedia, Sums), CacheError> {
+pub(crate) fn check_entry(layout: &Layout, entry: &IndexEntry, keys: &TrustedKeys) -> Result<CheckedEntry, CacheError> {
     let media = layout.media(entry)?;
     let signature = |source| CacheError::Signature { name: entry.name.clone(), source };
-    let signed = SignedMedia::check(&media.manifest_bytes, media.manifest_signature, keys).map_err(signature)?;
+    let signed =
+        SignedMedia::check(&media.manifest_bytes, media.manifest_signature.clone(), keys).map_err(signature)?;
     keys.check(envelope::SHA256SUMS, &media.sums, &media.sums_signature).map_err(signature)?;
     let wrong = |found: String| CacheError::Entry { path: layout.dir().to_owned(), entry: entry.name.clone(), found };
     let name = crate::layout::entry_name(signed.manifest());
@@ -241,18 +191,31 @@ pub(crate) fn check_entry(
     if media.blobs != signed.manifest().blobs {
         return Err(wrong("its layers are not the blobs of its manifest".to_owned()));
     }
-    // Both files are signed on their own: without this, one of another release could stand beside the manifest.
-    let line = format!("{}  {}", signed.manifest_digest(), envelope::MANIFEST);
-    if !media.sums.split(|&b| b == b'\n').any(|found| found == line.as_bytes()) {
-        return Err(wrong(format!("{} is of another release: it lacks the line {line:?}", envelope::SHA256SUMS)));
+    // Both files are signed on their own: without this, one could say of a file what the other does not.
+    if media.sums != signed.manifest().sha256_sums(signed.manifest_digest()) {
+        return Err(wrong(disagreement(&media.sums, &signed)));
     }
     let sums = Sums {
         size_bytes: media.sums.len() as u64,
         sha256: Sha256::of(&media.sums),
         blake3: Blake3::of(&media.sums),
-        signature: media.sums_signature,
+        signature: media.sums_signature.clone(),
     };
-    Ok((signed, sums))
+    Ok(CheckedEntry { signed, sums, media })
+}
+
+/// What is wrong with SHA256SUMS that are not those of the manifest.
+fn disagreement(sums: &[u8], signed: &SignedMedia) -> String {
+    let line = format!("{}  {}", signed.manifest_digest(), envelope::MANIFEST);
+    if !sums.split(|&b| b == b'\n').any(|found| found == line.as_bytes()) {
+        return format!("{} is of another release: it lacks the line {line:?}", envelope::SHA256SUMS);
+    }
+    let expected = signed.manifest().sha256_sums(signed.manifest_digest());
+    let mut lines = expected.split(|&b| b == b'\n').zip(sums.split(|&b| b == b'\n'));
+    let (expected, found) = lines.find(|(expected, found)| expected != found).unwrap_or_default();
+    let text = |line| String::from_utf8_lossy(line).chars().take(400).collect::<String>();
+    let (expected, found) = (text(expected), text(found));
+    format!("{} disagrees with the manifest: expected the line {expected:?}, found {found:?}", envelope::SHA256SUMS)
 }
 
 /// SHA256SUMS and its signature, checked. The text stays in the store.

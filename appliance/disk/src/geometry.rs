@@ -80,6 +80,12 @@ impl Geometry {
         self.partition_end - ALIGN_BYTES
     }
 
+    /// Where the end of the drive begins: what is behind the partition, which on a drive that is larger than the volume may
+    /// be is only the last 2 MiB, where tables are looked for.
+    pub(crate) fn tail_start(&self) -> u64 {
+        self.size_bytes.saturating_sub(2 * ALIGN_BYTES).max(self.partition_end)
+    }
+
     pub(crate) fn partition_lba(&self) -> u64 {
         ALIGN_BYTES / self.sector_bytes
     }

@@ -35,7 +35,7 @@ pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, La
     painter.put_region(0, geometry.fat_start(0), head.into_iter());
     put_fats(&mut painter, &geometry, &allocation);
     put_clusters(&mut painter, &geometry, &tree, &allocation, spec, files);
-    painter.put_region(geometry.partition_end, geometry.size_bytes, tail.into_iter());
+    painter.put_region(geometry.tail_start(), geometry.size_bytes, tail.into_iter());
 
     let Painter { payload, seal } = painter;
     let metadata = payload.iter().chain(&seal).filter(|e| matches!(e.data, Data::Bytes(_)));
@@ -52,7 +52,7 @@ pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, La
         directories: tree.directories.len() as u32,
     };
     let invalidate =
-        vec![0..ALIGN_BYTES, ALIGN_BYTES..geometry.fat_start(0), geometry.partition_end..geometry.size_bytes];
+        vec![0..ALIGN_BYTES, ALIGN_BYTES..geometry.fat_start(0), geometry.tail_start()..geometry.size_bytes];
     Ok(DiskLayout { payload, seal, invalidate, stats })
 }
 

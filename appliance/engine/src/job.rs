@@ -11,7 +11,8 @@ use crate::context::Context;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
 use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
-use crate::pulse::{Waiting, Watched};
+use crate::pulse::Watched;
+use crate::recorder::Unrecorded;
 use crate::record::DriveRecord;
 use crate::write::{Presume, SealedDrive, WriteError, write};
 
@@ -24,6 +25,10 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
     let pulse = &context.pulse;
     let drive = &mut Watched::new(drive, pulse, &*station.clock, station.limits.floor_bytes_per_s);
     let facts = drive.facts().clone();
+    for notice in plan.notices() {
+        tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
+        context.tell(Event::Notice { drive: facts.drive.clone(), text: notice.to_string() });
+    }
     let mut presume = Presume::Likely;
     let mut attempt = 1;
     loop {
@@ -49,13 +54,13 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
                 stopped()
             } else {
                 let (code, detail) = (error.code(), chain(&error));
-                context.wait_for(Waiting::Ledger, || record_failure(station, plan, &facts, started, code, detail))
+                record_failure(station, plan, &facts, started, code, detail)
             };
         }
         let mut entry = entry(station, plan, &facts, started);
         (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
-        if let Err(error) = context.wait_for(Waiting::Ledger, || station.ledger.append(&entry)) {
-            return Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) };
+        if let Err(Unrecorded { code, detail }) = station.record(&entry) {
+            return Outcome::Failed { code, detail };
         }
         context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
         if presumed {
@@ -85,13 +90,9 @@ fn record_success(
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
     entry.verdict = plan.purpose().verdict().to_owned();
-    match context.wait_for(Waiting::Ledger, || station.ledger.append(&entry)) {
-        // The operator was told meanwhile that it failed: so it has to be, and the row is answered by another one.
-        Ok(_) if context.pulse.is_abandoned() => {
-            drop(sealed);
-            record_failure(station, plan, facts, started, Code::LedgerStalled, "recorded too late".to_owned())
-        }
-        Ok(_) => {
+    entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match station.record(&entry) {
+        Ok(()) => {
             let outcome = Outcome::Ready {
                 written_bytes: sealed.written_bytes,
                 verified_bytes: sealed.verified_bytes,
@@ -101,8 +102,12 @@ fn record_success(
             sealed.keep();
             outcome
         }
-        // Dropped without `keep`: what is not recorded does not leave the station as a medium.
-        Err(error) => Outcome::Failed { code: Code::LedgerFailed, detail: chain(&error) },
+        Err(Unrecorded { code, detail }) => {
+            // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
+            // there after all, the next one says what became of the drive.
+            drop(sealed);
+            record_failure(station, plan, facts, started, code, detail)
+        }
     }
 }
 
@@ -119,9 +124,10 @@ pub(crate) fn record_failure(
     entry.verdict = code.entry().verdict.to_string();
     entry.code = code.to_string();
     entry.detail.clone_from(&detail);
-    match station.ledger.append(&entry) {
-        Ok(_) => Outcome::Failed { code, detail },
-        Err(unrecorded) => Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", chain(&unrecorded)) },
+    match station.record(&entry) {
+        Ok(()) => Outcome::Failed { code, detail },
+        Err(unrecorded) if unrecorded.code == code => Outcome::Failed { code, detail },
+        Err(unrecorded) => Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", unrecorded.detail) },
     }
 }
 
@@ -133,6 +139,7 @@ fn entry(station: &Station, plan: &WritePlan, facts: &DriveFacts, started: Times
         job: plan.job().to_owned(),
         port: facts.drive.port.clone(),
         path: facts.drive.path.clone(),
+        disk_sequence: facts.disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
         serial: facts.serial.clone().unwrap_or_default(),
         vendor_product: facts.vendor_product.map_or_else(String::new, |(v, p)| format!("{v:04x}:{p:04x}")),
         size_bytes: facts.size_bytes,

@@ -49,6 +49,7 @@ fn overwrite(shape: DriveShape, purpose: Purpose, extents: Vec<PlannedExtent>) -
         seal: Vec::new(),
         invalidate: table_places(shape.whole_sectors_bytes()),
         present: None,
+        notices: Vec::new(),
         free_bytes: 0,
     }
 }

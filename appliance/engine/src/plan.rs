@@ -11,13 +11,15 @@ use platen_media::manifest::{Manifest, NotValid, RawImage, Scheme};
 use platen_media::{Timestamp, envelope};
 
 use crate::boot_code::{Unreadable, boot_records, disk_scheme};
+use crate::notice;
+pub use crate::notice::Notice;
 use crate::record::DRIVE_RECORD_BYTES;
 pub use crate::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
 /// Why a medium can't be written to a drive. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Outside its validity window, or the clock can't be right.
+    /// Expired, or the clock can't be right.
     #[error("medium {name}")]
     NotValid { name: String, source: NotValid },
     /// File system or partition table can't be computed; all problems are in the source.
@@ -86,21 +88,24 @@ pub fn plan(
     ids: DriveIds,
     now: Timestamp,
 ) -> Result<WritePlan, PlanError> {
-    check_dates(media, now)?;
-    match &media.manifest().image {
-        Some(image) => plan_image(media, image, shape, ids),
-        None => plan_files(media, shape, scheme, ids, &BTreeMap::new()),
-    }
+    let notices = notices(media, now)?;
+    let plan = match &media.manifest().image {
+        Some(image) => plan_image(media, image, shape, ids)?,
+        None => plan_files(media, shape, scheme, ids, &BTreeMap::new())?,
+    };
+    Ok(WritePlan { notices, ..plan })
 }
 
 pub(crate) fn layout_error(media: &CachedMedia, shape: DriveShape, source: LayoutError) -> PlanError {
     PlanError::Layout { name: media.name().to_owned(), size_bytes: shape.size_bytes, source }
 }
 
-pub(crate) fn check_dates(media: &CachedMedia, now: Timestamp) -> Result<(), PlanError> {
-    let manifest = media.manifest();
+/// What is worth knowing of a medium that may be written now.
+pub(crate) fn notices(media: &CachedMedia, now: Timestamp) -> Result<Vec<Notice>, PlanError> {
     let not_valid = |source| PlanError::NotValid { name: media.name().to_owned(), source };
-    manifest.validity.at(now, manifest.created).map_err(not_valid)
+    let date = notice::check_dates(media.manifest(), now).map_err(not_valid)?;
+    let pinned = media.pinned_below().map(|newest| Notice::PinnedOlder { newest });
+    Ok(date.into_iter().chain(pinned).collect())
 }
 
 /// The files a medium has besides those in its manifest, with size and source.
@@ -179,6 +184,7 @@ pub(crate) fn plan_files(
         seal: layout.seal.into_iter().map(convert).collect(),
         invalidate,
         present: None,
+        notices: Vec::new(),
         free_bytes: u64::from(layout.stats.clusters_free) * u64::from(layout.stats.cluster_bytes),
     };
     let needed_bytes = shape.size_bytes.saturating_sub(plan.free_bytes);
@@ -236,6 +242,7 @@ fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: Dri
         seal,
         invalidate: table_places(shape.size_bytes),
         present: None,
+        notices: Vec::new(),
         free_bytes: shape.size_bytes - image.size_bytes,
     })
 }

@@ -23,8 +23,6 @@ pub(crate) enum Waiting {
     Drive,
     /// The cache's disk.
     Content,
-    /// The ledger's disk.
-    Ledger,
 }
 
 /// Shared by the thread that works on a drive and the one that watches it.
@@ -34,7 +32,6 @@ pub(crate) struct Pulse {
     /// while there is none.
     busy: AtomicU64,
     decided: AtomicBool,
-    abandoned: AtomicBool,
 }
 
 impl Pulse {
@@ -55,8 +52,7 @@ impl Pulse {
         match busy & 3 {
             0 => (Waiting::Drive, Duration::ZERO),
             1 => (Waiting::Drive, silent()),
-            2 => (Waiting::Content, silent()),
-            _ => (Waiting::Ledger, silent()),
+            _ => (Waiting::Content, silent()),
         }
     }
 
@@ -68,16 +64,6 @@ impl Pulse {
     /// Somebody said how the job ends.
     pub(crate) fn is_decided(&self) -> bool {
         self.decided.load(Ordering::Acquire)
-    }
-
-    /// The working thread is no longer waited for, whatever it was recording.
-    pub(crate) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
-    }
-
-    /// What this thread would say, nobody hears.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
     }
 }
 

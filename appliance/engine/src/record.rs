@@ -1,5 +1,5 @@
 //! `platen/drive.json`: what a drive says about its own making. The only file on a medium that is not signed, because
-//! the station that writes it holds no private key; nobody decides anything by it.
+//! the station that writes it holds no author's key; nobody decides anything by it.
 
 use platen_events::DriveRef;
 use platen_media::{Sha256, Timestamp};

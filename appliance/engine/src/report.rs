@@ -6,7 +6,7 @@ use std::fmt;
 
 use platen_disk::{ALIGN_BYTES, Data, DiskSpec, boot_structures};
 use platen_events::Code;
-use platen_media::manifest::{Manifest, MediaKind, Scheme};
+use platen_media::manifest::{Manifest, MediaKind, NotValid, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::claim::{Claim, NoClaim};
 use crate::drive::{DriveError, ReadDrive};
 use crate::examine::{Examination, SeenFile};
 use crate::job::chain;
+use crate::notice::check_dates;
 use crate::plan::{DriveShape, disk_spec};
 use crate::record::DriveRecord;
 
@@ -103,9 +104,10 @@ pub fn judge(
     let manifest = signed.manifest();
     let text = |path| claim.text(path);
     report.medium = Some(medium(signed, scheme, text(envelope::DRIVE_RECORD)));
-    if let Err(error) = manifest.validity.at(now, manifest.created) {
-        let expired = matches!(error, platen_media::manifest::NotValid::Expired { .. });
-        report.problem(if expired { Code::Expired } else { Code::NotYetValid }, error.to_string());
+    match check_dates(manifest, now) {
+        Ok(notice) => report.notes.extend(notice.map(|notice| notice.to_string())),
+        Err(error @ NotValid::Expired { .. }) => report.problem(Code::Expired, error.to_string()),
+        Err(error) => report.problem(Code::NotYetValid, error.to_string()),
     }
     check_sums(signed, text(envelope::SHA256SUMS), text(envelope::SHA256SUMS_SIGNATURE), keys, &mut report);
     check_files(manifest, &claim.files, found, &mut report);
@@ -151,8 +153,7 @@ fn check_sums(
     if let Err(error) = keys.check(envelope::SHA256SUMS, sums.as_bytes(), signature) {
         report.problem(Code::NotTrusted, chain(&error));
     }
-    let line = format!("{}  {}", signed.manifest_digest(), envelope::MANIFEST);
-    if !sums.lines().any(|found| found == line) {
+    if sums.as_bytes() != signed.manifest().sha256_sums(signed.manifest_digest()) {
         report.problem(Code::FileChanged, format!("{} is of another release", envelope::SHA256SUMS));
     }
 }

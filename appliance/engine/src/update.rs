@@ -16,7 +16,7 @@ use platen_media::{Blake3, Timestamp};
 use crate::claim::{Claim, NoClaim};
 use crate::examine::Examination;
 use crate::plan::{
-    DriveShape, Name, PlanError, PlannedExtent, Source, WritePlan, check_dates, disk_spec, layout_error, own_files,
+    DriveShape, Name, PlanError, PlannedExtent, Source, WritePlan, disk_spec, layout_error, notices, own_files,
     plan_files,
 };
 
@@ -102,7 +102,7 @@ pub fn plan_update(
     if expected != found {
         return Err(UpdateError::Sectors { name: name(), expected, found });
     }
-    check_dates(media, now)?;
+    let notices = notices(media, now)?;
 
     let (scheme, ids) = (claim.scheme(), claim.drive_ids());
     let cluster_bytes =
@@ -112,7 +112,7 @@ pub fn plan_update(
     let places = on_drive.places(media, u64::from(cluster_bytes));
     let plan = plan_files(media, shape, scheme, ids, &places)?;
     let present = on_drive.present(manifest, &plan);
-    Ok(plan.with_present(present))
+    Ok(WritePlan { notices, ..plan.with_present(present) })
 }
 
 /// A content of the former release.

@@ -9,6 +9,8 @@ use platen_disk::DriveIds;
 use platen_media::manifest::{Location, Scheme};
 use platen_media::{Blake3, Sha256, envelope};
 
+use crate::notice::Notice;
+
 /// What of a drive a plan depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriveShape {
@@ -123,6 +125,7 @@ pub struct WritePlan {
     pub(crate) seal: Vec<PlannedExtent>,
     pub(crate) invalidate: Vec<Range<u64>>,
     pub(crate) present: Option<Arc<[Range<u64>]>>,
+    pub(crate) notices: Vec<Notice>,
     pub(crate) free_bytes: u64,
 }
 
@@ -201,6 +204,11 @@ impl WritePlan {
     /// read-back looks there as everywhere. None: not an update.
     pub fn present(&self) -> Option<&[Range<u64>]> {
         self.present.as_deref()
+    }
+
+    /// What is worth knowing of what will be written.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The same plan for a drive that should hold some of it already.
@@ -311,6 +319,9 @@ impl fmt::Display for WritePlan {
             writeln!(f, "update    {bytes} bytes of it should be on the drive already")?;
         }
         writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
+        for notice in &self.notices {
+            writeln!(f, "notice    {notice}")?;
+        }
         write!(f, "free      {} bytes", self.free_bytes)
     }
 }

@@ -47,6 +47,8 @@ pub enum Event {
     Started { drive: DriveRef, step: Step, total_bytes: u64 },
     /// At most ten of these a second for each drive.
     Progress { drive: DriveRef, step: Step, done_bytes: u64, total_bytes: u64 },
+    /// What is written has something to be known about it.
+    Notice { drive: DriveRef, text: String },
     /// It failed, and is begun anew.
     Retrying { drive: DriveRef, code: Code, detail: String },
     /// The last event of a drive.

@@ -313,6 +313,15 @@ impl Manifest {
         }
     }
 
+    /// The text of SHA256SUMS for this manifest, whose bytes have the digest `manifest_sha256`: every file of the medium
+    /// and the manifest, sorted by path. Names that `sha256sum` would escape can't be on a medium.
+    pub fn sha256_sums(&self, manifest_sha256: Sha256) -> Vec<u8> {
+        let mut lines: Vec<(&str, Sha256)> = self.files.iter().map(|file| (file.path.as_str(), file.sha256)).collect();
+        lines.push((envelope::MANIFEST, manifest_sha256));
+        lines.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        lines.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect::<String>().into_bytes()
+    }
+
     /// The content a file belongs to.
     pub fn content_of(&self, file: &FileRecord) -> Option<&Content> {
         self.contents.get(file.content as usize)

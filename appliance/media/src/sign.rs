@@ -10,6 +10,13 @@ use minisign_verify::{PublicKey, Signature};
 use crate::manifest::{Manifest, ManifestError};
 use crate::{Blake3, Sha256, envelope};
 
+/// A comment longer than this is none of minisign's.
+const MAX_COMMENT_BYTES: usize = 1024;
+/// Algorithm, key number and signature (74 bytes) in base64.
+const SIGNATURE_CHARS: usize = 100;
+/// A signature (64 bytes) in base64.
+const COMMENT_SIGNATURE_CHARS: usize = 88;
+
 /// Why something is not accepted as signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
@@ -23,7 +30,7 @@ pub enum SignError {
     #[error("no trusted key: expected at least one minisign public key (*.pub) in {path}")]
     NoKeys { path: PathBuf },
     /// Not a minisign signature.
-    #[error("{what}: expected a minisign signature of four lines")]
+    #[error("{what}: expected a minisign signature of four lines and nothing else")]
     Malformed { what: String },
     /// The signature is there, but by somebody else.
     #[error("{what}: signed by key {found}; trusted here: {trusted}")]
@@ -96,6 +103,9 @@ impl TrustedKeys {
     /// Check `signature` over `bytes`; `what` names the file in errors. Returns the signer's key number.
     pub fn check(&self, what: &str, bytes: &[u8], signature: &str) -> Result<String, SignError> {
         let malformed = || SignError::Malformed { what: what.to_owned() };
+        if !has_its_four_lines(signature) {
+            return Err(malformed());
+        }
         let parsed = Signature::decode(signature).map_err(|_| malformed())?;
         let found = signer(signature).ok_or_else(malformed)?;
         let Some(trusted) = self.keys.iter().find(|key| key.id == found) else {
@@ -117,6 +127,22 @@ impl TrustedKey {
         let id = text.lines().nth(1).and_then(key_number).ok_or(minisign_verify::Error::InvalidEncoding)?;
         Ok(Self { key, id })
     }
+}
+
+/// Comment, signature, trusted comment, signature of that, and nothing else: what a file has besides would be carried
+/// and never be looked at.
+fn has_its_four_lines(signature: &str) -> bool {
+    let text = signature.strip_suffix('\n').unwrap_or(signature);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let [untrusted, first, trusted, second] = &lines[..] else { return false };
+    // The minisign tool parts its own comments by tabs.
+    let is_text = |line: &str| !line.contains(|c: char| c.is_control() && c != '\t');
+    let is_comment =
+        |line: &str, start: &str| line.starts_with(start) && line.len() <= MAX_COMMENT_BYTES && is_text(line);
+    is_comment(untrusted, "untrusted comment: ")
+        && first.len() == SIGNATURE_CHARS
+        && is_comment(trusted, "trusted comment: ")
+        && second.len() == COMMENT_SIGNATURE_CHARS
 }
 
 /// The key number in a signature's text, as minisign prints it (16 hexadecimal digits).
@@ -233,6 +259,33 @@ mod tests {
         assert!(matches!(keys.check("f", b"bytes", ""), Err(SignError::Malformed { .. })));
         let comment_changed = signature.replace("trusted comment: test", "trusted comment: tset");
         assert!(matches!(keys.check("f", b"bytes", &comment_changed), Err(SignError::Mismatch { .. })));
+    }
+
+    #[test]
+    fn a_signature_file_with_more_or_less_in_it_is_refused() {
+        let (ours, keys) = pair();
+        let good = sign(&ours, b"bytes");
+        keys.check("f", b"bytes", &good).expect("the control");
+        keys.check("f", b"bytes", good.trim_end()).expect("without its last line end");
+        let lines: Vec<&str> = good.lines().collect();
+        let changes = [
+            format!("{good}\n"),
+            format!("{good}more\n"),
+            format!("{good}{good}"),
+            format!("\n{good}"),
+            good.replace('\n', "\r\n"),
+            good.replacen("untrusted comment: ", "untrusted comment: \u{1b}[2J", 1),
+            good.replacen("untrusted comment: ", "", 1),
+            good.replacen("untrusted comment: ", &format!("untrusted comment: {}", "x".repeat(5000)), 1),
+            good.replacen(lines[1], &format!("{} ", lines[1]), 1),
+            good.replacen(lines[1], &format!("{}AAAA", lines[1]), 1),
+            good.replacen(lines[3], &format!("{}AAAA", lines[3]), 1),
+            lines[..3].join("\n"),
+        ];
+        for changed in changes {
+            let refused = keys.check("f", b"bytes", &changed);
+            assert!(matches!(refused, Err(SignError::Malformed { .. })), "{changed:?}: {refused:?}");
+        }
     }
 
     #[test]

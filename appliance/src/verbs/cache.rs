@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use platen_cache::layout::Layout;
-use platen_cache::{Cache, ImportProgress};
+use platen_cache::{Answer, Cache, CacheError, ImportProgress, Minimum};
+use platen_engine::ledger::NewEntry;
 use platen_engine::{Clock, SystemClock};
 use platen_media::sign::TrustedKeys;
 use serde_json::json;
@@ -12,26 +14,25 @@ use serde_json::json;
 use crate::args::{CacheVerb, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
+use crate::verbs::drives::open_ledger;
+
+/// How long to wait for another process that changes the store.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         CacheVerb::Import { layout, medium, quota } => {
             let keys = TrustedKeys::load(&places.trust)?;
             let source = Layout::open(&layout)?;
-            let cache = Cache::open(&places.cache, quota)?;
+            let cache = Cache::open(&places.cache, quota)?.patient(PATIENCE);
             let bar = output.bar("importing");
             let mut progress = |at: ImportProgress| {
                 bar.set_length(at.total_bytes);
                 bar.set_position(at.done_bytes);
             };
-            let imported = cache.import(&source, medium.as_ref(), &keys, SystemClock::new().now(), &mut progress)?;
+            let answers = cache.import(&source, medium.as_ref(), &keys, SystemClock::new().now(), &mut progress)?;
             bar.finish_and_clear();
-            for one in imported {
-                let (copied, shared) = (human_bytes(one.copied_bytes), human_bytes(one.shared_bytes));
-                let value = json!({ "event": "imported", "medium": one.name, "copied_bytes": one.copied_bytes, "shared_bytes": one.shared_bytes });
-                output.result(&value, || format!("{} imported: {copied} copied, {shared} were here already", one.name));
-            }
-            Ok(ExitCode::SUCCESS)
+            imported(answers, output)
         }
         CacheVerb::List => list(&open(&places.cache)?, output),
         CacheVerb::Show { medium } => {
@@ -71,6 +72,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
             });
             Ok(ExitCode::SUCCESS)
         }
+        CacheVerb::Minimum { id, set, key } => minimum(id.as_deref(), set, key, places, output),
         CacheVerb::Pin { medium, remove } => {
             let name = open(&places.cache)?.pin(&medium, !remove)?;
             let state = if remove { "no longer pinned" } else { "pinned" };
@@ -82,8 +84,121 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
 
 /// An existing store; only an import makes a new one.
 pub fn open(dir: &Path) -> Result<Cache, Failure> {
-    Layout::open(dir)?;
-    Ok(Cache::open(dir, None)?)
+    Ok(Cache::open_existing(dir)?.patient(PATIENCE))
+}
+
+/// Say what became of each medium. Older revisions beside ones that are wanted are no failure; where there is nothing
+/// else, or one was refused, it is.
+fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> {
+    let alone = answers.len() == 1;
+    let (mut accepted, mut older, mut refused) = (0, Vec::new(), Vec::new());
+    for Answer { name, result } in answers {
+        match result {
+            Ok(one) => {
+                accepted += 1;
+                let (copied, shared) = (human_bytes(one.copied_bytes), human_bytes(one.shared_bytes));
+                let event = if one.was_here { "present" } else { "imported" };
+                let value = json!({ "event": event, "medium": name, "copied_bytes": one.copied_bytes, "shared_bytes": one.shared_bytes });
+                output.result(&value, || match one.was_here {
+                    true => format!("{name} was here already: {shared} checked"),
+                    false => format!("{name} imported: {copied} copied, {shared} were here already"),
+                });
+            }
+            Err(error @ CacheError::OlderThanFloor { .. }) => {
+                let failure = Failure::from(error);
+                let value = json!({ "event": "skipped", "medium": name, "reason": failure.text() });
+                output.result(&value, || format!("{name} skipped: {}", failure.text()));
+                older.push(failure);
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                if !alone {
+                    let value = json!({ "event": "refused", "medium": name, "exit": failure.exit as u8, "error": failure.text() });
+                    output.result(&value, || format!("{name} refused: {}", failure.text()));
+                }
+                refused.push(failure);
+            }
+        }
+    }
+    match (accepted, &*refused) {
+        (1.., []) => return Ok(ExitCode::SUCCESS),
+        (0, []) => refused = older,
+        _ => {}
+    }
+    let exit = refused.iter().map(|failure| failure.exit).max().unwrap_or(Exit::Request);
+    let texts: Vec<String> = refused.iter().map(Failure::text).collect();
+    Err(Failure::new(exit, texts.join("\n        ")))
+}
+
+/// Show minimums, or change one and record that in the ledger.
+fn minimum(
+    id: Option<&str>,
+    revision: Option<u32>,
+    key: Option<String>,
+    places: &Places,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let cache = open(&places.cache)?;
+    if let (Some(id), true) = (id, revision.is_some() || key.is_some()) {
+        let key = key.map(|key| trusted(&key, places)).transpose()?;
+        let now = SystemClock::new().now();
+        // What was not recorded does not happen.
+        let ledger = open_ledger(&places.ledger)?;
+        let change = cache.change_minimum(id, revision, key.as_deref())?;
+        let (before, after) = (change.before.clone(), change.after.clone());
+        let signer = |minimum: &Minimum| minimum.signed_by.clone().unwrap_or_else(|| "any trusted key".to_owned());
+        let mut detail = format!(
+            "minimum revision {} signed by {}, before: {} signed by {}",
+            after.revision,
+            signer(&after),
+            before.revision,
+            signer(&before)
+        );
+        if !change.withdrawn.is_empty() {
+            detail += &format!("; taken off the list: {}", change.withdrawn.join(", "));
+        }
+        let row = NewEntry {
+            medium: id.to_owned(),
+            ..NewEntry::about_no_drive(&places.station, "minimum-version", &detail, now)
+        };
+        ledger.append(&row)?;
+        let value = json!({ "event": "minimum", "before": before, "after": after, "withdrawn": change.withdrawn });
+        change.apply()?;
+        output.result(&value, || format!("{id}: {detail}; recorded in {}", ledger.path().display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all = cache.minimums()?;
+    let shown: Vec<&Minimum> = all.iter().filter(|minimum| id.is_none_or(|id| minimum.id == id)).collect();
+    if let (Some(id), []) = (id, &*shown) {
+        return Err(Failure::new(
+            Exit::Request,
+            format!("no release of {id:?} was ever in {}", places.cache.display()),
+        ));
+    }
+    if output.is_json() {
+        for minimum in shown {
+            output.result(minimum, String::new);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |minimum: &&Minimum| {
+        let made = minimum.created.map_or_else(|| "any time".to_owned(), |made| made.to_string());
+        let signer = minimum.signed_by.clone().unwrap_or_else(|| "any trusted key".to_owned());
+        vec![minimum.id.clone(), minimum.revision.to_string(), made, signer]
+    };
+    let rows: Vec<Vec<String>> = shown.iter().map(row).collect();
+    output.result(&(), || table(&["ID", "MINIMUM REVISION", "MADE", "SIGNED BY KEY"], &rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The number of a key, if this station trusts it.
+fn trusted(key: &str, places: &Places) -> Result<String, Failure> {
+    let keys = TrustedKeys::load(&places.trust)?;
+    let found = keys.ids().into_iter().find(|id| id.eq_ignore_ascii_case(key)).map(str::to_owned);
+    found.ok_or_else(|| {
+        let text = format!("key {key}: expected the number of a trusted key, one of {}", keys.ids().join(", "));
+        Failure::new(Exit::Policy, text)
+    })
 }
 
 fn list(cache: &Cache, output: &Output) -> Result<ExitCode, Failure> {

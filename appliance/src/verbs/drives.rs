@@ -1,5 +1,7 @@
 //! What all verbs that work on drives have in common: open them all, run their jobs side by side, print the verdicts.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub type Prepared = (OpenedDrive, WritePlan);
 
 /// Drives that can be worked on, and those that did not answer when they were looked at.
 pub struct Batch {
+    /// What will be made of them, as the ledger calls it.
+    job: &'static str,
     pub jobs: Vec<Prepared>,
     hanging: Vec<(DriveRef, Duration)>,
 }
@@ -30,6 +34,7 @@ pub struct Batch {
 /// Open and plan every drive before the first byte is erased on any of them; if one is refused, all are left alone. One
 /// that does not answer is no request that is wrong: the others are worked on.
 pub fn prepare(
+    job: &'static str,
     options: &DriveOptions,
     places: &Places,
     stop: &Arc<AtomicBool>,
@@ -39,7 +44,7 @@ pub fn prepare(
     process::reserve_handles(options.drives.len()).map_err(machine)?;
     let patience = Patience::new(stop, Duration::from_secs(options.stall_limit));
     let policy = TargetPolicy::new(&options.allow_device, own_files(places)).map_err(open_failure)?;
-    let (mut batch, mut refused) = (Batch { jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
+    let (mut batch, mut refused) = (Batch { job, jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
 
     // Every name is followed once; from here on drives are known by what was found.
     let mut found: Vec<Candidate> = Vec::new();
@@ -128,13 +133,13 @@ pub fn run(
         floor_bytes_per_s: options.speed_floor * 1000,
         attempts: if options.retry { 2 } else { 1 },
     };
-    let Batch { jobs, hanging } = batch;
+    let Batch { job, jobs, hanging } = batch;
     let station = Arc::new(Station {
         name: places.station.clone(),
         clock: Box::new(SystemClock::new()),
         ledger: answer_of(stop, limits.stall, Code::LedgerStalled, {
             let ledger = places.ledger.clone();
-            move || open_ledger(&ledger)
+            move || open_ledger(&ledger).map(Arc::new)
         })?,
         sources: Sources::new(),
         limits,
@@ -144,18 +149,21 @@ pub fn run(
     let verdict = jobs.first().map_or("", |(_, plan)| plan.purpose().verdict());
     let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives, verdict));
     let hang = |(drive, silent): (DriveRef, Duration)| {
-        let detail = format!("no answer for {} s while it was looked at", silent.as_secs());
+        let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
+        if let Err(why) = station.record_unopened(job, &drive, Code::Stalled, &detail) {
+            detail += &format!("; not recorded: {why}");
+        }
         let outcome = Outcome::Failed { code: Code::Stalled, detail };
         board.show(&Event::Finished { drive, outcome: outcome.clone() });
         outcome
     };
     let hanging: Vec<Outcome> = hanging.into_iter().map(hang).collect();
-    let job = |(drive, plan): Prepared| {
+    let start = |(drive, plan): Prepared| {
         let board = Arc::clone(&board);
         let report = Arc::new(move |event: Event| board.show(&event));
         Job { plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
     };
-    let running = station.start_all(jobs.into_iter().map(job).collect()).map_err(|error| {
+    let running = station.start_all(jobs.into_iter().map(start).collect()).map_err(|error| {
         Failure::new(
             Exit::Machine,
             format!("nothing was written: threads or memory for the drives are missing: {error}"),
@@ -207,10 +215,12 @@ pub fn shape_of(drive: &dyn ReadDrive) -> DriveShape {
     DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes }
 }
 
-fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
+/// The ledger to append to, made where there is none.
+pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let text = |error| format!("making the ledger's folder {}: {error}", folder.display());
-        std::fs::create_dir_all(folder).map_err(|error| Failure::new(Exit::Machine, text(error)))?;
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(folder);
+        made.map_err(|error| Failure::new(Exit::Machine, text(error)))?;
     }
     Ok(Ledger::open(path)?)
 }

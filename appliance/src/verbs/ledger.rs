@@ -1,9 +1,11 @@
 //! `platen ledger`: who wrote what to which drive, and how it ended.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use platen_engine::ledger::{Ledger, LedgerEntry, LedgerError};
+use platen_engine::ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
+use platen_engine::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::args::{ExportFormat, LedgerVerb, Places};
@@ -28,15 +30,22 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
                 ["NO", "FINISHED", "JOB", "PORT", "SERIAL", "MEDIUM", "VERSION", "WRITTEN", "READ BACK", "VERDICT"];
             output.result(&(), || table(&header, &rows));
         }
-        LedgerVerb::Check { head } => match ledger.check(head.as_ref()) {
-            Ok((rows, head)) => {
-                let value = json!({ "rows": rows, "head": head, "whole": true });
-                output.result(&value, || format!("{rows} rows, chain whole; head {head}"));
+        LedgerVerb::Check { head } => {
+            let head = head.map(|head| head.parse().or_else(|_| ledger.read_head(Path::new(&head)))).transpose();
+            let (rows, head) = head.and_then(|head| ledger.check(head.as_ref())).map_err(judged)?;
+            let value = json!({ "rows": rows, "head": head, "whole": true });
+            output.result(&value, || format!("{rows} rows, chain whole; head {head}"));
+        }
+        LedgerVerb::Head => {
+            let head = signed_head(&ledger, places)?;
+            output.result(&head, || head.signature.trim_end().to_owned());
+        }
+        LedgerVerb::Export { format, head } => {
+            // The head first: rows that are added meanwhile come after it.
+            if let Some(path) = head {
+                let text = |error| Failure::new(Exit::Machine, format!("writing {}: {error}", path.display()));
+                std::fs::write(&path, signed_head(&ledger, places)?.signature).map_err(text)?;
             }
-            Err(error @ LedgerError::Broken { .. }) => return Err(Failure::new(Exit::Drive, error)),
-            Err(error) => return Err(error.into()),
-        },
-        LedgerVerb::Export { format } => {
             let mut out = io::stdout().lock();
             match format {
                 ExportFormat::Csv => ledger.export_csv(&mut out)?,
@@ -46,6 +55,20 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn signed_head(ledger: &Ledger, places: &Places) -> Result<SignedHead, Failure> {
+    ledger.signed_head(&places.station, SystemClock::new().now()).map_err(judged)
+}
+
+/// A ledger that was looked at and found wanting, rather than one that could not be looked at.
+fn judged(error: LedgerError) -> Failure {
+    let exit = match &error {
+        error if error.is_tampering() => Exit::Drive,
+        LedgerError::Head { .. } => Exit::Request,
+        _ => Exit::Machine,
+    };
+    Failure::new(exit, error)
 }
 
 fn line(row: &LedgerEntry) -> Vec<String> {

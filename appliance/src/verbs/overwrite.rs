@@ -13,8 +13,8 @@ use crate::verbs::drives::{prepare, run, shape_of, stop_flag};
 
 pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
-    let how = if options.full { Erase::Full } else { Erase::Quick };
-    let batch = prepare(&options.on, places, &stop, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
+    let (how, job) = if options.full { (Erase::Full, "erase-full") } else { (Erase::Quick, "erase-quick") };
+    let batch = prepare(job, &options.on, places, &stop, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
     let what = if options.full { "every byte" } else { "tables and boot sectors" };
     output.say(&format!("erasing {what} of {} drive(s)", batch.jobs.len()));
     run(batch, &options.on, places, &stop, output)
@@ -23,7 +23,7 @@ pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> R
 pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
     let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let batch = prepare(&options.on, places, &stop, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
+    let batch = prepare("test", &options.on, places, &stop, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
     output.say(&format!(
         "testing {} drive(s): all of it is written and read back, nothing on it is kept",
         batch.jobs.len()

@@ -37,6 +37,7 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
     let value = json!({
         "medium": media.name(), "size_bytes": shape.size_bytes, "sector_bytes": shape.sector_bytes,
         "write_bytes": plan.write_bytes(), "free_bytes": plan.free_bytes(),
+        "notices": plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "payload_extents": plan.payload().len(), "seal_extents": plan.seal().len(), "map": map,
     });
     output.result(&value, || {
@@ -60,7 +61,8 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
     };
     let batch = {
         let (media, scheme, update) = (media.clone(), options.scheme.into(), options.update);
-        prepare(&options.on, places, &stop, move |drive, signs| match update {
+        let job = if update { "update" } else { "write" };
+        prepare(job, &options.on, places, &stop, move |drive, signs| match update {
             true => update_plan(&media, drive, &keys, signs),
             false => new_plan(&media, shape_of(drive), scheme),
         })?
@@ -81,6 +83,7 @@ fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<Cached
         let code = match &error {
             CacheError::Signature { .. } => Some(Code::NotTrusted),
             CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
+            CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
             CacheError::Missing { .. } => Some(Code::CacheMissing),
             CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => {
                 Some(Code::CacheDamaged)

@@ -9,7 +9,7 @@ use platen_media::sign::SignError;
 use platen_media::{Timestamp, envelope};
 
 use crate::support::{
-    Bench, MADE_S, Pack, Signer, assert_right, author, chain, import, manifest, name, noise, now, packs, signed,
+    Bench, MADE_S, Pack, Signer, all, assert_right, author, chain, import, manifest, name, noise, now, packs, signed,
 };
 
 #[test]
@@ -17,7 +17,7 @@ fn a_good_medium_is_imported_listed_and_loaded() {
     let bench = Bench::new();
     let cache = bench.cache();
     let mut seen = Vec::new();
-    let imported = cache.import(&bench.source, None, &bench.keys, now(), &mut |at| seen.push(at)).unwrap();
+    let imported = all(cache.import(&bench.source, None, &bench.keys, now(), &mut |at| seen.push(at))).unwrap();
     let total: u64 = bench.manifest.blobs.iter().map(|blob| blob.size_bytes).sum();
     assert_eq!(
         (imported[0].name.as_str(), imported[0].copied_bytes, imported[0].shared_bytes),
@@ -74,7 +74,7 @@ fn one_of_several_media_can_be_named() {
     bench.add("PLT00002", 4, &packs(2));
     bench.add("PLT00002", 5, &packs(3));
     let cache = bench.cache();
-    let imported = cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {}).unwrap();
+    let imported = all(cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {})).unwrap();
     assert_eq!(imported[0].name, "PLT00002-r5", "the newest one");
     assert_eq!(cache.list().unwrap().len(), 1);
 }
@@ -163,7 +163,7 @@ fn a_signed_manifest_under_another_name_is_refused() {
     let (other, _) = manifest("PLT00001", 9, &packs(1));
     // What the manifest of r9 would be called, with the signed files of r1.
     bench.source.publish(&other, &signed(&bench.manifest, &bench.signer)).unwrap();
-    let answer = bench.cache().import(&bench.source, Some(&name("PLT00001-r9")), &bench.keys, now(), &mut |_| {});
+    let answer = all(bench.cache().import(&bench.source, Some(&name("PLT00001-r9")), &bench.keys, now(), &mut |_| {}));
     let refused = answer.unwrap_err();
     assert!(refused.to_string().contains("it holds medium PLT00001-r1"), "{refused}");
 }
@@ -204,7 +204,7 @@ fn what_is_older_than_the_newest_release_seen_is_refused() {
     assert!(matches!(bench.import(&cache), Err(CacheError::OlderThanFloor { .. })));
     // Another medium has a floor of its own.
     bench.add("PLT00009", 1, &packs(3));
-    cache.import(&bench.source, Some(&name("PLT00009")), &bench.keys, now(), &mut |_| {}).unwrap();
+    all(cache.import(&bench.source, Some(&name("PLT00009")), &bench.keys, now(), &mut |_| {})).unwrap();
     assert_eq!(cache.time_floor().unwrap(), Some(Timestamp::from_unix_s(made)), "the newest of all");
 }
 

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
 
+mod hostile;
 mod import;
 mod kill;
 mod maintain;
 mod oci;
 mod room;
+mod several;
 mod source_damage;
 mod support;

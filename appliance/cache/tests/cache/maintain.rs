@@ -5,7 +5,7 @@ use std::fs;
 
 use platen_cache::CacheError;
 
-use crate::support::{Bench, assert_right, flip, name, now, packs};
+use crate::support::{Bench, all, assert_right, flip, name, now, packs};
 
 #[test]
 fn scrub_finds_a_flipped_bit_in_every_blob_and_importing_again_heals_it() {
@@ -111,10 +111,10 @@ fn collection_keeps_what_is_newest_or_pinned_and_removes_the_rest() {
         contents[1] = packs(1).remove(1);
         manifests.push(bench.add("PLT00001", revision, &contents));
         let wanted = name(&format!("PLT00001-r{revision}"));
-        cache.import(&bench.source, Some(&wanted), &bench.keys, now(), &mut |_| {}).unwrap();
+        all(cache.import(&bench.source, Some(&wanted), &bench.keys, now(), &mut |_| {})).unwrap();
     }
     let other = bench.add("PLT00002", 1, &packs(90));
-    cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {}).unwrap();
+    all(cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {})).unwrap();
     assert_eq!(cache.pin(&name("PLT00001-r2"), true).unwrap(), "PLT00001-r2");
     let blobs = cache.layout().dir().join("blobs/sha256");
     // Left-overs of a kill: half a blob, temporary files.
@@ -169,18 +169,17 @@ fn a_second_import_scrub_or_collection_meanwhile_is_refused() {
     let bench = Bench::new();
     let cache = bench.cache();
     let mut refusals = 0;
-    cache
-        .import(&bench.source, None, &bench.keys, now(), &mut |_| {
-            let other = bench.cache();
-            let locked = |answer: Option<CacheError>| usize::from(matches!(answer, Some(CacheError::Locked { .. })));
-            refusals += locked(bench.import(&other).err())
-                + locked(other.scrub(&mut |_| {}).err())
-                + locked(other.collect_garbage().err())
-                + locked(other.pin(&name("PLT00001"), true).err());
-            // Looking is always possible.
-            assert!(other.list().unwrap().is_empty());
-        })
-        .unwrap();
+    all(cache.import(&bench.source, None, &bench.keys, now(), &mut |_| {
+        let other = bench.cache();
+        let locked = |answer: Option<CacheError>| usize::from(matches!(answer, Some(CacheError::Locked { .. })));
+        refusals += locked(bench.import(&other).err())
+            + locked(other.scrub(&mut |_| {}).err())
+            + locked(other.collect_garbage().err())
+            + locked(other.pin(&name("PLT00001"), true).err());
+        // Looking is always possible.
+        assert!(other.list().unwrap().is_empty());
+    }))
+    .unwrap();
     assert!(refusals >= 4 && refusals % 4 == 0, "{refusals}");
     bench.import(&bench.cache()).unwrap();
 }

@@ -5,7 +5,7 @@ use std::fs;
 use platen_cache::CacheError;
 use platen_media::Sha256;
 
-use crate::support::{Bench, assert_right, chain, flip, name, signed};
+use crate::support::{Bench, all, assert_right, chain, flip, name, signed};
 
 /// Import into a cache that never held this medium; either refused or exactly the right medium. Gives the error.
 fn refused(bench: &Bench) -> Option<CacheError> {
@@ -167,7 +167,8 @@ fn all_missing_content_is_listed() {
     });
     fs::remove_file(whole.source.blob_path(whole.manifest.blobs[1].sha256)).unwrap();
     fs::remove_file(whole.source.blob_path(second.blobs[3].sha256)).unwrap();
-    let answer = cache.import(&whole.source, Some(&name("PLT00002")), &whole.keys, crate::support::now(), &mut |_| {});
+    let answer =
+        all(cache.import(&whole.source, Some(&name("PLT00002")), &whole.keys, crate::support::now(), &mut |_| {}));
     let CacheError::Missing { missing, .. } = answer.unwrap_err() else { panic!("expected Missing") };
     assert_eq!(missing.len(), 1, "only what is nowhere: {missing:?}");
     assert!(missing[0].contains("NEW00001"), "{missing:?}");

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use minisign::KeyPair;
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_cache::{Cache, CacheError, CachedMedia, Imported, MediaRef};
+use platen_cache::{Answer, Cache, CacheError, CachedMedia, Imported, MediaRef};
 use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, Manifest, MediaKind, SCHEMA, Validity};
 use platen_media::sign::TrustedKeys;
-use platen_media::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
+use platen_media::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel};
 
 /// 2026-11-21.
 pub(crate) const MADE_S: i64 = 1_795_000_000;
@@ -146,19 +146,10 @@ pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Ve
     (manifest, bytes)
 }
 
-pub(crate) fn sums(manifest: &Manifest) -> Vec<u8> {
-    let mut text = String::new();
-    for file in &manifest.files {
-        text += &format!("{}  {}\n", file.sha256, file.path);
-    }
-    text += &format!("{}  {}\n", Sha256::of(&manifest.to_json()), envelope::MANIFEST);
-    text.into_bytes()
-}
-
 /// The small files of a medium as the author makes them.
 pub(crate) fn signed(manifest: &Manifest, signer: &Signer) -> MediaEntry {
     let manifest_bytes = manifest.to_json();
-    let sums = sums(manifest);
+    let sums = manifest.sha256_sums(Sha256::of(&manifest_bytes));
     MediaEntry {
         manifest_signature: signer.sign(&manifest_bytes),
         sums_signature: signer.sign(&sums),
@@ -234,7 +225,12 @@ impl Bench {
 }
 
 pub(crate) fn import(cache: &Cache, source: &Layout, keys: &TrustedKeys) -> Result<Vec<Imported>, CacheError> {
-    cache.import(source, None, keys, now(), &mut |_| {})
+    all(cache.import(source, None, keys, now(), &mut |_| {}))
+}
+
+/// Every medium was imported, or why the first one was not.
+pub(crate) fn all(answers: Result<Vec<Answer>, CacheError>) -> Result<Vec<Imported>, CacheError> {
+    answers?.into_iter().map(|answer| answer.result).collect()
 }
 
 pub(crate) fn name(text: &str) -> MediaRef {

@@ -24,6 +24,7 @@ use self::put::Putter;
 use self::seal::{BegunSeal, begin_seal};
 use crate::context::Context;
 use crate::drive::Drive;
+use crate::notice::check_dates;
 use crate::plan::{Purpose, Source, WritePlan};
 use crate::probe::{Probed, probe};
 use crate::pulse::Waiting;
@@ -58,8 +59,8 @@ pub(crate) fn write<'a>(
         return Err(WriteError::OtherDrive { planned_bytes: planned.size_bytes, found_bytes: found.size_bytes });
     }
     if let Some(media) = plan.media() {
-        let manifest = media.manifest();
-        let valid = manifest.validity.at(context.station.clock.now(), manifest.created);
+        // The plan may have been made a while ago.
+        let valid = check_dates(media.manifest(), context.station.clock.now());
         valid.map_err(|source| WriteError::NotValid { name: media.name().to_owned(), source })?;
     }
 

@@ -222,7 +222,7 @@ pub(crate) fn observe(
 
 /// A station whose clock stands still.
 pub(crate) fn station(ledger: Ledger) -> Station {
-    let clock = Box::new(Still(now()));
+    let (clock, ledger) = (Box::new(Still(now())), Arc::new(ledger));
     Station { name: "station".to_owned(), clock, ledger, sources: Sources::new(), limits: Limits::default() }
 }
 

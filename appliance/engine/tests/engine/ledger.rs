@@ -49,6 +49,21 @@ fn every_drive_has_its_row_whatever_became_of_it() {
     assert!(String::from_utf8(csv).unwrap().contains("\"'=FAKE,\"\"0001\"\"\""), "no formula for a spreadsheet");
 }
 
+#[test]
+fn what_is_written_ahead_of_its_dates_has_a_notice_in_events_and_row() {
+    let (mut early, blobs) = crate::media::manifest("PLT00001", 1, &crate::bench::contents(1));
+    early.validity.from = Some(platen_media::Timestamp::from_unix_s(crate::media::now().unix_s() + 50_000_000));
+    let bench = Bench::with(&early, &blobs);
+    let plan = bench.plan(Scheme::Mbr);
+    let mut drive = faulty(&plan, Fault::None);
+    let (outcome, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+    assert!(is_ready(&outcome), "{outcome:?}");
+    let row = bench.station.ledger.entries().unwrap().remove(0).entry;
+    assert!(row.verdict == "READY" && row.detail.contains("not valid before"), "{row:?}");
+    let notices = events.iter().filter(|event| matches!(event, Event::Notice { text, .. } if *text == row.detail));
+    assert_eq!(notices.count(), 1);
+}
+
 /// A ledger that refuses rows.
 fn refusing(bench: &Bench) -> Ledger {
     let path = bench.dir.path().join("refusing.db");

@@ -74,7 +74,7 @@ fn good_drives_do_not_suffer_from_bad_ones() {
         let golden = bench.golden(&plan);
         (bench, plan, golden)
     });
-    let ledger = Ledger::open(&plans[0].0.dir.path().join("many.db")).unwrap();
+    let ledger = Arc::new(Ledger::open(&plans[0].0.dir.path().join("many.db")).unwrap());
     let station = Arc::new(Station {
         name: "station".to_owned(),
         clock: Box::new(SystemClock::new()),

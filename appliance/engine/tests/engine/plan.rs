@@ -94,16 +94,18 @@ fn small_drives_are_refused_as_too_small() {
 }
 
 #[test]
-fn dates_and_clocks_are_refused_as_policy() {
+fn expired_media_and_impossible_clocks_are_refused_as_policy() {
     let (base, blobs) = manifest("PLT00001", 1, &contents(1));
     let at = |seconds: i64| Timestamp::from_unix_s(MADE_S + seconds);
     let window = Validity { from: Some(at(100)), until: Some(at(200)) };
     let cases = [
-        (window, 99, Some(Code::NotYetValid)),
+        (window, 99, None),
         (window, 100, None),
         (window, 200, None),
         (window, 201, Some(Code::Expired)),
         (window, -1_000_000, Some(Code::NotYetValid)),
+        // It can't have expired.
+        (Validity { from: Some(at(100)), until: None }, -1_000_000, None),
         (Validity { from: None, until: Some(at(200)) }, -1_000_000, Some(Code::NotYetValid)),
         (Validity::default(), -1_000_000, None),
     ];
@@ -113,7 +115,12 @@ fn dates_and_clocks_are_refused_as_policy() {
         let bench = Bench::with(&changed, &blobs);
         let answer = plan(&bench.media, shape(DRIVE_BYTES as u64), Scheme::Mbr, IDS, at(seconds));
         match (answer, expected) {
-            (Ok(_), None) => {}
+            (Ok(plan), None) => {
+                let early = validity.from.is_some_and(|from| at(seconds) < from);
+                let notices: Vec<String> = plan.notices().iter().map(ToString::to_string).collect();
+                assert_eq!(notices.len(), usize::from(early), "{seconds}: {notices:?}");
+                assert!(notices.iter().all(|notice| plan.to_string().contains(notice)), "{plan}");
+            }
             (Err(refused), Some(code)) => assert!(refused.code() == code && refused.is_policy(), "{refused}"),
             (answer, expected) => panic!("{seconds}: {:?}, expected {expected:?}", answer.map(|_| ())),
         }

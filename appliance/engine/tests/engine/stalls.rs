@@ -24,6 +24,7 @@ const AT_ONCE: u64 = 10;
 fn station(bench: &Bench, clock: Box<dyn platen_engine::Clock + Send>, stall: Duration) -> Arc<Station> {
     let ledger = platen_engine::ledger::Ledger::open(&bench.dir.path().join("stalls.db")).unwrap();
     let limits = Limits { stall, ..Limits::default() };
+    let ledger = Arc::new(ledger);
     Arc::new(Station { name: "station".to_owned(), clock, ledger, sources: Sources::new(), limits })
 }
 

@@ -1,0 +1,191 @@
+//! What a station remembers of media, beyond the media themselves: the newest revision of each, whose they are, and
+//! which ones are pinned.
+
+use std::collections::BTreeMap;
+
+use platen_media::Timestamp;
+use platen_media::manifest::Manifest;
+use platen_media::sign::{SignedMedia, TrustedKeys};
+use serde::{Deserialize, Serialize};
+
+use crate::CacheError;
+use crate::files::{read_bounded, replace_file};
+use crate::lock::Lock;
+use crate::store::Cache;
+
+/// A medium made later than this after the station's clock has a time that can't be. Clocks that keep local time are
+/// up to 14 hours off; a day leaves room.
+const AHEAD_LIMIT_S: i64 = 24 * 3600;
+
+/// The newest release of a medium that was ever here. Ordered by revision, then by time of authoring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Floor {
+    revision: u32,
+    /// None when that time could not be, or nobody knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<Timestamp>,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    #[serde(default)]
+    floors: BTreeMap<String, Floor>,
+    /// Number of the key that signs a medium's releases, by the medium's id.
+    #[serde(default)]
+    signers: BTreeMap<String, String>,
+    /// The clock can't be right when it is before this.
+    pub(crate) newest_signed: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) pinned: Vec<String>,
+    /// What a later version of Platen remembers is kept for it.
+    #[serde(flatten)]
+    others: BTreeMap<String, serde_json::Value>,
+}
+
+impl State {
+    /// Refuse what is older than the newest release seen.
+    pub(crate) fn check_floor(&self, manifest: &Manifest) -> Result<(), CacheError> {
+        let Some(floor) = self.floors.get(&manifest.id) else { return Ok(()) };
+        let is_older = manifest.revision < floor.revision
+            || (manifest.revision == floor.revision && floor.created.is_some_and(|floor| manifest.created < floor));
+        if !is_older {
+            return Ok(());
+        }
+        Err(CacheError::OlderThanFloor {
+            id: manifest.id.clone(),
+            found: manifest.revision,
+            found_made: manifest.created.to_string(),
+            floor: floor.revision,
+            floor_made: floor.created.map_or_else(|| "at an unknown time".to_owned(), |made| made.to_string()),
+        })
+    }
+
+    /// Refuse a release that another key signed than the one its id belongs to. A key that is no longer trusted owns
+    /// nothing: that is how keys are rotated.
+    pub(crate) fn check_signer(&self, signed: &SignedMedia, keys: &TrustedKeys) -> Result<(), CacheError> {
+        match self.signers.get(&signed.manifest().id) {
+            Some(owner) if owner != signed.key_id() && keys.ids().contains(&&**owner) => Err(CacheError::OtherSigner {
+                id: signed.manifest().id.clone(),
+                found: signed.key_id().to_owned(),
+                expected: owner.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn has_signer(&self, id: &str) -> bool {
+        self.signers.contains_key(id)
+    }
+
+    /// Releases of `id` are signed by this key.
+    pub(crate) fn set_signer(&mut self, id: &str, key_id: &str) {
+        self.signers.insert(id.to_owned(), key_id.to_owned());
+    }
+
+    /// Remember a release. Floors only rise here, and never to a time that can't be.
+    pub(crate) fn raise(&mut self, manifest: &Manifest, now: Timestamp) {
+        let can_be = manifest.created.unix_s() <= now.unix_s() + AHEAD_LIMIT_S;
+        let created = can_be.then_some(manifest.created);
+        let seen = Floor { revision: manifest.revision, created };
+        let floor = self.floors.entry(manifest.id.clone()).or_insert(seen);
+        *floor = seen.max(*floor);
+        self.newest_signed = self.newest_signed.max(created);
+    }
+
+    /// The newest revision seen of a medium.
+    pub(crate) fn newest_revision(&self, id: &str) -> Option<u32> {
+        self.floors.get(id).map(|floor| floor.revision)
+    }
+
+    fn minimum(&self, id: &str) -> Option<Minimum> {
+        let floor = self.floors.get(id)?;
+        let signed_by = self.signers.get(id).cloned();
+        Some(Minimum { id: id.to_owned(), revision: floor.revision, created: floor.created, signed_by })
+    }
+}
+
+/// The oldest release of a medium that a station accepts, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Minimum {
+    pub id: String,
+    pub revision: u32,
+    /// A release of that revision may not be older than this.
+    pub created: Option<Timestamp>,
+    /// Number of the key that signs them.
+    pub signed_by: Option<String>,
+}
+
+/// A change of a minimum that was asked for and not made yet. Nobody else changes the store meanwhile.
+pub struct MinimumChange<'a> {
+    cache: &'a Cache,
+    state: State,
+    pub before: Minimum,
+    pub after: Minimum,
+    /// Media that are newer than the new minimum and leave the store's list, so that going back is possible.
+    pub withdrawn: Vec<String>,
+    _lock: Lock,
+}
+
+impl Cache {
+    /// The minimum of every medium that was ever here, in the order of their ids.
+    pub fn minimums(&self) -> Result<Vec<Minimum>, CacheError> {
+        let state = self.state()?;
+        Ok(state.floors.keys().filter_map(|id| state.minimum(id)).collect())
+    }
+
+    /// Prepare to set the minimum of `id` to `revision`, or to let another key sign it; [`MinimumChange::apply`] does
+    /// it.
+    pub fn change_minimum(
+        &self,
+        id: &str,
+        revision: Option<u32>,
+        key_id: Option<&str>,
+    ) -> Result<MinimumChange<'_>, CacheError> {
+        let lock = self.lock()?;
+        let mut state = self.state()?;
+        let before = state.minimum(id).ok_or_else(|| {
+            let known: Vec<&str> = state.floors.keys().map(|id| &**id).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            CacheError::UnknownMedia { wanted: id.to_owned(), path: self.layout().dir().to_owned(), known }
+        })?;
+        let mut withdrawn = Vec::new();
+        if let Some(revision) = revision {
+            state.floors.insert(id.to_owned(), Floor { revision, created: None });
+            let newer = |name: &str| name.parse().is_ok_and(|name: crate::MediaRef| name.revision > Some(revision));
+            let entries = self.layout().entries()?.into_iter();
+            withdrawn.extend(entries.filter(|it| it.media_id == id && newer(&it.name)).map(|it| it.name));
+            state.pinned.retain(|name| !withdrawn.contains(name));
+        }
+        if let Some(key_id) = key_id {
+            state.set_signer(id, key_id);
+        }
+        let after = state.minimum(id).expect("it was there before");
+        Ok(MinimumChange { cache: self, state, before, after, withdrawn, _lock: lock })
+    }
+
+    pub(crate) fn state(&self) -> Result<State, CacheError> {
+        let path = self.layout().dir().join("state.json");
+        match read_bounded(&path, 16 << 20) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source }),
+            Err(CacheError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn write_state(&self, state: &State) -> Result<(), CacheError> {
+        let mut bytes = serde_json::to_vec_pretty(state).expect("the state has only strings, numbers and lists");
+        bytes.push(b'\n');
+        replace_file(&self.layout().dir().join("state.json"), &bytes)
+    }
+}
+
+impl MinimumChange<'_> {
+    /// Make it so.
+    pub fn apply(self) -> Result<(), CacheError> {
+        if !self.withdrawn.is_empty() {
+            self.cache.layout().unpublish(&self.withdrawn)?;
+        }
+        self.cache.write_state(&self.state)
+    }
+}

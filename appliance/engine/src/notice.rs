@@ -1,0 +1,40 @@
+//! What is written although there is something to be said about it. It stands in the plan, is shown while the drive is
+//! written, and in the ledger.
+
+use std::fmt;
+
+use platen_media::Timestamp;
+use platen_media::manifest::{Manifest, NotValid};
+
+/// See the module's documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Dates are the target's business: it is written ahead of them, and the computer it starts refuses it until then.
+    NotYetValid { from: Timestamp, now: Timestamp },
+    /// A newer revision was here; an administrator pinned this one.
+    PinnedOlder { newest: u32 },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotYetValid { from, now } => {
+                write!(f, "not valid before {from} (the clock here says {now}); computers refuse it until then")
+            }
+            Self::PinnedOlder { newest } => write!(f, "pinned older revision; the newest here was revision {newest}"),
+        }
+    }
+}
+
+/// An expired medium is refused; so is any that may be expired because the clock can't be right.
+pub(crate) fn check_dates(manifest: &Manifest, now: Timestamp) -> Result<Option<Notice>, NotValid> {
+    match (manifest.validity.at(now, manifest.created), manifest.validity.from) {
+        (Ok(()), _) => Ok(None),
+        (Err(NotValid::NotYet { from, now }), _) => Ok(Some(Notice::NotYetValid { from, now })),
+        // Without an end it can't have expired, whatever the time is.
+        (Err(NotValid::ClockBehind { now, .. }), Some(from)) if manifest.validity.until.is_none() => {
+            Ok(Some(Notice::NotYetValid { from, now }))
+        }
+        (Err(error), _) => Err(error),
+    }
+}
