@@ -14,7 +14,7 @@ use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
 
 /// A ledger nobody else writes to: one still to be made, or one with rows. Making one takes many writes, all of them
 /// before the first drive is touched; in one with rows the fault falls on what is said of the drives.
-fn ledger(bench: &mut Bench, with_rows: bool) -> PathBuf {
+pub fn ledger(bench: &mut Bench, with_rows: bool) -> PathBuf {
     let name = format!("ledger-{}.db", bench.serial());
     let path = bench.station.path(&name);
     if with_rows {
@@ -30,6 +30,40 @@ fn recorded(bench: &Bench, ledger: &Path, drive: &Path) -> bool {
     let mut rows = ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_drive = rows.rfind(|row| row["path"].as_str().map(Path::new) == Some(drive));
     of_drive.is_some_and(|row| row["verdict"] == "READY")
+}
+
+/// What the ledger may say of a drive that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    Exact,
+    /// A row may be there of which nobody was told: its disk hung when all of it was handed over, and stayed so.
+    MayBeAhead,
+}
+
+/// The ledger is shared: its fault may be felt by either drive, and the same is asked of both.
+pub fn judge_both(
+    bench: &mut Bench,
+    medium: &Medium,
+    attempt: &crate::bench::Attempt,
+    ledger: &Path,
+    before: usize,
+    rows: Rows,
+) -> Verdict {
+    let (bad, good) = (bench.bad(), bench.good());
+    let mut verdict = Verdict::Harmless;
+    for (drive, said, before) in [(&bad, &attempt.bad, before), (&good, &attempt.good, 1)] {
+        let mut one = judge(bench, medium, said, drive, attempt, before);
+        let in_ledger = recorded(bench, ledger, drive);
+        if matches!(one, Verdict::Harmless) && !in_ledger {
+            one = Verdict::FalsePass(format!("{}: called ready and not recorded", drive.display()));
+        } else if matches!(one, Verdict::Refused(_)) && in_ledger && rows == Rows::Exact {
+            one = Verdict::LeftWrong(format!("{}: {said:?}, and recorded as READY", drive.display()));
+        }
+        if matches!(verdict, Verdict::Harmless | Verdict::Refused(_)) && !matches!(one, Verdict::Harmless) {
+            verdict = one;
+        }
+    }
+    verdict
 }
 
 fn judge(
@@ -60,7 +94,7 @@ fn lane(
         let setting = Arc::clone(&bench.setting);
         let medium = setting.medium(medium);
         let before = before.unwrap_or(n as usize % 2);
-        let (bad, good, ledger) = (bench.bad(), bench.good(), ledger(bench, with_rows));
+        let (bad, ledger) = (bench.bad(), ledger(bench, with_rows));
         bench.prepare(&bad, medium, before);
         let mut command = bench.command(medium, &bad);
         command.arg("--ledger").arg(&ledger);
@@ -74,20 +108,7 @@ fn lane(
             return Step::End;
         }
         let what = format!("{} over {before}, the ledger's {fault}", medium.name);
-        // The ledger is shared: the fault may be felt by either drive, and the same is asked of both.
-        let mut verdict = Verdict::Harmless;
-        for (drive, said, before) in [(&bad, &attempt.bad, before), (&good, &attempt.good, 1)] {
-            let mut one = judge(bench, medium, said, drive, &attempt, before);
-            let in_ledger = recorded(bench, &ledger, drive);
-            if matches!(one, Verdict::Harmless) && !in_ledger {
-                one = Verdict::FalsePass(format!("{}: called ready and not recorded", drive.display()));
-            } else if matches!(one, Verdict::Refused(_)) && in_ledger {
-                one = Verdict::LeftWrong(format!("{}: {said:?}, and recorded as READY", drive.display()));
-            }
-            if matches!(verdict, Verdict::Harmless | Verdict::Refused(_)) && !matches!(one, Verdict::Harmless) {
-                verdict = one;
-            }
-        }
+        let verdict = judge_both(bench, medium, &attempt, &ledger, before, Rows::Exact);
         let injection = Injection { what, verdict, hurt: None };
         Step::Injected(bench.again(injection, medium, &bad))
     })

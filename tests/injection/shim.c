@@ -1,6 +1,7 @@
-/* Stands between the program and one drive (LD_PRELOAD): what strace can't do, because the call must really happen in
- * part, or because all calls together must be counted.
- *   FAULT_PATH  the drive      FAULT_MARK  a file that is made when the fault strikes
+/* Stands between the program and one drive, or files of the station (LD_PRELOAD): what strace can't do, because the
+ * call must really happen in part, or because all calls together must be counted.
+ *   FAULT_PATH  the drive, a file, or a folder whose files are meant
+ *   FAULT_MARK  a file that is made when the fault strikes
  *   FAULT_KIND  short-write, short-read, short-all, gone, torn, hang-write, hang-read, hang-flush
  *   FAULT_N     at which call      FAULT_ERRNO  for gone, torn */
 #define _GNU_SOURCE
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,10 +19,20 @@
 
 static atomic_long writes, reads, flushes, calls;
 
+static int is_below(int fd, const char *folder)
+{
+	char link[32], target[4096];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t len = readlink(link, target, sizeof target - 1);
+	return len > 0 && !strncmp(target, folder, strlen(folder));
+}
+
 static int is_drive(int fd)
 {
 	struct stat drive, this;
 	const char *path = getenv("FAULT_PATH");
+	if (path && !stat(path, &drive) && S_ISDIR(drive.st_mode))
+		return is_below(fd, path);
 	return path && !stat(path, &drive) && !fstat(fd, &this) && drive.st_ino == this.st_ino && drive.st_dev == this.st_dev
 	       && drive.st_rdev == this.st_rdev;
 }
@@ -113,15 +125,28 @@ ssize_t pread64(int fd, void *bytes, size_t len, off64_t at)
 	return real(fd, bytes, len, at);
 }
 
-int fdatasync(int fd)
+static int flush(int fd, int (*real)(int))
 {
-	static int (*real)(int);
-	if (!real)
-		real = dlsym(RTLD_NEXT, "fdatasync");
 	if (is_drive(fd)) {
 		hang("hang-flush", ++flushes);
 		if (is_gone(++calls))
 			return -1;
 	}
 	return real(fd);
+}
+
+int fdatasync(int fd)
+{
+	static int (*real)(int);
+	if (!real)
+		real = dlsym(RTLD_NEXT, "fdatasync");
+	return flush(fd, real);
+}
+
+int fsync(int fd)
+{
+	static int (*real)(int);
+	if (!real)
+		real = dlsym(RTLD_NEXT, "fsync");
+	return flush(fd, real);
 }

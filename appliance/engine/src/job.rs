@@ -12,8 +12,8 @@ use crate::drive::{Drive, DriveFacts, ReadDrive};
 use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
 use crate::pulse::Watched;
-use crate::recorder::Unrecorded;
 use crate::record::DriveRecord;
+use crate::recorder::Unrecorded;
 use crate::write::{Presume, SealedDrive, WriteError, write};
 
 /// Verdict of an attempt after which the drive was begun anew.

@@ -51,7 +51,7 @@ pub use overwrite::{erase, test};
 pub use probe::Fake;
 pub use shared::Sources;
 pub use source::SourceError;
-pub use station::{Job, Limits, Running, Station};
+pub use station::{Job, Limits, Running, Station, reserve_memory};
 pub use write::{Survey, WriteError, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count

@@ -105,6 +105,13 @@ impl Gate {
     }
 }
 
+/// See that there is memory for so many jobs; what was had is given back. Threads that are still to be started take about
+/// as much for their stacks as a job takes for its pieces.
+pub fn reserve_memory(jobs: usize) -> io::Result<()> {
+    let pieces = (0..2 * JOB_BUFFERS * jobs + SHARED_BUFFERS).map(|_| AlignedBuffer::try_new(crate::PIECE_BYTES));
+    pieces.collect::<io::Result<Vec<_>>>().map(drop)
+}
+
 impl Station {
     /// Start a job. An error means that the machine has no threads or memory for it; then nothing was touched.
     pub fn start(self: &Arc<Self>, job: Job) -> io::Result<Running> {
@@ -116,6 +123,7 @@ impl Station {
     pub fn start_all(self: &Arc<Self>, jobs: Vec<Job>) -> io::Result<Vec<Running>> {
         let gate = Arc::new(Gate::default());
         let count = jobs.len();
+        reserve_memory(count)?;
         let started = jobs.into_iter().map(|job| self.start_at(&gate, job)).collect::<io::Result<Vec<_>>>();
         let spare = started.and_then(|running| {
             // Each of them may need two more threads, for its reading and its row.
@@ -124,9 +132,7 @@ impl Station {
                 thread::Builder::new().spawn(move || gate.pass()).map(drop)
             });
             spare.collect::<io::Result<Vec<()>>>()?;
-            let buffers = (0..JOB_BUFFERS * count + SHARED_BUFFERS).map(|_| AlignedBuffer::try_new(crate::PIECE_BYTES));
-            buffers.collect::<io::Result<Vec<_>>>()?;
-            Ok(running)
+            reserve_memory(count).map(|()| running)
         });
         gate.open(spare.is_ok());
         spare
@@ -159,7 +165,9 @@ impl Station {
         }
         let (station, gate) = (Arc::clone(self), Arc::clone(gate));
         let watching = thread::Builder::new().spawn(move || {
-            gate.pass();
+            if !gate.pass() {
+                return Outcome::Failed { code: Code::Cancelled, detail: "it was never begun".to_owned() };
+            }
             station.watch(&plan, &facts, started, &*report, &cancelled, &pulse, &said)
         })?;
         Ok(Running(watching))

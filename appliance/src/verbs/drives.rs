@@ -11,7 +11,7 @@ use std::time::Duration;
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{Job, Limits, ReadDrive, Running, Sources, Station, SystemClock};
+use platen_engine::{Job, Limits, ReadDrive, Running, Sources, Station, SystemClock, reserve_memory};
 use platen_events::{Code, DriveRef, Event, Outcome};
 use serde_json::json;
 
@@ -42,6 +42,12 @@ pub fn prepare(
 ) -> Result<Batch, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     process::reserve_handles(options.drives.len()).map_err(machine)?;
+    reserve_memory(options.drives.len()).map_err(|error| {
+        Failure::new(
+            Exit::Machine,
+            format!("there is not enough memory for {} drive(s): {error}", options.drives.len()),
+        )
+    })?;
     let patience = Patience::new(stop, Duration::from_secs(options.stall_limit));
     let policy = TargetPolicy::new(&options.allow_device, own_files(places)).map_err(open_failure)?;
     let (mut batch, mut refused) = (Batch { job, jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
@@ -116,7 +122,8 @@ fn own_files(places: &Places) -> OwnFiles {
     OwnFiles::new([&places.cache, &places.trust, &places.ledger].map(Clone::clone))
 }
 
-fn open_failure(error: OpenError) -> Failure {
+/// A drive that was not opened.
+pub fn open_failure(error: OpenError) -> Failure {
     coded(error.code(), error.into())
 }
 

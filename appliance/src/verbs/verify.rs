@@ -17,7 +17,7 @@ use crate::args::{DepthArg, Places, VerifyOptions};
 use crate::attend::{Answering, Attended, Patience, Signs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::verbs::drives::{answer_of, shape_of, stop_flag, stopped};
+use crate::verbs::drives::{answer_of, open_failure, shape_of, stop_flag, stopped};
 use crate::verbs::{cache, examine};
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
         })?
     };
     let check_one = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
-        let mut drive = Candidate::find(&path)?.for_reading()?;
+        let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         signs.alive();
         match &expected {
             Some(media) if media.manifest().kind == MediaKind::Raw => compare_image(&mut drive, media, signs),
@@ -86,7 +86,7 @@ pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode
     let stop = stop_flag()?;
     let keys = TrustedKeys::load(&places.trust)?;
     let look = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
-        let mut drive = Candidate::find(&path)?.for_reading()?;
+        let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         check(&mut drive, DepthArg::Names, &keys, signs)
     };
     let patience = Patience::new(&stop, Limits::default().stall);

@@ -19,14 +19,14 @@ use crate::attend::Signs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
-use crate::verbs::drives::{answer_of, coded, prepare, run, shape_of, stop_flag};
+use crate::verbs::drives::{answer_of, coded, open_failure, prepare, run, shape_of, stop_flag};
 use crate::verbs::examine::look;
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let keys = TrustedKeys::load(&places.trust)?;
     let media = load(places, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
-        (Some(drive), _) => shape_of(&Candidate::find(drive)?.for_reading()?),
+        (Some(drive), _) => shape_of(&Candidate::find(drive).and_then(Candidate::for_reading).map_err(open_failure)?),
         (None, size) => DriveShape { size_bytes: size.unwrap_or(0), sector_bytes: options.sector_size },
     };
     let plan = new_plan(&media, shape, options.scheme.into())?;

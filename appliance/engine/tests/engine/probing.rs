@@ -96,9 +96,7 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, stop: bool, asking: &Arc<At
     let station = Station {
         name: "station".to_owned(),
         clock: Box::new(ticks.clone()),
-        ledger: std::sync::Arc::new(
-            platen_engine::ledger::Ledger::open(&bench.dir.path().join("probing.db")).unwrap(),
-        ),
+        ledger: std::sync::Arc::new(platen_engine::ledger::Ledger::open(&bench.dir.path().join("probing.db")).unwrap()),
         sources: platen_engine::Sources::new(),
         limits: Limits::default(),
     };
