@@ -93,7 +93,7 @@ impl Layout {
     }
 
     pub(crate) fn publish_release(&self, manifest: &Manifest, release: Release) -> Result<IndexEntry, CacheError> {
-        for bytes in &release.documents {
+        for (_, bytes) in &release.documents {
             self.put_blob(bytes)?;
         }
         sync_dir(&self.blobs_dir())?;

@@ -80,8 +80,8 @@ pub(super) struct OciManifest {
 
 /// Everything a layout gets for one medium besides its content.
 pub(crate) struct Release {
-    /// Blobs, the OCI manifest last.
-    pub(super) documents: Vec<Vec<u8>>,
+    /// Blobs with their digests, the OCI manifest last.
+    pub(super) documents: Vec<(Sha256, Vec<u8>)>,
     /// Entry of the index.
     pub(super) descriptor: Descriptor,
 }
@@ -126,8 +126,8 @@ impl Release {
             .annotated(REF_NAME, &name)
             .annotated(MEDIA_ID, &manifest.id);
         descriptor.artifact_type = Some(ARTIFACT_TYPE.to_owned());
-        let documents = small.into_iter().map(|(_, bytes, _)| bytes.to_owned()).chain([config, oci]).collect();
-        Self { documents, descriptor }
+        let documents = small.into_iter().map(|(_, bytes, _)| bytes.to_owned()).chain([config, oci]);
+        Self { documents: documents.map(|bytes| (Sha256::of(&bytes), bytes)).collect(), descriptor }
     }
 
     /// What will stand in the index for it.
@@ -138,6 +138,6 @@ impl Release {
 
     /// Digest and size of every blob.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = (Sha256, u64)> + '_ {
-        self.documents.iter().map(|bytes| (Sha256::of(bytes), bytes.len() as u64))
+        self.documents.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64))
     }
 }

@@ -22,7 +22,8 @@ fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
 
 #[test]
 fn no_file_of_a_source_is_waited_for_or_followed() {
-    let kinds: [(&str, fn(&Path)); 4] = [
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 4] = [
         ("pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("folder", |path| fs::create_dir(path).unwrap()),
         ("link to a good copy", |path| {
