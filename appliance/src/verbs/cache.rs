@@ -6,17 +6,17 @@ use std::process::ExitCode;
 use platen_cache::layout::Layout;
 use platen_cache::{Cache, ImportProgress};
 use platen_engine::{Clock, SystemClock};
-use platen_media::sign::TrustedKeys;
 use serde_json::json;
 
 use crate::args::{CacheVerb, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
+use crate::verbs::trusted_keys;
 
 pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         CacheVerb::Import { layout, medium, quota } => {
-            let keys = TrustedKeys::load(&places.trust)?;
+            let keys = trusted_keys(places, output)?;
             let source = Layout::open(&layout)?;
             let cache = Cache::open(&places.cache, quota)?;
             let bar = output.bar("importing");
@@ -35,7 +35,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
         }
         CacheVerb::List => list(&open(&places.cache)?, output),
         CacheVerb::Show { medium } => {
-            let keys = TrustedKeys::load(&places.trust)?;
+            let keys = trusted_keys(places, output)?;
             let media = open(&places.cache)?.load(&medium, &keys)?;
             let manifest = media.manifest();
             output.result(manifest, || platen_author::describe(manifest));

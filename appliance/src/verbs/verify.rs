@@ -16,6 +16,7 @@ use crate::args::{DepthArg, Places, VerifyOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::drives::shape_of;
+use crate::verbs::trusted_keys;
 use crate::verbs::{cache, examine};
 
 #[derive(Serialize)]
@@ -28,7 +29,7 @@ struct Line<'a> {
 }
 
 pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let drives = options.drives.iter().map(|path| open_for_reading(path)).collect::<Result<Vec<_>, _>>()?;
     let expected = match &options.medium {
         Some(medium) => Some(cache::open(&places.cache)?.load(medium, &keys)?),
@@ -67,7 +68,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
 }
 
 pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let mut drive = open_for_reading(path)?;
     let report = check(&mut drive, DepthArg::Names, &keys)?;
     print(path, &report, "inspected", output);

@@ -19,9 +19,10 @@ use crate::output::Output;
 use crate::verbs::cache;
 use crate::verbs::drives::{coded, prepare, run, shape_of, stop_flag};
 use crate::verbs::examine::look;
+use crate::verbs::trusted_keys;
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let media = load(places, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
         (Some(drive), _) => shape_of(&open_for_reading(drive)?),
@@ -47,7 +48,7 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
 
 pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let media = load(places, &options.medium, &keys)?;
     let scheme = options.scheme.into();
     let jobs = prepare(&options.on, |drive| match options.update {
