@@ -10,4 +10,5 @@ mod drive_jobs;
 mod judges;
 mod refusals;
 mod secrets;
+mod texts;
 mod workspace;

@@ -49,7 +49,7 @@ impl BuildOptions {
         let pairs = std::env::vars_os();
         let environment: BTreeMap<String, String> =
             pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
-        let source_date_epoch = environment.get("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+        let source_date_epoch = environment.get("SOURCE_DATE_EPOCH").and_then(|text| text.trim().parse().ok());
         Self { source_date_epoch, environment, ..Self::default() }
     }
 }

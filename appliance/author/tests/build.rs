@@ -74,8 +74,10 @@ fn a_stand_alone_medium_has_everything_in_its_place() {
     fixture.materialise("out", manifest, "medium");
     assert_eq!(std::fs::read(fixture.path("medium/MediaLabel.txt")).unwrap(), b"label=WINDOWS 11\r\n");
     let grub = std::fs::read_to_string(fixture.path("medium/boot/grub/grub.cfg")).unwrap();
+    let arguments = "platen.media=PLT00001 platen.revision=1 platen.volume=$volume platen.keyboard=us\n";
     assert!(
-        grub.contains("linux /boot/PLTBOOT/vmlinuz console=tty0 console=ttyS0,115200 quiet platen.media=PLT00001\n")
+        grub.contains("linux /boot/PLTBOOT/vmlinuz console=tty0 console=ttyS0,115200 quiet ")
+            && grub.contains(arguments)
     );
     let policy = Policy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
     let image = policy.operating_system_image.unwrap();
