@@ -59,7 +59,7 @@ fn utf16(rest: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Result<String, TextError
         at_byte += 2 * character.len_utf16();
         text.push(character);
     }
-    if rest.len() % 2 == 0 { Ok(text) } else { Err(TextError::NotUtf16 { at_byte }) }
+    if rest.len().is_multiple_of(2) { Ok(text) } else { Err(TextError::NotUtf16 { at_byte }) }
 }
 
 /// Less one end of line at the end, as editors leave it on Linux, Windows or an old Mac.

@@ -115,7 +115,7 @@ mod tests {
             let letter = |letters: &str, at: u32| letters.chars().nth(at as usize).expect("a letter");
             let mut typed = vec![letter(LEADING, offset / 588)];
             typed.extend(apart(letter(VOWELS, offset / 28 % 21)));
-            if offset % 28 > 0 {
+            if !offset.is_multiple_of(28) {
                 typed.extend(apart(letter(TRAILING, offset % 28 - 1)));
             }
             assert_eq!(compose(&typed.iter().collect::<String>()), syllable.to_string());
