@@ -24,7 +24,7 @@ fn strays_beside_the_trusted_keys_stop_no_verb() {
         assert!(ran.stderr.contains("broken.pub: expected a minisign public key"), "{}", ran.stderr);
     }
     std::fs::remove_file(station.path("trusted/test-insecure.pub")).expect("removes");
-    station.platen(&["verify", &drive]).refused(3, &["no trusted key", "broken.pub"]);
+    station.platen(&["verify", &drive]).refused(4, &["no trusted key", "broken.pub"]);
 }
 
 #[test]

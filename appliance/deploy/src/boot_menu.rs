@@ -5,8 +5,8 @@ use std::fmt;
 use platen_media::keyboard::Keyboard;
 use platen_media::manifest::is_id;
 
+use crate::lines::plain;
 use crate::refusal::Refusal;
-use crate::screen::plain;
 
 /// A FAT volume's serial number, which differs from drive to drive. Shown as everywhere: `1A2B-3C4D`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 mod boot_menu;
 mod check;
+mod lines;
 mod machine;
 mod medium;
 mod refusal;

@@ -3,8 +3,9 @@
 //! Words first, colour second. Text from a medium is shown only after it lost everything that could move the cursor.
 //! The fonts of screens have no letters but Latin ones; there, others are shown as they sound.
 
-use deunicode::deunicode_char;
 use platen_media::keyboard::{Keyboard, compose_hangul};
+
+use crate::lines::{cut, latin, plain, wrapped};
 
 /// Where a person is: every screen and serial line at once.
 pub(crate) trait Console {
@@ -243,59 +244,6 @@ fn erase_character(typed: &mut Vec<u8>) -> bool {
     false
 }
 
-/// `text` in lines of at most `width` columns, broken between words; only a word that is longer than a line is broken
-/// itself. The first line has `lead_columns` less, the others begin at `indent`.
-fn wrapped(text: &str, width: usize, lead_columns: usize, indent: usize) -> Vec<String> {
-    // On a terminal that is hardly wider than the indent, words count more than columns.
-    let indent = " ".repeat(indent.min(width / 2));
-    let lead = " ".repeat(lead_columns);
-    let options = textwrap::Options::new(width)
-        .initial_indent(&lead)
-        .subsequent_indent(&indent)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    let mut lines: Vec<String> = textwrap::wrap(text, options).into_iter().map(String::from).collect();
-    if let Some(first) = lines.first_mut() {
-        *first = first.get(lead_columns..).unwrap_or_default().to_owned();
-    }
-    lines
-}
-
-/// What of `text` fits into `width` columns.
-fn cut(text: &str, width: usize) -> String {
-    let mut kept = String::new();
-    for c in text.chars() {
-        kept.push(c);
-        if textwrap::core::display_width(&kept) > width {
-            kept.pop();
-            break;
-        }
-    }
-    kept
-}
-
-/// Letters beyond ASCII that every PC's text screen has.
-const ON_SCREENS: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥áíóúñÑªº¿¬½¼¡«»ßµ±÷°·²";
-
-/// Text as the font of a screen can show it: letters of other scripts as they sound, `?` for what has no sound.
-pub(crate) fn latin(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if c.is_ascii() || ON_SCREENS.contains(c) => shown.push(c),
-            c => shown.push_str(deunicode_char(c).map_or("?", str::trim_end)),
-        }
-    }
-    shown
-}
-
-/// Text without anything that moves the cursor, changes colours or turns the direction of writing.
-pub(crate) fn plain(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '?' } else { c }).collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -416,10 +364,6 @@ pub(crate) mod tests {
                 assert!(words.join(" ").ends_with(&text), "no word is broken or lost: {lines:#?}");
             }
         }
-        assert_eq!(wrapped("  a  b", 79, 0, 4), ["  a  b"]);
-        assert_eq!(wrapped("", 79, 0, 4), [""]);
-        let long = wrapped(&"ä".repeat(200), 79, 0, 4);
-        assert!(long.iter().all(|line| line.chars().count() <= 79), "only what fits no line is broken: {long:?}");
     }
 
     #[test]
@@ -451,6 +395,5 @@ pub(crate) mod tests {
         Screen::new(&mut typist).line("윈도우 11 für Zähler, 名, \u{e000}");
         assert!(typist.shown.contains("윈도우 11 für Zähler"), "a serial line takes everything: {}", typist.shown);
         assert!(typist.on_screens.contains("windou 11 für Zähler, Ming, ?"), "{}", typist.on_screens);
-        assert_eq!(latin("\x1b[2J\n"), "\x1b[2J\n", "our own escapes stay");
     }
 }

@@ -12,9 +12,9 @@ use platen_media::sign::TrustedKeys;
 
 use crate::boot_menu::{VolumeSerial, Wanted};
 use crate::check::signature;
+use crate::lines::plain;
 use crate::medium::Medium;
 use crate::refusal::Refusal;
-use crate::screen::plain;
 
 /// A block device that may hold a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
