@@ -38,7 +38,8 @@ fn make() -> Station {
     station.files("app", &[("setup.sh", b"#!/bin/sh\n")]);
     station.files("library", &[("setup.sh", b"#!/bin/sh\n")]);
     station.files("", &[("task-sequence.xml", include_bytes!("../appliance/example/task-sequence.xml"))]);
-    station.files("", &[("password.txt", PASSWORD.as_bytes())]);
+    // As an editor on Windows saves it.
+    station.files("", &[("password.txt", format!("\u{feff}{PASSWORD}\r\n").as_bytes())]);
 
     let definition = |name: &str, revision: u32, more: &str, variable: &str| {
         let text = DEFINITION.replace("@ID@", MEDIA_ID).replace("@REVISION@", &revision.to_string());

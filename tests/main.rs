@@ -12,4 +12,5 @@ mod judges;
 mod refusals;
 mod secrets;
 mod store;
+mod texts;
 mod workspace;

@@ -60,6 +60,15 @@ impl Output {
         }
     }
 
+    /// Something that was not as it should be, and stopped nothing.
+    pub fn warning(&self, text: &str) {
+        if self.json {
+            let _ = writeln!(std::io::stdout().lock(), "{}", serde_json::json!({ "event": "warning", "text": text }));
+        } else {
+            let _ = writeln!(std::io::stderr().lock(), "platen: warning: {text}");
+        }
+    }
+
     /// The end of a run that failed.
     pub fn failure(&self, failure: &Failure) {
         let text = failure.text();

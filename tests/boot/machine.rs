@@ -19,23 +19,30 @@ pub(crate) enum Firmware {
     Ovmf,
     /// With Microsoft's keys of 2011 enrolled and Secure Boot on.
     OvmfSecureBoot,
+    /// 32-bit firmware on a 64-bit processor.
+    Ovmf32,
 }
 
 /// What the computer is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Options<'a> {
     pub(crate) firmware: Firmware,
-    /// In the USB port it starts from. Writable for the computer; whether it wrote is for the test to see.
+    /// In the USB port it starts from, the one after [`Options::earlier`]. Writable for the computer; whether it wrote
+    /// is for the test to see.
     pub(crate) drive: &'a Path,
+    /// In the USB ports before that.
+    pub(crate) earlier: &'a [&'a Path],
     /// On a SATA port, if any.
     pub(crate) disk: Option<&'a Path>,
     /// What the clock says at the start, UTC; none for the true time.
     pub(crate) clock: Option<&'a str>,
+    /// QEMU's name of the processor; none for one with 64 bits.
+    pub(crate) processor: Option<&'a str>,
 }
 
 impl<'a> Options<'a> {
     pub(crate) fn new(firmware: Firmware, drive: &'a Path) -> Self {
-        Self { firmware, drive, disk: None, clock: None }
+        Self { firmware, drive, earlier: &[], disk: None, clock: None, processor: None }
     }
 }
 
@@ -125,11 +132,14 @@ impl Machine {
         self.serial.flush().expect("flushed");
     }
 
-    /// Types on the computer's own keyboard, with US keys: letters, digits and spaces.
+    /// Types a line on the computer's own keyboard, whose keys are named by what they have printed on them in America:
+    /// letters, digits, spaces, tabs and `-`.
     pub(crate) fn type_line_on_keyboard(&mut self, text: &str) {
         for c in text.chars().chain(['\n']) {
             let key = match c {
                 '\n' => "ret".to_owned(),
+                '\t' => "tab".to_owned(),
+                '-' => "minus".to_owned(),
                 ' ' => "spc".to_owned(),
                 'a'..='z' | '0'..='9' => c.to_string(),
                 other => panic!("no key for {other:?}"),
@@ -197,40 +207,43 @@ fn command(options: &Options<'_>, work: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-m", "1024"]);
     let secure = options.firmware == Firmware::OvmfSecureBoot;
-    command.args([
-        "-machine",
-        if secure { "q35,smm=on" } else { "q35" },
-        "-vga",
-        "std",
-        "-display",
-        "none",
-        "-no-reboot",
-    ]);
+    // The only build of the 32-bit one there is can do Secure Boot, but has no keys.
+    let smm = secure || options.firmware == Firmware::Ovmf32;
+    if let Some(processor) = options.processor {
+        command.args(["-cpu", processor]);
+    }
+    command.args(["-machine", if smm { "q35,smm=on" } else { "q35" }, "-vga", "std", "-display", "none", "-no-reboot"]);
     command.args(["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
     command.args(["-qmp", &format!("unix:{},server=on,wait=off", work.join("qmp").display())]);
     // Several computers may start from one image at a time, so QEMU must not claim it.
     let node = |name: &str, path: &Path| {
         format!("driver=raw,node-name={name},file.driver=file,file.locking=off,file.filename={}", path.display())
     };
-    command.args(["-device", "qemu-xhci,id=usb", "-blockdev", &node("stick", options.drive)]);
-    command.args(["-device", "usb-storage,bus=usb.0,port=1,drive=stick,removable=on,bootindex=0"]);
+    command.args(["-device", "qemu-xhci,id=usb"]);
+    for (at, drive) in options.earlier.iter().chain([&options.drive]).enumerate() {
+        let (port, first) = (at + 1, if at == options.earlier.len() { 0 } else { at + 2 });
+        let device = format!("usb-storage,bus=usb.0,port={port},drive=stick{port},removable=on,bootindex={first}");
+        command.args(["-blockdev", &node(&format!("stick{port}"), drive), "-device", &device]);
+    }
     if let Some(disk) = options.disk {
-        command.args(["-blockdev", &node("disk", disk), "-device", "ide-hd,bus=ide.0,drive=disk,bootindex=1"]);
+        command.args(["-blockdev", &node("disk", disk), "-device", "ide-hd,bus=ide.0,drive=disk,bootindex=9"]);
     }
     if let Some(clock) = options.clock {
         command.args(["-rtc", &format!("base={clock}")]);
     }
-    if options.firmware != Firmware::SeaBios {
-        let ms = if secure { ".ms" } else { "" };
-        let variables = work.join("variables.fd");
-        std::fs::copy(format!("{OVMF}/OVMF_VARS_4M{ms}.fd"), &variables)
-            .expect("OVMF is there: install ovmf, or set PLATEN_BOOTS=no");
-        let flash = |unit: u8, rest: &str| format!("if=pflash,unit={unit},format=raw,{rest}");
-        command.args(["-drive", &flash(0, &format!("readonly=on,file={OVMF}/OVMF_CODE_4M{ms}.fd"))]);
-        command.args(["-drive", &flash(1, &format!("file={}", variables.display()))]);
-        if secure {
-            command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
-        }
+    let (code, variables) = match options.firmware {
+        Firmware::SeaBios => return command,
+        Firmware::Ovmf => ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+        Firmware::OvmfSecureBoot => ("OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd"),
+        Firmware::Ovmf32 => ("OVMF32_CODE_4M.secboot.fd", "OVMF32_VARS_4M.fd"),
+    };
+    let own = work.join("variables.fd");
+    std::fs::copy(format!("{OVMF}/{variables}"), &own).expect("OVMF is there: install ovmf, or set PLATEN_BOOTS=no");
+    let flash = |unit: u8, rest: &str| format!("if=pflash,unit={unit},format=raw,{rest}");
+    command.args(["-drive", &flash(0, &format!("readonly=on,file={OVMF}/{code}"))]);
+    command.args(["-drive", &flash(1, &format!("file={}", own.display()))]);
+    if smm {
+        command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
     }
     command
 }

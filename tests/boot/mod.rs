@@ -9,7 +9,9 @@ mod machine;
 pub(crate) use machine::{Firmware, Machine, Options};
 
 /// The password of [`Variant::MbrWithPassword`].
-pub(crate) const PASSWORD: &str = "insecure test password 7";
+pub(crate) const PASSWORD: &str = "insecure test puzzle 7ß";
+/// The keys of a German keyboard that type it, as they are called in America.
+pub(crate) const PASSWORD_ON_GERMAN_KEYS: &str = "insecure test puyyle 7-";
 
 /// The written drives that the cases need, from `crate::boot_drives::drive`.
 ///

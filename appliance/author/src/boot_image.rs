@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use platen_media::Sha256;
-use platen_media::sign::{SignError, TrustedKeys};
 use serde::{Deserialize, Serialize};
 
 use crate::boot_kit::modules::{self, NotAModule};
 use crate::boot_kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
+use crate::{AuthorError, keys};
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
@@ -125,8 +125,8 @@ pub enum BootImageError {
     #[error("boot kit")]
     Kit(#[source] BootKitError),
     /// A key can't be used.
-    #[error("trusted key {}", path.display())]
-    Key { path: PathBuf, source: SignError },
+    #[error("trusted keys: {}", path.display())]
+    Key { path: PathBuf, source: Box<AuthorError> },
     /// A boot image that trusts nobody would refuse every medium.
     #[error("trusted keys: expected at least one, found none")]
     NoKeys,
@@ -245,14 +245,10 @@ fn digest(path: &str, bytes: &[u8]) -> FileDigest {
 fn read_keys(paths: &[PathBuf]) -> Result<BTreeMap<String, String>, BootImageError> {
     let mut keys = BTreeMap::new();
     for path in paths {
-        let bad = |source| BootImageError::Key { path: path.clone(), source };
-        let text = String::from_utf8_lossy(&read(path)?).into_owned();
-        let trusted = TrustedKeys::from_texts([&*text]).map_err(bad)?;
-        for id in trusted.ids() {
-            // Its two lines and nothing that may stand below them.
-            let lines: Vec<&str> = text.lines().take(2).collect();
-            keys.insert(id.to_owned(), lines.join("\n") + "\n");
-        }
+        let shown =
+            keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source: Box::new(source) })?;
+        let text = format!("untrusted comment: minisign public key {}\n{}\n", shown.id, shown.base64);
+        keys.insert(shown.id, text);
     }
     if keys.is_empty() { Err(BootImageError::NoKeys) } else { Ok(keys) }
 }

@@ -42,6 +42,10 @@ pub enum Role {
     MokManager,
     /// The signed GRUB: `EFI/BOOT/grubx64.efi`.
     Grub,
+    /// GRUB for 32-bit firmware, which starts the same kernel: `EFI/BOOT/BOOTIA32.EFI`. Not signed: the distribution
+    /// has no signed one among its 64-bit packages. Kits of earlier versions have none, and their BIOS core images can
+    /// neither ask for the processor nor for the volume.
+    GrubIa32,
     /// GRUB's code for LBA 0, as shipped.
     BiosBoot,
     /// GRUB's core image that reads its configuration from the first MBR partition of the boot drive.

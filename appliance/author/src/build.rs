@@ -6,7 +6,7 @@ use platen_cache::layout::{Layout, MediaEntry};
 use platen_media::manifest::{BiosBoot, ContentKind, Manifest, MediaKind, RawImage, SCHEMA};
 use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
 use platen_media::spec::{ContentSpec, MediaSpec};
-use platen_media::{MediaPath, Sha256, Timestamp, envelope};
+use platen_media::{MediaPath, Sha256, envelope};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
@@ -15,6 +15,7 @@ use crate::log::Log;
 use crate::raw;
 use crate::rules::{self, Architectures};
 use crate::store::{Store, free_bytes};
+use crate::times::{self, Dated};
 use crate::wim::{self, Prepared, Split};
 use crate::{AuthorError, BuildOptions, Signer};
 
@@ -112,7 +113,6 @@ struct Checked {
     size_bytes: u64,
     /// What of it may have to be stored.
     stored_bytes: u64,
-    newest_s: i64,
 }
 
 fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, AuthorError> {
@@ -139,14 +139,17 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
     }
     let mut size_bytes = gathered.size_bytes();
     let mut stored_bytes = size_bytes;
-    let mut newest_s = gathered.newest_s;
+    let mut dated = [definition.dated.clone(), gathered.dated()].concat();
     if let Some(path) = &definition.spec.image {
         let source = raw::Source::open(path)?;
         size_bytes += source.size_bytes;
         stored_bytes += source.allocated_bytes;
-        newest_s = newest_s.max(source.modified_s);
+        let (of, path) = ("image".to_owned(), path.display().to_string());
+        dated.push(Dated { of, path, modified_s: source.modified_s });
     }
-    Ok(Checked { findings: rules::check(definition, architectures), gathered, size_bytes, stored_bytes, newest_s })
+    let mut findings = rules::check(definition, architectures);
+    findings.extend(times::findings(&definition.spec, options, &dated));
+    Ok(Checked { findings, gathered, size_bytes, stored_bytes })
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -164,7 +167,7 @@ fn run(
     log: &mut Log,
 ) -> Result<BuildReport, AuthorError> {
     let spec = &definition.spec;
-    let Checked { gathered, findings, size_bytes, stored_bytes, newest_s } = check(definition, options)?;
+    let Checked { gathered, findings, size_bytes, stored_bytes } = check(definition, options)?;
     log.findings(&findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(AuthorError::Rules { path: definition.file.clone(), findings });
@@ -200,7 +203,7 @@ fn run(
     if let Some(path) = &spec.image {
         image = Some(raw_content(path, layout, options, &mut store)?);
     }
-    let created = spec.created.unwrap_or_else(|| Timestamp::from_unix_s(options.source_date_epoch.unwrap_or(newest_s)));
+    let created = times::made(spec, options);
     let manifest = Manifest {
         schema: SCHEMA,
         id: spec.id.clone(),

@@ -11,6 +11,7 @@ use crate::boot_image::BootImage;
 use crate::boot_kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
 use crate::definition::Definition;
 use crate::grub::{BiosCode, Start, configuration};
+use crate::times::Dated;
 use crate::walk::{self, SourceFile};
 use crate::wim::{self, SourceWim};
 use crate::{AuthorError, BuildOptions};
@@ -48,11 +49,12 @@ impl Item {
         }
     }
 
-    fn modified_s(&self) -> i64 {
+    /// The files it is read from.
+    fn sources(&self) -> &[SourceFile] {
         match self {
-            Self::File(file) => file.modified_s,
-            Self::Bytes { .. } => 0,
-            Self::Wim(wim) => wim.parts.iter().map(|part| part.modified_s).max().unwrap_or(0),
+            Self::File(file) => std::slice::from_ref(file),
+            Self::Bytes { .. } => &[],
+            Self::Wim(wim) => &wim.parts,
         }
     }
 }
@@ -75,14 +77,23 @@ pub(crate) struct Gathered {
     pub(crate) contents: Vec<Planned>,
     pub(crate) bios: Option<BiosCode>,
     pub(crate) boot_image: Option<BootImage>,
-    /// Newest time of any file, in seconds since 1970.
-    pub(crate) newest_s: i64,
 }
 
 impl Gathered {
     /// Of all contents together.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.contents.iter().flat_map(|content| &content.items).map(Item::size_bytes).sum()
+    }
+
+    /// All source files and their times.
+    pub(crate) fn dated(&self) -> Vec<Dated> {
+        let dated = |content: &Planned, file: &SourceFile| Dated {
+            of: format!("{} {}", content.kind, content.id),
+            path: file.path.display().to_string(),
+            modified_s: file.modified_s,
+        };
+        let all = self.contents.iter().flat_map(|content| content.items.iter().map(move |item| (content, item)));
+        all.flat_map(|(content, item)| item.sources().iter().map(move |file| dated(content, file))).collect()
     }
 }
 
@@ -99,10 +110,8 @@ pub(crate) fn gather(definition: &Definition, options: &BuildOptions) -> Result<
     if !gatherer.problems.is_empty() {
         return Err(AuthorError::Contents { problems: gatherer.problems });
     }
-    let times = gatherer.contents.iter().flat_map(|content| &content.items).map(Item::modified_s);
-    let newest_s = times.max().unwrap_or(0).max(definition.newest_s);
     let Gatherer { contents, bios, boot_image, .. } = gatherer;
-    Ok(Gathered { contents, bios, boot_image, newest_s })
+    Ok(Gathered { contents, bios, boot_image })
 }
 
 struct Gatherer<'a> {
@@ -126,20 +135,24 @@ impl Gatherer<'_> {
 
     fn stand_alone(&mut self) -> Result<(), AuthorError> {
         let spec = self.spec;
+        let mut asks_processor = false;
         if let Some(path) = &spec.boot_kit {
             let kit = BootKit::open(path).map_err(AuthorError::BootKit)?;
+            asks_processor = kit.file(Role::GrubIa32).is_ok();
             let mut items = Vec::new();
             for (role, place) in [
                 (Role::Shim, "EFI/BOOT/BOOTX64.EFI"),
                 (Role::Grub, "EFI/BOOT/grubx64.efi"),
                 (Role::MokManager, "EFI/BOOT/mmx64.efi"),
+                (Role::GrubIa32, "EFI/BOOT/BOOTIA32.EFI"),
             ] {
-                let (_, path) = kit.file(role).map_err(AuthorError::BootKit)?;
+                // The one that old kits lack; all others were looked for when it was opened.
+                let Ok((_, path)) = kit.file(role) else { continue };
                 items.extend(walk::file(&path, at(place), "boot kit", &mut self.problems).map(Item::File));
             }
             self.boot_kit(&kit, items)?;
         }
-        let start = spec.boot_image.as_ref().map(|image| Start::Linux { boot_image_id: &image.id, media_id: &spec.id });
+        let start = spec.boot_image.as_ref().map(|image| Start::Linux { boot_image_id: &image.id, asks_processor });
         self.generated(start.as_ref(), true);
         if let Some(image) = &spec.boot_image {
             let boot_image = BootImage::open(&image.path).map_err(AuthorError::BootImage)?;
@@ -212,7 +225,7 @@ impl Gatherer<'_> {
             items.push(Item::Bytes { place: at("MediaLabel.txt"), bytes });
         }
         if let Some(start) = start {
-            let bytes = configuration(&format!("{} {}", spec.name, spec.version), start).into_bytes();
+            let bytes = configuration(spec, start).into_bytes();
             items.push(Item::Bytes { place: at("boot/grub/grub.cfg"), bytes: bytes.clone() });
             if spec.kind == MediaKind::StandAlone {
                 items.push(Item::Bytes { place: at(&format!("{GRUB_CONFIG_FOLDER}/grub.cfg")), bytes });

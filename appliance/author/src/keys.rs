@@ -9,9 +9,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use blake2::{Blake2b512, Digest};
-use minisign::{KeyPair, SecretKeyBox};
+use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use platen_media::manifest::is_id;
 use platen_media::sign::TrustedKeys;
+use platen_media::text;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 use crate::{AuthorError, base64};
@@ -62,7 +63,7 @@ pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey
         }
     }
     let pair = match password {
-        Some(password) => KeyPair::generate_encrypted_keypair(Some(password.to_owned())),
+        Some(password) => KeyPair::generate_encrypted_keypair(Some(text::composed(password))),
         None => KeyPair::generate_unencrypted_keypair(),
     };
     let failed = |error: minisign::PError| bad(&secret, "a new key pair", &error.to_string());
@@ -123,7 +124,14 @@ fn read(path: &Path) -> Result<String, AuthorError> {
     if bytes.len() > MAX_KEY_FILE_BYTES {
         return Err(found(format!("{} bytes", bytes.len())));
     }
-    String::from_utf8(bytes).map_err(|_| found("something that is not text".into()))
+    text::decode(&bytes).map(|text| text::unix_lines(&text)).map_err(|error| found(error.to_string()))
+}
+
+/// Opens a secret key. Other tools take a password as it was typed, so each way to write its accents is tried.
+fn open_box(text: &str, password: &str) -> Option<SecretKey> {
+    let mut forms = vec![password.to_owned(), text::composed(password), text::decomposed(password)];
+    forms.dedup();
+    forms.into_iter().find_map(|form| SecretKeyBox::from(text.to_owned()).into_secret_key(Some(form)).ok())
 }
 
 /// minisign prints numbers big-endian.
@@ -159,9 +167,7 @@ impl Signer {
             ([0, 0], _) => {}
             (b"Sc", None) => return Err(bad("its password", "none")),
             (b"Sc", Some(password)) => {
-                let boxed = SecretKeyBox::from(text.clone());
-                let open = boxed.into_secret_key(Some(password.to_owned()));
-                bytes = open.map_err(|_| bad("its password", "another one"))?.to_bytes();
+                bytes = open_box(&text, password).ok_or_else(|| bad("its password", "another one"))?.to_bytes();
             }
             _ => return Err(bad("a key without password or one with scrypt", "another")),
         }
@@ -301,6 +307,32 @@ mod tests {
             let signer = Signer::load(&key.secret, None).expect("opens");
             assert_eq!((signer.id(), show(&key.public).expect("public").id), (key.id.clone(), key.id.clone()));
             assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 2, "nothing is left over");
+        }
+    }
+
+    #[test]
+    fn keys_and_passwords_may_come_from_any_system() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (composed, decomposed) =
+            ("pässwort 한국", "pa\u{308}sswort \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
+        let new = generate(dir.path(), "mac", Some(decomposed)).expect("a key");
+        for password in [composed, decomposed] {
+            assert_eq!(Signer::load(&new.secret, Some(password)).expect("opens").id(), new.id);
+        }
+        assert!(Signer::load(&new.secret, Some("passwort 한국")).is_err(), "the control");
+        // minisign itself takes what it is given.
+        let pair = KeyPair::generate_encrypted_keypair(Some(decomposed.to_owned())).expect("a key");
+        let text = pair.sk.to_box(None).expect("a key").into_string();
+        let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        std::fs::write(dir.path().join("tool.key"), windows(&text)).expect("writes");
+        assert!(Signer::load(&dir.path().join("tool.key"), Some(composed)).is_ok());
+
+        let public = std::fs::read_to_string(&new.public).expect("there");
+        let utf16: Vec<u8> = windows(&public).encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (name, bytes) in [("windows.pub", windows(&public).into_bytes()), ("notepad.pub", utf16)] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).expect("writes");
+            assert_eq!(show(&path).expect("a key"), show(&new.public).expect("a key"), "{name}");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`build()`] reads a [`platen_media::spec::MediaSpec`], refuses everything that would fail later, collects the contents,
 //! and publishes manifest, signatures and blobs in a [`platen_cache::layout::Layout`]. The same input gives the same
-//! bytes, but for a policy that is sealed with a password (its salt is random).
+//! bytes once the time is given too (`created` or `SOURCE_DATE_EPOCH`), but for a policy that is sealed with a password
+//! (its salt is random).
 //!
 //! It never prints or logs a secret, never writes outside the layout's folder, and never changes what it reads.
 
@@ -20,7 +21,9 @@ mod log;
 mod options;
 mod raw;
 mod rules;
+mod secrets;
 mod store;
+mod times;
 mod walk;
 mod wim;
 
@@ -29,4 +32,5 @@ pub use describe::{describe, diff};
 pub use error::{AuthorError, AuthorErrorKind};
 pub use keys::Signer;
 pub use options::{BuildOptions, BuildProgress, OnProgress};
+pub use secrets::read_password_file;
 pub use wim::Split;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use platen_media::manifest::MAX_FAT_FILE_BYTES;
 
@@ -20,19 +21,22 @@ pub type OnProgress = Box<dyn Fn(BuildProgress)>;
 pub struct BuildOptions {
     /// Largest file on the medium, in bytes; larger WIMs are split, larger files of other kinds are refused.
     pub max_file_bytes: u64,
-    /// Seconds since 1970 of a medium whose definition has no `created`.
+    /// When a medium is made whose definition has no `created`, in seconds since 1970.
     pub source_date_epoch: Option<i64>,
+    /// This computer's clock, in seconds since 1970: nothing may be dated later.
+    pub now_s: i64,
     /// For `env = "..."` and `value-env = "..."`.
     pub environment: BTreeMap<String, String>,
     pub progress: Option<OnProgress>,
 }
 
 impl Default for BuildOptions {
-    /// An empty environment.
+    /// An empty environment, and the time it is now.
     fn default() -> Self {
         Self {
             max_file_bytes: MAX_FAT_FILE_BYTES,
             source_date_epoch: None,
+            now_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
             environment: BTreeMap::new(),
             progress: None,
         }
@@ -45,7 +49,7 @@ impl BuildOptions {
         let pairs = std::env::vars_os();
         let environment: BTreeMap<String, String> =
             pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
-        let source_date_epoch = environment.get("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+        let source_date_epoch = environment.get("SOURCE_DATE_EPOCH").and_then(|text| text.trim().parse().ok());
         Self { source_date_epoch, environment, ..Self::default() }
     }
 }
@@ -55,6 +59,7 @@ impl fmt::Debug for BuildOptions {
         f.debug_struct("BuildOptions")
             .field("max_file_bytes", &self.max_file_bytes)
             .field("source_date_epoch", &self.source_date_epoch)
+            .field("now_s", &self.now_s)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,8 @@
 //! The rules for task sequences, with what is on the medium; and rules for the definition itself.
 
+use platen_media::keyboard::Keyboard;
 use platen_media::spec::{MediaSpec, ValueSource};
+use platen_media::text;
 use platen_sequence::lint::{ImageFacts, find_secrets, names_secret};
 use platen_sequence::{Finding, LintContext, Severity, lint};
 
@@ -81,6 +83,13 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
             note("DEF-SECRET", Severity::Warning, &place, text.into());
         }
     }
+    let values = definition.variables.iter().map(|it| (format!("variable {}", it.name), &it.value));
+    let secrets = definition.password.iter().map(|password| ("password".to_owned(), password));
+    for (place, text) in secrets.chain(values) {
+        if let Some(invisible) = text::invisible(text) {
+            note("DEF-INVISIBLE", Severity::Warning, &place, format!("{invisible}; take it out unless it is meant"));
+        }
+    }
     for (place, command) in commands(spec) {
         for hint in find_secrets(command) {
             let text =
@@ -93,6 +102,27 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
     {
         let text = format!("fewer than {GOOD_PASSWORD} characters; use a longer password");
         note("DEF-PASSWORD", Severity::Warning, "password", text);
+    }
+    if let Some(password) = &definition.password
+        && let Some(place) = spec.keyboard.first_untypable(password)
+    {
+        let others: Vec<String> = Keyboard::ALL
+            .iter()
+            .filter(|keyboard| keyboard.first_untypable(password).is_none())
+            .map(|keyboard| format!("keyboard = \"{keyboard}\""))
+            .collect();
+        let here = format!("character {place} of {} can't be typed", password.chars().count());
+        match others.first() {
+            Some(other) => {
+                let text =
+                    format!("{here} with the keyboard \"{}\" at the computer's prompt; write {other}", spec.keyboard);
+                note("DEF-KEYBOARD", Severity::Warning, "password", text);
+            }
+            None => {
+                let text = format!("{here} with any keyboard at the computer's prompt; use another password");
+                note("DEF-KEYBOARD", Severity::Warning, "password", text);
+            }
+        }
     }
     for (application, wanted) in spec.applications_in_order().left_out {
         let text = format!("depends on {wanted}, which is not on the medium; it must be on the computer already");

@@ -74,8 +74,10 @@ fn a_stand_alone_medium_has_everything_in_its_place() {
     fixture.materialise("out", manifest, "medium");
     assert_eq!(std::fs::read(fixture.path("medium/MediaLabel.txt")).unwrap(), b"label=WINDOWS 11\r\n");
     let grub = std::fs::read_to_string(fixture.path("medium/boot/grub/grub.cfg")).unwrap();
+    let arguments = "platen.media=PLT00001 platen.revision=1 platen.volume=$volume platen.keyboard=us\n";
     assert!(
-        grub.contains("linux /boot/PLTBOOT/vmlinuz console=tty0 console=ttyS0,115200 quiet platen.media=PLT00001\n")
+        grub.contains("linux /boot/PLTBOOT/vmlinuz console=tty0 console=ttyS0,115200 quiet ")
+            && grub.contains(arguments)
     );
     let policy = Policy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
     let image = policy.operating_system_image.unwrap();
@@ -188,17 +190,68 @@ fn the_same_input_gives_the_same_bytes() {
 }
 
 #[test]
-fn created_is_given_or_the_epoch_or_the_newest_file() {
+fn created_is_given_or_the_epoch_or_now_and_never_what_files_say() {
     let fixture = Fixture::new();
-    let created = |options: &BuildOptions| fixture.build_with("out", options).unwrap().manifest.created.unix_s();
-    assert_eq!(created(&options()), 1_795_000_000);
-    for (name, seconds) in [("medium.toml", 1_700_000_000), ("usmt/loadstate.exe", 1_900_000_000)] {
+    let build = |options: &BuildOptions| fixture.build_with("out", options);
+    assert_eq!(build(&options()).unwrap().manifest.created.unix_s(), 1_795_000_000);
+    let now_s = 1_795_500_000;
+    let clock = BuildOptions { now_s, ..BuildOptions::default() };
+    for (name, seconds) in [("medium.toml", 1_700_000_000), ("usmt/loadstate.exe", now_s as u64 + 9 * 3600)] {
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
         std::fs::File::options().write(true).open(fixture.path(name)).unwrap().set_modified(time).unwrap();
     }
-    assert_eq!(created(&BuildOptions::default()), 1_900_000_000);
+    let built = build(&clock).unwrap();
+    assert_eq!(built.manifest.created.unix_s(), now_s);
+    let said: Vec<String> =
+        built.findings.iter().map(ToString::to_string).filter(|it| it.contains("DEF-TIME")).collect();
+    assert!(said.iter().any(|it| it.contains("usmt/loadstate.exe (2026-11-")), "the file is named: {said:?}");
+    let lint = platen_author::lint(&fixture.path("medium.toml"), &clock).unwrap();
+    assert!(lint.findings.iter().any(|it| it.text.contains("loadstate.exe")) && !lint.has_errors());
+
+    // A time that can't be is refused, wherever it was given.
+    let late = BuildOptions { source_date_epoch: Some(now_s + 1), now_s, ..BuildOptions::default() };
+    assert!(build(&late).unwrap_err().to_string().contains("SOURCE_DATE_EPOCH"));
     fixture.edit("revision = 1", "revision = 1\ncreated = 2026-11-21T09:30:00Z");
     assert_eq!(fixture.build("out").unwrap().manifest.created.to_string(), "2026-11-21T09:30:00Z");
+    fixture.edit("2026-11-21T09", "2049-11-21T09");
+    assert!(build(&clock).unwrap_err().to_string().contains("created"));
+}
+
+#[test]
+fn passwords_and_values_are_read_alike_from_any_systems_files() {
+    let fixture = Fixture::new();
+    fixture.edit("revision = 1", "revision = 1\nkeyboard = \"de\"\npassword = { file = \"password.txt\" }");
+    let utf16 = |text: &str| format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for bytes in [
+        b"\xef\xbb\xbfcorrect p\xc3\xa4ssword\r\n".to_vec(),
+        b"correct pa\xcc\x88ssword".to_vec(),
+        utf16("correct pässword\r\n"),
+    ] {
+        std::fs::write(fixture.path("password.txt"), bytes).unwrap();
+        let built = fixture.build("out").unwrap();
+        fixture.materialise("out", &built.manifest, "medium");
+        let sealed = std::fs::read(fixture.path("medium/platen/policy.age")).unwrap();
+        assert!(platen_media::policy::Policy::open(&sealed, "correct pässword").is_ok());
+        assert!(!built.findings.iter().any(|it| it.rule == "DEF-KEYBOARD" || it.rule == "DEF-INVISIBLE"));
+    }
+    let findings = |password: &str| {
+        std::fs::write(fixture.path("password.txt"), password).unwrap();
+        let report = platen_author::lint(&fixture.path("medium.toml"), &options()).unwrap();
+        report
+            .findings
+            .iter()
+            .filter(|it| it.place == "password")
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert!(findings("correct horse battery ").contains("ends with U+0020"));
+    assert!(findings("correct 한국어 battery").contains("keyboard = \"kr\""));
+    assert!(findings("correct 日本 battery").contains("use another password"));
+    assert_eq!(findings("correct horse bättery"), "");
+    std::fs::write(fixture.path("password.txt"), b"p\xe4ssword of Windows").unwrap();
+    let error = fixture.build("out").unwrap_err().to_string();
+    assert!(error.contains("password.txt") && error.contains("0xe4 at byte 1"), "{error}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Timestamp, envelope};
 use platen_sequence::TaskSequence;
 
+use crate::boot_menu::Wanted;
 use crate::medium::{FileReport, Medium};
 use crate::refusal::Refusal;
 use crate::screen::{Mark, Screen};
@@ -34,10 +35,10 @@ impl Checked {
     }
 }
 
-/// Checks the medium that `media_id` names; every step is shown as it ends.
+/// Checks the medium that the boot menu names; every step is shown as it ends.
 pub(crate) fn check(
     medium: &Medium,
-    media_id: &str,
+    wanted: &Wanted,
     keys: &TrustedKeys,
     now: impl Fn() -> Timestamp,
     screen: &mut Screen<'_>,
@@ -47,7 +48,7 @@ pub(crate) fn check(
         refusal
     };
 
-    let signed = signature(medium, media_id, keys).map_err(|refusal| stop(screen, "Signature", refusal))?;
+    let signed = signature(medium, wanted, keys).map_err(|refusal| stop(screen, "Signature", refusal))?;
     let manifest = signed.manifest();
     screen.step(Mark::Ok, "Signature", &format!("by key {}", signed.key_id()));
     introduce(manifest, screen);
@@ -55,19 +56,28 @@ pub(crate) fn check(
     let clock = now();
     let valid = manifest.validity.at(clock, manifest.created);
     valid.map_err(|reason: NotValid| stop(screen, "Validity", Refusal::NotValid(reason)))?;
-    screen.step(Mark::Ok, "Validity", &format!("the clock here says {clock}"));
+    match clock < manifest.created {
+        false => screen.step(Mark::Ok, "Validity", &format!("the clock here says {clock}")),
+        true => screen.step(
+            Mark::Note,
+            "Validity",
+            &format!("the clock here says {clock}, before the medium was made; does it keep local time?"),
+        ),
+    }
 
     let report = files(medium, manifest, screen)?;
     let policy = policy(manifest, report, screen).map_err(|refusal| stop(screen, "Policy", refusal))?;
     Ok(Checked { signed, policy })
 }
 
-fn signature(medium: &Medium, media_id: &str, keys: &TrustedKeys) -> Result<SignedMedia, Refusal> {
+/// The signed manifest, if it is the wanted medium's.
+pub(crate) fn signature(medium: &Medium, wanted: &Wanted, keys: &TrustedKeys) -> Result<SignedMedia, Refusal> {
     let (bytes, signature) = medium.signed_manifest()?;
     let signed = SignedMedia::check(&bytes, signature, keys).map_err(Refusal::Signature)?;
-    let found = &signed.manifest().id;
-    if found != media_id {
-        return Err(Refusal::OtherMedium { expected: media_id.to_owned(), found: found.clone() });
+    let Manifest { id, revision, .. } = signed.manifest();
+    if *id != wanted.id || wanted.revision.is_some_and(|wanted| wanted != *revision) {
+        let found = format!("{id} revision {revision}");
+        return Err(Refusal::OtherMedium { expected: wanted.to_string(), found });
     }
     Ok(signed)
 }
@@ -172,12 +182,13 @@ fn policy(
 
 /// Asks for the password, also on unattended media: they are unattended after this.
 fn unseal(sealed: &[u8], screen: &mut Screen<'_>) -> Result<Policy, Refusal> {
+    screen.step(Mark::Note, "Password", "Tab chooses another keyboard; a serial line needs none");
     for attempt in 1..=PASSWORD_ATTEMPTS {
-        let question = match attempt {
-            1 => "Password    (US keys):".to_owned(),
-            _ => format!("Password    (attempt {attempt} of {PASSWORD_ATTEMPTS}, US keys):"),
+        let question = |keys: &str| match attempt {
+            1 => format!("Password    ({keys} keys):"),
+            _ => format!("Password    (attempt {attempt} of {PASSWORD_ATTEMPTS}, {keys} keys):"),
         };
-        let password = screen.ask_secret(&question).ok_or(Refusal::NoInput)?;
+        let password = screen.ask_secret(question).ok_or(Refusal::NoInput)?;
         screen.progress("Password", "trying it; this takes a few seconds on purpose");
         match Policy::open(sealed, &password) {
             Ok(policy) => {
@@ -199,7 +210,7 @@ pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
     headings(checked.manifest(), screen);
     screen.gap();
     for line in sequence.outline().lines() {
-        screen.paragraph(&format!("  {line}"));
+        screen.line(&format!("  {line}"));
     }
     for variable in &policy.variables {
         let value = match (variable.secret, &*variable.value) {
@@ -207,7 +218,7 @@ pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
             (false, "") => "(asked for)".to_owned(),
             (false, value) => format!("{value:?}"),
         };
-        screen.paragraph(&format!("  {} = {value}", variable.name));
+        screen.line(&format!("  {} = {value}", variable.name));
     }
     if checked.manifest().unattended {
         screen.line("  unattended: nothing more would be asked");

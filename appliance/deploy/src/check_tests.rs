@@ -130,7 +130,7 @@ impl Bench {
         let mut typist = Typist::typing(typed);
         let mut screen = Screen::new(&mut typist);
         let now = || Timestamp::from_unix_s(NOW);
-        let result = check(&Medium::new(self.root.path()), "PLT00001", &self.keys(), now, &mut screen);
+        let result = check(&Medium::new(self.root.path()), &wanted(), &self.keys(), now, &mut screen);
         if let Ok(checked) = &result {
             show_plan(checked, &mut screen);
         }
@@ -142,6 +142,10 @@ impl Bench {
         let (result, shown) = self.check_typing("");
         (result.expect_err("refused").code(), shown)
     }
+}
+
+fn wanted() -> Wanted {
+    Wanted { id: "PLT00001".into(), revision: Some(7), volume: None }
 }
 
 fn write(path: &Path, bytes: &[u8]) {
@@ -202,7 +206,7 @@ fn dates_are_kept_and_a_wrong_clock_is_told_from_an_old_medium() {
     for (from, until, created, code) in [
         (at(NOW + 1), None, CREATED, Code::TargetNotYet),
         (None, at(NOW - 1), CREATED, Code::TargetExpired),
-        (None, at(NOW + 9), NOW + 1, Code::TargetClock),
+        (None, at(NOW + 90 * 86_400), NOW + 15 * 3600, Code::TargetClock),
     ] {
         let mut bench = Bench::new();
         bench.change(|m| {
@@ -302,15 +306,48 @@ fn a_policy_of_another_release_or_form_is_refused() {
 }
 
 #[test]
-fn claims_are_what_volumes_say_and_no_more() {
-    use crate::medium::Claim;
+fn only_the_very_medium_of_the_boot_menu_stands_right() {
+    use crate::volumes::Standing;
     let bench = Bench::new();
-    let claim = || Medium::new(bench.root.path()).claim();
-    assert_eq!(claim(), Claim::Id("PLT00001".into()));
-    write(&bench.path(envelope::MANIFEST), b"{\"id\": 7}");
-    assert_eq!(claim(), Claim::Unreadable);
-    std::fs::remove_file(bench.path(envelope::MANIFEST)).expect("removed");
-    assert_eq!(claim(), Claim::None);
+    let of = |bench: &Bench, wanted: &Wanted, keys| Standing::of(&Medium::new(bench.root.path()), wanted, keys);
+    let ours = bench.keys();
+    assert!(matches!(of(&bench, &wanted(), &ours), Standing::Right(_)));
+    let older = Wanted { revision: None, ..wanted() };
+    assert!(matches!(of(&bench, &older, &ours), Standing::Right(_)), "an older boot menu names no revision");
+
+    let revision_8 = Wanted { revision: Some(8), ..wanted() };
+    assert!(matches!(of(&bench, &revision_8, &ours), Standing::Wrong(Refusal::OtherMedium { .. })));
+    let stranger = Bench::new();
+    assert!(
+        matches!(of(&stranger, &wanted(), &ours), Standing::Wrong(Refusal::Signature(_))),
+        "the same id by another"
+    );
+    std::fs::remove_file(stranger.path(envelope::MANIFEST_SIGNATURE)).expect("removed");
+    assert!(matches!(of(&stranger, &wanted(), &ours), Standing::Wrong(Refusal::NoSignature { .. })));
+    std::fs::remove_file(stranger.path(envelope::MANIFEST)).expect("removed");
+    assert!(matches!(of(&stranger, &wanted(), &ours), Standing::NoMedium));
+}
+
+#[test]
+fn a_clock_on_local_time_is_noted_and_accepted() {
+    let mut bench = Bench::new();
+    bench.change(|m| {
+        m.validity.until = Some(Timestamp::from_unix_s(NOW + 90 * 86_400));
+        m.created = Timestamp::from_unix_s(NOW + 9 * 3600);
+    });
+    let (result, shown) = bench.check_typing("");
+    assert!(result.is_ok() && shown.contains("[NOTE]") && shown.contains("local time"), "{shown}");
+    bench.change(|m| m.created = Timestamp::from_unix_s(NOW + 15 * 3600));
+    let (code, shown) = bench.refused();
+    assert!(code == Code::TargetClock && shown.contains("local time"), "{shown}");
+}
+
+#[test]
+fn the_password_may_be_typed_with_its_accents_apart() {
+    let bench = Bench::with(&policy(), Some("p\u{e4}ssword 한국"));
+    assert!(bench.check_typing("pa\u{308}ssword \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}\r").0.is_ok());
+    // On a Korean keyboard: letters, which become syllables.
+    assert!(bench.check_typing("pässword ㅎㅏㄴㄱㅜㄱ\r").0.is_ok());
 }
 
 #[test]

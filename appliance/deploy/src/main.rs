@@ -2,13 +2,17 @@
 //!
 //! It is process 1 of the boot image and its only program. It finds the medium it came on and checks it: signature,
 //! dates, every file, password, policy. It writes nothing to any drive, and never ends by itself: whatever happens, it
-//! says a code and waits for a person. Everything that touches the machine is in [`machine`].
+//! says a code and waits for a person. Everything that touches the machine is in [`machine`], [`volumes`] and [`terminal`].
 
+mod boot_menu;
 mod check;
+mod lines;
 mod machine;
 mod medium;
 mod refusal;
 mod screen;
+mod terminal;
+mod volumes;
 
 fn main() {
     if std::process::id() != 1 {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
 use platen_media::{Blake3, envelope, is_made_by_system};
-use serde::Deserialize;
 
 use crate::refusal::Refusal;
 
@@ -78,33 +77,14 @@ pub(crate) struct FileReport {
     pub(crate) policy: Option<(&'static str, Vec<u8>)>,
 }
 
-/// What a volume's manifest claims before anyone checked it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// No manifest there.
-    None,
-    /// A manifest for this id.
-    Id(String),
-    /// Something that can't be read as one.
-    Unreadable,
-}
-
 impl Medium {
     pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// Which medium this volume says it is; trusts nothing, proves nothing.
-    pub(crate) fn claim(&self) -> Claim {
-        #[derive(Deserialize)]
-        struct OnlyId {
-            id: String,
-        }
-        match self.read(envelope::MANIFEST, MAX_MANIFEST_BYTES) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_or(Claim::Unreadable, |only: OnlyId| Claim::Id(only.id)),
-            Err(Refusal::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Claim::None,
-            Err(_) => Claim::Unreadable,
-        }
+    /// Whether it has a manifest at all, trusted or not.
+    pub(crate) fn has_manifest(&self) -> bool {
+        self.root.join(envelope::MANIFEST).exists()
     }
 
     /// The manifest's bytes and its signature.

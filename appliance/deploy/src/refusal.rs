@@ -20,9 +20,12 @@ pub(crate) enum Refusal {
     /// The public keys in the boot image can't be used.
     #[error("keys of the boot image")]
     Keys(#[source] SignError),
-    /// No volume with the manifest of this medium.
-    #[error("no medium {id} within {waited_s} s; volumes seen: {seen}")]
-    NoMedium { id: String, waited_s: u64, seen: String },
+    /// No volume is the one the boot menu names.
+    #[error("no medium {wanted} within {waited_s} s; volumes seen: {seen}")]
+    NoMedium { wanted: String, waited_s: u64, seen: String },
+    /// Drives with the same serial number and different content, each signed.
+    #[error("expected one drive with medium {wanted}, found several that differ: {found}")]
+    Twins { wanted: String, found: String },
     /// A manifest without its signature file.
     #[error("{path}: expected the manifest's signature, found none")]
     NoSignature { path: PathBuf },
@@ -80,6 +83,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::NoMediaId { .. } | Self::NoMedium { .. } | Self::OtherMedium { .. } => Code::TargetNoMedium,
+            Self::Twins { .. } => Code::TargetTwins,
             Self::NoSignature { .. } | Self::Signature(_) | Self::TooLong { .. } => Code::TargetUntrusted,
             Self::NotValid(NotValid::NotYet { .. }) => Code::TargetNotYet,
             Self::NotValid(NotValid::Expired { .. }) => Code::TargetExpired,

@@ -1,14 +1,27 @@
-//! What a person sees: plain lines of at most 80 columns that read the same on a screen and on a serial line.
+//! What a person sees: plain lines that read the same on a screen and on a serial line, broken between words.
 //!
 //! Words first, colour second. Text from a medium is shown only after it lost everything that could move the cursor.
+//! The fonts of screens have no letters but Latin ones; there, others are shown as they sound.
+
+use platen_media::keyboard::{Keyboard, compose_hangul};
+
+use crate::lines::{cut, latin, plain, wrapped};
 
 /// Where a person is: every screen and serial line at once.
 pub(crate) trait Console {
-    /// Shows text everywhere it can be shown. Lines end in `\n`.
-    fn print(&mut self, text: &str);
+    /// Shows text on every serial line, and `on_screens` on every screen. Lines end in `\n`.
+    fn print(&mut self, text: &str, on_screens: &str);
+    /// Of the narrowest terminal that knows how wide it is.
+    fn columns(&self) -> Option<usize>;
     /// Waits for the next byte typed anywhere; none when nobody will ever type.
     fn read_byte(&mut self) -> Option<u8>;
+    /// The layout of the keyboards here; serial lines have their own.
+    fn keyboard(&mut self) -> Keyboard;
+    fn set_keyboard(&mut self, keyboard: Keyboard);
 }
+
+/// What [`Console::read_byte`] gives when a key of the keyboard changed its layout. It types nothing.
+pub(crate) const KEYBOARD_CHANGED: u8 = 0x0e;
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +41,16 @@ impl Mark {
     }
 }
 
-/// Longest password that is taken, in bytes.
-const MAX_PASSWORD_BYTES: usize = 256;
+/// Longest password that is taken, in bytes: more than any definition's.
+const MAX_PASSWORD_BYTES: usize = 16 << 10;
+/// Where the terminals don't say it, and at most: serial lines have no more.
 const COLUMNS: usize = 80;
+/// Width of what stands before a step's detail.
+const STEP_COLUMNS: usize = 22;
 /// Back to the first column, and the line emptied: what stands there may be a progress line.
 const FRESH_LINE: &str = "\r\x1b[K";
+/// All lines scroll again.
+const SCROLL_ALL: &str = "\x1b[r";
 
 /// The layout, over a console.
 pub(crate) struct Screen<'a> {
@@ -44,58 +62,82 @@ impl<'a> Screen<'a> {
         Self { console }
     }
 
-    /// An empty screen with a title on top. A serial line keeps what was there before.
+    fn columns(&self) -> usize {
+        self.console.columns().unwrap_or(COLUMNS).min(COLUMNS)
+    }
+
+    /// `text` after `lead`, which takes `lead_columns`; further lines begin at `indent`.
+    fn put(&mut self, lead: &str, lead_columns: usize, text: &str, indent: usize) {
+        let width = self.columns() - 1;
+        let lines = |text: &str| {
+            let lines = wrapped(text, width, lead_columns, indent).join("\n");
+            format!("{FRESH_LINE}{lead}{lines}\x1b[0m\n")
+        };
+        let text = plain(text);
+        self.console.print(&lines(&text), &lines(&latin(&text)));
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.console.print(text, &latin(text));
+    }
+
+    /// An empty screen with a title on top, which stays there when the rest scrolls. A serial line keeps what was there
+    /// before.
     pub(crate) fn page(&mut self, title: &str) {
-        let version = concat!("platen-deploy ", env!("CARGO_PKG_VERSION"));
-        let title = format!(" PLATEN   {title:<0$}{version} ", COLUMNS - 11 - version.len());
-        self.console.print(&format!("\x1b[2J\x1b[H\x1b[0m\x1b[7m{title:<COLUMNS$}\x1b[0m\n\n"));
+        let version = concat!("platen-deploy ", env!("CARGO_PKG_VERSION"), " ");
+        let columns = self.columns();
+        let title = cut(&format!(" PLATEN   {title}"), columns.saturating_sub(version.len() + 1));
+        let width = columns.saturating_sub(version.len());
+        self.raw(&format!(
+            "{SCROLL_ALL}\x1b[2J\x1b[H\x1b[0m\x1b[7m{title:<width$}{version}\x1b[0m\n\n\x1b[3r\x1b[3;1H"
+        ));
     }
 
     /// A step and how it went.
     pub(crate) fn step(&mut self, mark: Mark, name: &str, detail: &str) {
-        self.console.print(&format!("{FRESH_LINE}  {}  {name:<11} {}\n", mark.text(), plain(detail)));
+        self.put(&format!("  {}  {name:<11} ", mark.text()), STEP_COLUMNS, detail, STEP_COLUMNS);
     }
 
     /// The step that is going on; the next line takes its place.
     pub(crate) fn progress(&mut self, name: &str, detail: &str) {
-        let mut line = format!("  [ .. ]  {name:<11} {}", plain(detail));
-        line.truncate(line.char_indices().nth(COLUMNS - 1).map_or(line.len(), |(end, _)| end));
-        self.console.print(&format!("{FRESH_LINE}{line}"));
+        let width = self.columns() - 1;
+        let line = |text: &str| format!("{FRESH_LINE}{}", cut(text, width));
+        let text = format!("  [ .. ]  {name:<11} {}", plain(detail));
+        self.console.print(&line(&text), &line(&latin(&text)));
     }
 
     /// A line below a step.
     pub(crate) fn detail(&mut self, text: &str) {
-        self.console.print(&format!("{FRESH_LINE}          {}\n", plain(text)));
+        self.line(&format!("          {text}"));
     }
 
-    /// A line from the first column: what machines and people search for.
+    /// A line from the first column: what machines and people search for. What is broken off is indented.
     pub(crate) fn line(&mut self, text: &str) {
-        self.console.print(&format!("{FRESH_LINE}{}\n", plain(text)));
-    }
-
-    /// Text from the first column, broken between words; what is broken off is indented.
-    pub(crate) fn paragraph(&mut self, text: &str) {
-        for line in wrapped(&plain(text)) {
-            self.line(&line);
-        }
+        let indent = text.chars().take_while(|&c| c == ' ').count() + 4;
+        self.put("", 0, text, indent);
     }
 
     /// A line that stands out.
     pub(crate) fn headline(&mut self, mark: Mark, text: &str) {
-        let colour = if mark == Mark::Ok { "\x1b[1;32m" } else { "\x1b[1;31m" };
-        self.console.print(&format!("{FRESH_LINE}{colour}{}\x1b[0m\n", plain(text)));
+        self.put(if mark == Mark::Ok { "\x1b[1;32m" } else { "\x1b[1;31m" }, 0, text, 4);
     }
 
     /// An empty line.
     pub(crate) fn gap(&mut self) {
-        self.console.print(&format!("{FRESH_LINE}\n"));
+        self.raw(&format!("{FRESH_LINE}\n"));
     }
 
-    /// Asks for something that is not shown: a `*` stands for each character. None when nobody can type.
-    pub(crate) fn ask_secret(&mut self, question: &str) -> Option<String> {
-        self.console.print(&format!("{FRESH_LINE}  [ ?? ]  {question} "));
+    /// Leaves terminals as others expect them.
+    pub(crate) fn end(&mut self) {
+        self.raw(&format!("{SCROLL_ALL}\x1b[H\x1b[2J"));
+    }
+
+    /// Asks for something that is not shown: a `*` stands for each character. Tab takes the next keyboard layout. None
+    /// when nobody can type.
+    pub(crate) fn ask_secret(&mut self, question: impl Fn(&str) -> String) -> Option<String> {
         let mut typed = Vec::new();
         let mut skip = Escape::No;
+        self.ask_again(&question, &typed);
         loop {
             let byte = self.console.read_byte()?;
             if skip.swallows(byte) {
@@ -103,10 +145,16 @@ impl<'a> Screen<'a> {
             }
             match byte {
                 b'\r' | b'\n' => {
-                    self.console.print("\n");
+                    self.raw("\n");
                     // What is no text can't be the password; the replacement makes sure that it is not.
-                    return Some(String::from_utf8_lossy(&typed).into_owned());
+                    return Some(compose_hangul(&String::from_utf8_lossy(&typed)));
                 }
+                b'\t' => {
+                    let next = self.console.keyboard().next();
+                    self.console.set_keyboard(next);
+                    self.ask_again(&question, &typed);
+                }
+                KEYBOARD_CHANGED => self.ask_again(&question, &typed),
                 0x08 | 0x7f => self.erase(&mut typed),
                 // Control-U: start over.
                 0x15 => {
@@ -118,7 +166,7 @@ impl<'a> Screen<'a> {
                 _ if typed.len() < MAX_PASSWORD_BYTES => {
                     typed.push(byte);
                     if !is_continuation(byte) {
-                        self.console.print("*");
+                        self.raw("*");
                     }
                 }
                 _ => {}
@@ -126,10 +174,19 @@ impl<'a> Screen<'a> {
         }
     }
 
+    fn ask_again(&mut self, question: &impl Fn(&str) -> String, typed: &[u8]) {
+        let keys = match self.console.keyboard() {
+            Keyboard::KrHangul => "KR Hangul".to_owned(),
+            keyboard => keyboard.name().to_uppercase(),
+        };
+        let stars = "*".repeat(typed.iter().filter(|&&byte| !is_continuation(byte)).count());
+        self.raw(&format!("{FRESH_LINE}  [ ?? ]  {} {stars}", question(&keys)));
+    }
+
     /// Takes the last character off, on the screen too.
     fn erase(&mut self, typed: &mut Vec<u8>) {
         if erase_character(typed) {
-            self.console.print("\x08 \x08");
+            self.raw("\x08 \x08");
         }
     }
 
@@ -187,31 +244,6 @@ fn erase_character(typed: &mut Vec<u8>) -> bool {
     false
 }
 
-/// `text` in lines of less than [`COLUMNS`] characters; one word that is longer stays whole.
-fn wrapped(text: &str) -> Vec<String> {
-    let indent = " ".repeat(text.chars().take_while(|&c| c == ' ').count() + 4);
-    let mut lines = Vec::new();
-    let mut rest = text.to_owned();
-    loop {
-        let start = rest.len() - rest.trim_start().len();
-        let limit = rest.char_indices().nth(COLUMNS).map(|(at, _)| at);
-        let cut = limit.and_then(|limit| rest[start..limit].rfind(' ')).map(|at| start + at);
-        let Some(cut) = cut.filter(|&cut| cut > start) else {
-            lines.push(rest);
-            return lines;
-        };
-        lines.push(rest[..cut].to_owned());
-        rest = format!("{indent}{}", rest[cut..].trim_start());
-    }
-}
-
-/// Text without anything that moves the cursor, changes colours or turns the direction of writing.
-pub(crate) fn plain(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '?' } else { c }).collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -220,18 +252,34 @@ pub(crate) mod tests {
     #[derive(Default)]
     pub(crate) struct Typist {
         pub(crate) shown: String,
+        pub(crate) on_screens: String,
         pub(crate) keys: std::collections::VecDeque<u8>,
+        pub(crate) keyboard: Keyboard,
+        pub(crate) columns: Option<usize>,
     }
 
     impl Typist {
         pub(crate) fn typing(keys: &str) -> Self {
-            Self { shown: String::new(), keys: keys.bytes().collect() }
+            Self { keys: keys.bytes().collect(), ..Self::default() }
         }
     }
 
     impl Console for Typist {
-        fn print(&mut self, text: &str) {
+        fn print(&mut self, text: &str, on_screens: &str) {
             self.shown += text;
+            self.on_screens += on_screens;
+        }
+
+        fn columns(&self) -> Option<usize> {
+            self.columns
+        }
+
+        fn keyboard(&mut self) -> Keyboard {
+            self.keyboard
+        }
+
+        fn set_keyboard(&mut self, keyboard: Keyboard) {
+            self.keyboard = keyboard;
         }
 
         fn read_byte(&mut self) -> Option<u8> {
@@ -241,7 +289,7 @@ pub(crate) mod tests {
 
     fn asked(keys: &str) -> (Option<String>, String) {
         let mut typist = Typist::typing(keys);
-        let answer = Screen::new(&mut typist).ask_secret("Password:");
+        let answer = Screen::new(&mut typist).ask_secret(|keys| format!("Password ({keys} keys):"));
         (answer, typist.shown)
     }
 
@@ -249,7 +297,7 @@ pub(crate) mod tests {
     fn a_secret_is_never_shown() {
         let (answer, shown) = asked("hunter2\r");
         assert_eq!(answer.as_deref(), Some("hunter2"));
-        assert!(shown.ends_with("Password: *******\n") && !shown.contains("hunter"), "{shown:?}");
+        assert!(shown.ends_with("Password (US keys): *******\n") && !shown.contains("hunter"), "{shown:?}");
     }
 
     #[test]
@@ -260,7 +308,19 @@ pub(crate) mod tests {
         assert_eq!(asked("\x7f\x7fa\r").0.as_deref(), Some("a"), "nothing to take off");
         assert_eq!(asked("a\x1b[Ab\x1bOPc\x1b[[Ad\x1b[3~e\r").0.as_deref(), Some("abcde"), "arrows and F keys");
         assert_eq!(asked("half").0, None, "the line was closed");
-        assert_eq!(asked(&("x".repeat(300) + "\r")).0.map(|text| text.len()), Some(MAX_PASSWORD_BYTES));
+        let long = "x".repeat(MAX_PASSWORD_BYTES + 9) + "\r";
+        assert_eq!(asked(&long).0.map(|text| text.len()), Some(MAX_PASSWORD_BYTES));
+    }
+
+    #[test]
+    fn tab_takes_the_next_keyboard_and_letters_become_syllables() {
+        let (answer, shown) = asked("ä\tb\t\t\t\tㅎㅏㄴ\r");
+        assert_eq!(answer.as_deref(), Some("äb한"));
+        for keys in
+            ["(US keys): *", "(UK keys): *", "(DE keys): **", "(FR keys)", "(KR keys)", "(KR Hangul keys): *****"]
+        {
+            assert!(shown.contains(keys), "{keys}: {shown:?}");
+        }
     }
 
     #[test]
@@ -268,34 +328,72 @@ pub(crate) mod tests {
         let mut typist = Typist::default();
         Screen::new(&mut typist).step(Mark::Ok, "Medium", "a\x1b[2Jb\u{202e}c\nPLATEN MEDIA OK\u{9b}");
         let shown = typist.shown.replace(FRESH_LINE, "").replace(Mark::Ok.text(), "[ OK ]");
-        assert_eq!(shown, "  [ OK ]  Medium      a?[2Jb?c?PLATEN MEDIA OK?\n");
+        assert_eq!(shown, "  [ OK ]  Medium      a?[2Jb?c?PLATEN MEDIA OK?\x1b[0m\n");
+    }
+
+    /// Without colours and cursor movements, line by line.
+    fn lines(shown: &str) -> Vec<String> {
+        let colours = ["\x1b[0m", "\x1b[31m", "\x1b[1;31m", FRESH_LINE];
+        colours
+            .iter()
+            .fold(shown.to_owned(), |text, colour| text.replace(colour, ""))
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     #[test]
     fn long_text_is_broken_between_words() {
-        let text = format!("  {}end", "word ".repeat(30));
-        let lines = wrapped(&text);
-        assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() < COLUMNS), "{lines:?}");
-        assert!(lines[0].starts_with("  word") && lines[1].starts_with("      word"), "{lines:?}");
-        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
-        assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(wrapped("a  b"), ["a  b"]);
-        assert_eq!(wrapped(&"ä".repeat(200)), ["ä".repeat(200)]);
-        assert_eq!(wrapped(""), [""]);
+        let text = format!("keys of the boot image: {}the end", "some/file.inf: content changed; ".repeat(5));
+        for columns in [None, Some(60), Some(80), Some(200)] {
+            let width = columns.unwrap_or(COLUMNS).min(COLUMNS);
+            type Show = fn(&mut Screen<'_>, &str);
+            let shows: [(Show, &str); 4] = [
+                (|screen, text| screen.step(Mark::Stop, "Signature", text), "                      "),
+                (|screen, text| screen.headline(Mark::Stop, text), "    "),
+                (|screen, text| screen.line(text), "    "),
+                (|screen, text| screen.detail(text), "              "),
+            ];
+            for (show, indent) in shows {
+                let mut typist = Typist { columns, ..Typist::default() };
+                show(&mut Screen::new(&mut typist), &text);
+                let lines = lines(&typist.shown);
+                assert!(lines.len() > 1 && lines.iter().all(|line| line.chars().count() < width), "{lines:#?}");
+                assert!(lines[1..].iter().all(|line| line.starts_with(indent)), "{lines:#?}");
+                let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
+                assert!(words.join(" ").ends_with(&text), "no word is broken or lost: {lines:#?}");
+            }
+        }
     }
 
     #[test]
-    fn the_title_fills_a_line_of_80_columns() {
-        let mut typist = Typist::default();
-        Screen::new(&mut typist).page("Check of the deployment medium");
-        let title = typist.shown.split("\x1b[7m").nth(1).and_then(|rest| rest.split("\x1b[0m").next());
-        assert_eq!(title.map(str::len), Some(COLUMNS));
+    fn the_title_fills_its_line_and_stays_when_the_rest_scrolls() {
+        for (columns, expected) in [(None, 80), (Some(60), 60), (Some(132), 80)] {
+            let mut typist = Typist { columns, ..Typist::default() };
+            Screen::new(&mut typist).page("Check of the deployment medium");
+            let title = typist.shown.split("\x1b[7m").nth(1).and_then(|rest| rest.split("\x1b[0m").next());
+            assert_eq!(title.map(str::len), Some(expected));
+            assert!(typist.shown.ends_with("\x1b[3r\x1b[3;1H"), "lines below the second scroll");
+        }
     }
 
     #[test]
     fn progress_stays_on_one_line() {
+        for text in ["ä", "한"] {
+            let mut typist = Typist::default();
+            Screen::new(&mut typist).progress("Files", &text.repeat(200));
+            for shown in [&typist.shown, &typist.on_screens] {
+                let columns = textwrap::core::display_width(shown.trim_start_matches(FRESH_LINE));
+                assert!((COLUMNS - 3..COLUMNS).contains(&columns), "{columns}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn screens_show_other_scripts_as_they_sound() {
         let mut typist = Typist::default();
-        Screen::new(&mut typist).progress("Files", &"ä".repeat(200));
-        assert_eq!(typist.shown.trim_start_matches(FRESH_LINE).chars().count(), COLUMNS - 1);
+        Screen::new(&mut typist).line("윈도우 11 für Zähler, 名, \u{e000}");
+        assert!(typist.shown.contains("윈도우 11 für Zähler"), "a serial line takes everything: {}", typist.shown);
+        assert!(typist.on_screens.contains("windou 11 für Zähler, Ming, ?"), "{}", typist.on_screens);
     }
 }

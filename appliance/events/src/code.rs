@@ -108,12 +108,13 @@ codes! {
     TargetUntrusted "P-T-002" PullAndSetAside "The medium's signature is not trusted."       "Do not use this drive; give it to its owner."
     TargetTampered  "P-T-003" PullAndSetAside "Files on the medium were changed or damaged." "Do not use this drive; have it written anew."
     TargetNotYet    "P-T-004" TryAgain "The medium is not valid yet."                        "Check this computer's clock, then the medium's dates."
-    TargetExpired   "P-T-005" TryAgain "The medium has expired."                             "Use a newer version of the medium."
+    TargetExpired   "P-T-005" PullAndSetAside "The medium has expired."                      "If this computer's clock is right, have the drive written anew."
     TargetPassword  "P-T-006" TryAgain "The password is wrong."                              "Start again and enter the medium's password."
     TargetPolicy    "P-T-007" PullAndSetAside "The medium's policy can't be read."           "Do not use this drive; have it written anew."
     TargetClock     "P-T-008" TryAgain "This computer's clock is before the medium was made." "Set the clock in the firmware set-up, then start again."
     TargetUnreadable "P-T-009" TryAgain "The medium can't be read on this computer."         "Use another USB port, then start again."
     TargetFault     "P-T-010" TryAgain "The check of the medium stopped because of a fault." "Start again; if it happens again, call the medium's maker."
+    TargetTwins     "P-T-011" TryAgain "Two drives look like the one this computer started from." "Leave only the drive you started from, then start again."
 }
 
 impl Code {

@@ -7,6 +7,7 @@
 //! This crate opens no devices and writes no files. It never holds a private key: signing is in `platen-author`.
 
 mod digest;
+pub mod keyboard;
 mod label;
 pub mod manifest;
 mod path;
@@ -14,6 +15,7 @@ pub mod policy;
 pub mod sign;
 pub mod spec;
 mod systems;
+pub mod text;
 mod timestamp;
 
 pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};

@@ -6,7 +6,7 @@
 use age::secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::MediaPath;
+use crate::{MediaPath, text};
 
 /// A task-sequence variable set by the medium.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,16 +128,17 @@ impl Policy {
         serde_json::from_slice(bytes).map_err(PolicyError::Syntax)
     }
 
-    /// An age file that only `password` opens. Two calls give different bytes: the salt is random.
+    /// An age file that only `password` opens, however its accents are written. Two calls give different bytes: the
+    /// salt is random.
     pub fn seal(&self, password: &str) -> Result<Vec<u8>, PolicyError> {
-        let mut recipient = age::scrypt::Recipient::new(SecretString::from(password));
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(text::composed(password)));
         recipient.set_work_factor(WORK_FACTOR);
         age::encrypt(&recipient, &self.to_json()).map_err(PolicyError::Seal)
     }
 
     /// Open what [`Policy::seal`] made.
     pub fn open(sealed: &[u8], password: &str) -> Result<Self, PolicyError> {
-        let mut identity = age::scrypt::Identity::new(SecretString::from(password));
+        let mut identity = age::scrypt::Identity::new(SecretString::from(text::composed(password)));
         identity.set_max_work_factor(WORK_FACTOR + 2);
         let clear = age::decrypt(&identity, sealed).map_err(|error| match error {
             age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => PolicyError::WrongPassword,
@@ -179,6 +180,17 @@ mod tests {
         *damaged.last_mut().expect("not empty") ^= 1;
         assert!(Policy::open(&damaged, "correct horse").is_err());
         assert!(matches!(Policy::open(b"no age file", "x"), Err(PolicyError::Damaged(_))));
+    }
+
+    #[test]
+    fn accents_count_as_what_they_look_like() {
+        let (composed, decomposed) =
+            ("p\u{e4}ssword 한국", "pa\u{308}ssword \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
+        for (sealed_with, opened_with) in [(composed, decomposed), (decomposed, composed)] {
+            let sealed = policy().seal(sealed_with).expect("seals");
+            assert_eq!(Policy::open(&sealed, opened_with).expect("opens"), policy());
+            assert!(matches!(Policy::open(&sealed, "password 한국"), Err(PolicyError::WrongPassword)));
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! minisign, prehashed Ed25519 only; the legacy form signs unhashed data and is refused.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minisign_verify::{PublicKey, Signature};
 
 use crate::manifest::{Manifest, ManifestError};
-use crate::{Blake3, Sha256, envelope};
+use crate::{Blake3, Sha256, envelope, text};
 
 /// A comment longer than this is none of minisign's.
 const MAX_COMMENT_BYTES: usize = 1024;
@@ -21,14 +23,14 @@ const COMMENT_SIGNATURE_CHARS: usize = 88;
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// A public key file that is none.
-    #[error("{path}: expected a minisign public key of two lines")]
-    BadKey { path: PathBuf, source: minisign_verify::Error },
+    #[error("{path}: expected a minisign public key of two lines, found {found}")]
+    BadKey { path: PathBuf, found: String },
     /// A key file or folder that can't be read.
     #[error("reading trusted keys from {path}")]
     ReadKey { path: PathBuf, source: std::io::Error },
-    /// An empty folder, or none given.
-    #[error("no trusted key: expected at least one minisign public key (*.pub) in {path}")]
-    NoKeys { path: PathBuf },
+    /// An empty folder, or one in which nothing is a key.
+    #[error("no trusted key: expected at least one minisign public key (*.pub) in {path}, found {found}")]
+    NoKeys { path: PathBuf, found: String },
     /// Not a minisign signature.
     #[error("{what}: expected a minisign signature of four lines and nothing else")]
     Malformed { what: String },
@@ -53,46 +55,65 @@ struct TrustedKey {
     id: String,
 }
 
+/// Public key files have two short lines; whatever is longer is none.
+const MAX_KEY_BYTES: u64 = 64 << 10;
+
 /// The keys whose signatures count. Several may be trusted at a time, so that keys can be rotated.
 #[derive(Debug, Clone)]
 pub struct TrustedKeys {
     keys: Vec<TrustedKey>,
+    unusable: Vec<String>,
 }
 
 impl TrustedKeys {
     /// From a public key file, or from every `*.pub` in a folder.
+    ///
+    /// Names that begin with a dot are left out: systems put such files beside people's own. A file that is no key
+    /// takes nothing from the others and is named by [`TrustedKeys::unusable`]; no usable key at all is an error.
     pub fn load(path: &Path) -> Result<Self, SignError> {
+        if !path.is_dir() {
+            return Ok(Self { keys: vec![TrustedKey::load(path)?], unusable: Vec::new() });
+        }
         let read = |source| SignError::ReadKey { path: path.to_owned(), source };
         let mut files = Vec::new();
-        if path.is_dir() {
-            for entry in std::fs::read_dir(path).map_err(read)? {
-                let file = entry.map_err(read)?.path();
-                if file.extension().is_some_and(|extension| extension == "pub") {
-                    files.push(file);
-                }
+        for entry in std::fs::read_dir(path).map_err(read)? {
+            let file = entry.map_err(read)?.path();
+            let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !hidden && file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pub")) {
+                files.push(file);
             }
-            files.sort();
-        } else {
-            files.push(path.to_owned());
         }
-        let mut keys = Vec::new();
+        files.sort();
+        let (mut keys, mut unusable) = (Vec::new(), Vec::new());
         for file in files {
-            let text =
-                std::fs::read_to_string(&file).map_err(|source| SignError::ReadKey { path: file.clone(), source })?;
-            keys.push(TrustedKey::parse(&text).map_err(|source| SignError::BadKey { path: file, source })?);
+            match TrustedKey::load(&file) {
+                Ok(key) => keys.push(key),
+                Err(error) => unusable.push(with_cause(&error)),
+            }
         }
-        if keys.is_empty() { Err(SignError::NoKeys { path: path.to_owned() }) } else { Ok(Self { keys }) }
+        if keys.is_empty() {
+            let found = if unusable.is_empty() { "none".to_owned() } else { unusable.join("; ") };
+            return Err(SignError::NoKeys { path: path.to_owned(), found });
+        }
+        Ok(Self { keys, unusable })
     }
 
     /// From the text of public key files, for programs that carry their keys with them.
     pub fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, SignError> {
         let path = PathBuf::from("built-in keys");
-        let keys = texts.into_iter().map(TrustedKey::parse).collect::<Result<Vec<_>, _>>();
-        match keys {
-            Ok(keys) if keys.is_empty() => Err(SignError::NoKeys { path }),
-            Ok(keys) => Ok(Self { keys }),
-            Err(source) => Err(SignError::BadKey { path, source }),
+        let parse = |text| {
+            TrustedKey::parse(text).map_err(|found| SignError::BadKey { path: path.clone(), found: found.to_owned() })
+        };
+        let keys: Vec<TrustedKey> = texts.into_iter().map(parse).collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(SignError::NoKeys { path, found: "none".to_owned() });
         }
+        Ok(Self { keys, unusable: Vec::new() })
+    }
+
+    /// What is wrong with files in the folder that look like keys and are none: a warning for each.
+    pub fn unusable(&self) -> &[String] {
+        &self.unusable
     }
 
     /// The numbers of all trusted keys, as minisign prints them.
@@ -122,9 +143,27 @@ impl TrustedKeys {
 }
 
 impl TrustedKey {
-    fn parse(text: &str) -> Result<Self, minisign_verify::Error> {
-        let key = PublicKey::decode(text)?;
-        let id = text.lines().nth(1).and_then(key_number).ok_or(minisign_verify::Error::InvalidEncoding)?;
+    fn load(path: &Path) -> Result<Self, SignError> {
+        let read = |source| SignError::ReadKey { path: path.to_owned(), source };
+        let bad = |found: String| SignError::BadKey { path: path.to_owned(), found };
+        // Before it is opened: opening a pipe would wait for ever.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
+            return Err(bad("something that is no file".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(read)?;
+        file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MAX_KEY_BYTES {
+            return Err(bad(format!("more than {MAX_KEY_BYTES} bytes")));
+        }
+        let text = text::decode(&bytes).map_err(|error| bad(error.to_string()))?;
+        Self::parse(&text).map_err(|found| bad(found.to_owned()))
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text::unix_lines(text);
+        let key = PublicKey::decode(&text).map_err(|_| "something else")?;
+        let id = text.lines().nth(1).and_then(key_number).ok_or("something else")?;
         Ok(Self { key, id })
     }
 }
@@ -143,6 +182,14 @@ fn has_its_four_lines(signature: &str) -> bool {
         && first.len() == SIGNATURE_CHARS
         && is_comment(trusted, "trusted comment: ")
         && second.len() == COMMENT_SIGNATURE_CHARS
+}
+
+/// An error and its cause on one line.
+fn with_cause(error: &SignError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// The key number in a signature's text, as minisign prints it (16 hexadecimal digits).
@@ -286,6 +333,41 @@ mod tests {
             let refused = keys.check("f", b"bytes", &changed);
             assert!(matches!(refused, Err(SignError::Malformed { .. })), "{changed:?}: {refused:?}");
         }
+    }
+
+    #[test]
+    fn strays_in_the_trust_folder_stop_nobody() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).expect("written");
+        let texts: Vec<String> = (0..3).map(|_| pair().0.pk.to_box().expect("key").to_string()).collect();
+        put("office.pub", format!("\u{feff}{}", texts[0].replace('\n', "\r\n")).as_bytes());
+        put(
+            "PLANT.PUB",
+            &format!("\u{feff}{}", texts[1]).encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+        );
+        put("plain.pub", texts[2].as_bytes());
+        put("._office.pub", b"\0\x05\x16\x07");
+        put(".DS_Store", b"\0\0\0\x01Bud1");
+        put("notes.txt", b"not a key");
+        let good = TrustedKeys::load(dir.path()).expect("three good keys");
+        assert_eq!((good.ids().len(), good.unusable()), (3, &[][..]));
+
+        put("broken.pub", b"untrusted comment: x\nnot base64\n");
+        put("ansi.pub", b"untrusted comment: B\xfcro\n");
+        std::fs::create_dir(dir.path().join("folder.pub")).expect("made");
+        let keys = TrustedKeys::load(dir.path()).expect("the good keys work");
+        assert_eq!(keys.ids().len(), 3);
+        let said = keys.unusable().join("\n");
+        for culprit in ["broken.pub: expected a minisign public key", "ansi.pub", "0xfc at byte 20", "folder.pub"] {
+            assert!(said.contains(culprit), "{culprit:?} is not named: {said}");
+        }
+        assert_eq!(keys.unusable().len(), 3);
+
+        for name in ["office.pub", "PLANT.PUB", "plain.pub"] {
+            std::fs::remove_file(dir.path().join(name)).expect("removed");
+        }
+        let none = TrustedKeys::load(dir.path()).expect_err("no key at all").to_string();
+        assert!(none.contains("broken.pub") && none.contains("folder.pub"), "{none}");
     }
 
     #[test]

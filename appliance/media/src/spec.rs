@@ -14,6 +14,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::keyboard::Keyboard;
 use crate::manifest::{MediaKind, Validity};
 use crate::{Timestamp, VolumeLabel};
 
@@ -130,6 +131,8 @@ pub struct MediaSpec {
     pub validity: Validity,
     pub unattended: bool,
     pub password: Option<SecretSource>,
+    /// With which the booted computer's prompt for the password begins.
+    pub keyboard: Keyboard,
     /// None when there is no ceiling.
     pub media_size_bytes: Option<u64>,
     pub task_sequence: Option<PathBuf>,

@@ -9,6 +9,7 @@ use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, S
 use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
 use platen_media::manifest::Manifest;
+use platen_media::text;
 use serde_json::json;
 
 use crate::args::{BootImageVerb, BootKitVerb, KeyVerb, MediaVerb};
@@ -48,7 +49,7 @@ impl From<BootImageError> for Failure {
 pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         KeyVerb::New { name, out, password_file } => {
-            let password = password_file.as_deref().map(first_line).transpose()?;
+            let password = password(password_file.as_deref(), output)?;
             let key = keys::generate(&out, &name, password.as_deref())?;
             let value = json!({ "id": key.id, "secret": key.secret, "public": key.public });
             output.result(&value, || {
@@ -68,14 +69,14 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A password from a file: its first line, so that editors' newlines do not count.
-fn first_line(path: &Path) -> Result<String, Failure> {
-    let fail = |text: String| Failure::new(Exit::Request, format!("password file {}: {text}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(fail("its first line is empty".to_owned())),
+/// The password in a file, with a warning when nobody could type it from what they see.
+fn password(file: Option<&Path>, output: &Output) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let password = platen_author::read_password_file(file)?;
+    if let Some(invisible) = text::invisible(&password) {
+        output.warning(&format!("the password in {} {invisible}", file.display()));
     }
+    Ok(Some(password))
 }
 
 pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure> {
@@ -127,7 +128,7 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         MediaVerb::Lint { definition } => return lint(&definition, output),
         MediaVerb::Build { definition, key, key_password_file, out } => {
-            let password = key_password_file.as_deref().map(first_line).transpose()?;
+            let password = password(key_password_file.as_deref(), output)?;
             let signer = Signer::load(&key, password.as_deref())?;
             let bar = output.bar("building");
             let shown = bar.clone();

@@ -15,6 +15,7 @@ use crate::args::{CacheVerb, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
 use crate::verbs::drives::open_ledger;
+use crate::verbs::trusted_keys;
 
 /// How long to wait for another process that changes the store.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         CacheVerb::Import { layout, medium, quota } => {
-            let keys = TrustedKeys::load(&places.trust)?;
+            let keys = trusted_keys(places, output)?;
             let source = Layout::open(&layout)?;
             let cache = Cache::open(&places.cache, quota)?.patient(PATIENCE);
             let bar = output.bar("importing");
@@ -36,7 +37,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
         }
         CacheVerb::List => list(&open(&places.cache)?, output),
         CacheVerb::Show { medium } => {
-            let keys = TrustedKeys::load(&places.trust)?;
+            let keys = trusted_keys(places, output)?;
             let media = open(&places.cache)?.load(&medium, &keys)?;
             let manifest = media.manifest();
             output.result(manifest, || platen_author::describe(manifest));

@@ -8,3 +8,22 @@ pub mod ledger;
 pub mod overwrite;
 pub mod verify;
 pub mod write;
+
+use platen_media::sign::TrustedKeys;
+
+use crate::args::Places;
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// The station's trusted keys; a file among them that is no key is a warning.
+pub fn trusted_keys(places: &Places, output: &Output) -> Result<TrustedKeys, Failure> {
+    let keys = TrustedKeys::load(&places.trust)?;
+    warn_of_unusable(&keys, output);
+    Ok(keys)
+}
+
+fn warn_of_unusable(keys: &TrustedKeys, output: &Output) {
+    for unusable in keys.unusable() {
+        output.warning(&format!("{unusable}; the other keys are used"));
+    }
+}

@@ -19,6 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::drives::{answer_of, open_failure, shape_of, stop_flag, stopped};
 use crate::verbs::{cache, examine};
+use crate::verbs::{trusted_keys, warn_of_unusable};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -40,6 +41,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
             Ok((keys, medium.transpose()?))
         })?
     };
+    warn_of_unusable(&keys, output);
     let check_one = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         signs.alive();
@@ -84,7 +86,7 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
 
 pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let look = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         check(&mut drive, DepthArg::Names, &keys, signs)

@@ -21,9 +21,10 @@ use crate::output::Output;
 use crate::verbs::cache;
 use crate::verbs::drives::{answer_of, coded, open_failure, prepare, run, shape_of, stop_flag};
 use crate::verbs::examine::look;
+use crate::verbs::{trusted_keys, warn_of_unusable};
 
 pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+    let keys = trusted_keys(places, output)?;
     let media = load(places, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
         (Some(drive), _) => shape_of(&Candidate::find(drive).and_then(Candidate::for_reading).map_err(open_failure)?),
@@ -59,6 +60,7 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
             Ok((keys, media))
         })?
     };
+    warn_of_unusable(&keys, output);
     let batch = {
         let (media, scheme, update) = (media.clone(), options.scheme.into(), options.update);
         let job = if update { "update" } else { "write" };

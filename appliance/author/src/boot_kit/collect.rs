@@ -9,14 +9,13 @@ use platen_media::Sha256;
 
 use super::packages::{Package, Packages, run};
 use super::{
-    ARCHITECTURE, BootKit, BootKitError, KitFile, KitRecord, RECORD, Role, SCHEMA, check_replaceable, modules,
-    parent_of, pe, put_in_place,
+    ARCHITECTURE, BootKit, BootKitError, GRUB_CONFIG_FOLDER, KitFile, KitRecord, RECORD, Role, SCHEMA,
+    check_replaceable, modules, parent_of, pe, put_in_place,
 };
 
-/// GRUB's parts for BIOS: enough to read a FAT volume on either kind of table, start Linux, and hand over to a Windows
-/// boot manager; no more, because all of it must fit the gap before the first partition.
+/// GRUB's parts for every firmware: enough to read a FAT volume on either kind of table and say which it is, and to
+/// start Linux on a 64-bit processor.
 const GRUB_MODULES: &[&str] = &[
-    "biosdisk",
     "part_msdos",
     "part_gpt",
     "fat",
@@ -26,13 +25,8 @@ const GRUB_MODULES: &[&str] = &[
     "search_label",
     "normal",
     "linux",
-    "linux16",
-    "chain",
-    "ntldr",
     "configfile",
     "echo",
-    "serial",
-    "terminal",
     "ls",
     "test",
     "halt",
@@ -40,7 +34,16 @@ const GRUB_MODULES: &[&str] = &[
     "boot",
     "sleep",
     "minicmd",
+    "probe",
+    "cpuid",
 ];
+
+/// For BIOS also what reads drives and hands over to a Windows boot manager; no more, because all of it must fit the
+/// gap before the first partition.
+const GRUB_BIOS_MODULES: &[&str] = &["biosdisk", "linux16", "chain", "ntldr", "serial", "terminal"];
+
+/// For UEFI also the screen, which the kernel can't find by itself.
+const GRUB_EFI_MODULES: &[&str] = &["all_video", "efi_gop", "efi_uga"];
 
 /// Options without which boot images would not start or not be seen.
 pub(super) const KERNEL_OPTIONS: &[&str] = &[
@@ -49,6 +52,7 @@ pub(super) const KERNEL_OPTIONS: &[&str] = &[
     "CONFIG_VT_CONSOLE",
     "CONFIG_SERIAL_8250_CONSOLE",
     "CONFIG_EFI_STUB",
+    "CONFIG_EFI_MIXED",
     "CONFIG_FB_EFI",
     "CONFIG_MSDOS_PARTITION",
     "CONFIG_EFI_PARTITION",
@@ -133,6 +137,7 @@ impl Collecting {
             self.take(package, &root.join(from), role, to)?;
         }
         self.bios()?;
+        self.efi_32_bit()?;
         self.kernel()
     }
 
@@ -202,24 +207,45 @@ impl Collecting {
     /// GRUB for BIOS. The prefix has no drive before its comma: GRUB fills in the one it was started from, so that all
     /// drives share the same core image and no second drive can be mistaken for the medium.
     fn bios(&mut self) -> Result<(), BootKitError> {
-        let tool = self.unpack("grub-common")?.join("usr/bin/grub-mkimage");
+        self.unpack("grub-common")?;
         let modules = self.unpack("grub-pc-bin")?.join("usr/lib/grub/i386-pc");
         self.take("grub-pc-bin", &modules.join("boot.img"), Role::BiosBoot, "bios/boot.img")?;
-        if !tool.is_file() {
-            return Err(self.no_file("grub-common", &tool));
-        }
         for (role, partition, to) in
             [(Role::BiosCoreMbr, "msdos1", "bios/core-mbr.img"), (Role::BiosCoreGpt, "gpt1", "bios/core-gpt.img")]
         {
-            let image = self.unpacked.join("core.img");
-            let mut command = Command::new(&tool);
-            command.arg("--directory").arg(&modules).args(["--format", "i386-pc", "--prefix"]);
-            command.arg(format!("(,{partition})/boot/grub")).arg("--output").arg(&image).args(GRUB_MODULES);
-            // The program is the package's own, but its libraries are this machine's.
-            run(&mut command, "grub-mkimage", "grub-common")?;
+            let prefix = format!("(,{partition})/boot/grub");
+            let image = self.grub_image(&modules, "i386-pc", &prefix, GRUB_BIOS_MODULES)?;
             self.take("grub-pc-bin", &image, role, to)?;
         }
         Ok(())
+    }
+
+    /// GRUB for 32-bit UEFI. It looks where the signed one looks, on the drive it was started from.
+    fn efi_32_bit(&mut self) -> Result<(), BootKitError> {
+        let modules = self.unpack("grub-efi-ia32-bin")?.join("usr/lib/grub/i386-efi");
+        let image = self.grub_image(&modules, "i386-efi", &format!("/{GRUB_CONFIG_FOLDER}"), GRUB_EFI_MODULES)?;
+        self.take("grub-efi-ia32-bin", &image, Role::GrubIa32, "efi/BOOTIA32.EFI")
+    }
+
+    /// Puts an image together from the modules of a package.
+    fn grub_image(
+        &self,
+        modules: &Path,
+        format: &str,
+        prefix: &str,
+        more_modules: &[&str],
+    ) -> Result<PathBuf, BootKitError> {
+        let tool = self.unpacked.join("grub-common/usr/bin/grub-mkimage");
+        if !tool.is_file() {
+            return Err(self.no_file("grub-common", &tool));
+        }
+        let image = self.unpacked.join("core.img");
+        let mut command = Command::new(&tool);
+        command.arg("--directory").arg(modules).args(["--format", format, "--prefix", prefix]);
+        command.arg("--output").arg(&image).args(GRUB_MODULES).args(more_modules);
+        // The program is the package's own, but its libraries are this machine's.
+        run(&mut command, "grub-mkimage", "grub-common")?;
+        Ok(image)
     }
 
     fn kernel(&mut self) -> Result<String, BootKitError> {

@@ -32,6 +32,8 @@ pub(crate) const WANTED: &[Wanted] = &[
     optional("uhci_hcd"),
     required("hid_generic"),
     required("usbhid"),
+    // Which keys are pressed, for the layouts of other countries.
+    required("evdev"),
     // Surface laptops: their keyboard is behind a serial bus.
     optional("intel_lpss_pci"),
     optional("surface_aggregator_registry"),

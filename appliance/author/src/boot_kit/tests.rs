@@ -21,6 +21,7 @@ impl FakePackages {
         fake.package("shim-helpers-amd64-signed", "1", &[("usr/lib/shim/mmx64.efi.signed", efi(true))]);
         fake.grub(true);
         fake.package("grub-pc-bin", "2.06", &[("usr/lib/grub/i386-pc/boot.img", vec![0xeb; 512])]);
+        fake.package("grub-efi-ia32-bin", "2.06", &[("usr/lib/grub/i386-efi/linux.mod", b"x".to_vec())]);
         // --directory D --format F --prefix P --output O modules...
         fake.package("grub-common", "2.06", &[("usr/bin/grub-mkimage", b"#!/bin/sh\necho \"$6\" > \"$8\"\n".to_vec())]);
         fake.kernel("6.1.0-9-amd64", "6.1.9", |_| true, "y");
@@ -98,6 +99,7 @@ fn a_kit_has_every_role_and_names_the_package_of_each_file() {
     let core = |role| std::fs::read_to_string(kit.file(role).expect("there").1).expect("text");
     assert_eq!(core(Role::BiosCoreMbr), "(,msdos1)/boot/grub\n", "no drive before the comma");
     assert_eq!(core(Role::BiosCoreGpt), "(,gpt1)/boot/grub\n");
+    assert_eq!(core(Role::GrubIa32), "/EFI/debian\n", "where the signed one looks");
     let modules: Vec<&str> = kit.modules().map(|(file, _)| &*file.path).collect();
     assert!(modules.contains(&"kernel/modules/core.ko"), "what is needed: {modules:?}");
     assert!(modules.contains(&"kernel/modules/drivers/usb_storage.ko"), "what is wanted: {modules:?}");
@@ -105,7 +107,7 @@ fn a_kit_has_every_role_and_names_the_package_of_each_file() {
     let unpacked = kit.modules().find(|(file, _)| file.path.ends_with("vfat.ko")).expect("there").1;
     assert_eq!(std::fs::read(unpacked).expect("there"), modules::tests::module("core,nls-utf8"));
     let names: Vec<&str> = kit.record().packages.iter().map(|package| &*package.name).collect();
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), 7);
     assert!(names.is_sorted());
 }
 

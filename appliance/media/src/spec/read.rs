@@ -13,6 +13,7 @@ use super::{
     OperatingSystemImageSpec, PackageSpec, PrestartSpec, SecretSource, SpecProblem, ValueSource, VariableSpec,
     is_variable_name,
 };
+use crate::keyboard::Keyboard;
 use crate::manifest::{MediaKind, Validity, is_id};
 use crate::{Timestamp, VolumeLabel};
 
@@ -36,9 +37,10 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProble
 }
 
 /// Fields that only media with a task sequence have.
-const STAND_ALONE_ONLY: [&str; 11] = [
+const STAND_ALONE_ONLY: [&str; 12] = [
     "unattended",
     "password",
+    "keyboard",
     "task-sequence",
     "boot-image",
     "operating-system-image",
@@ -90,6 +92,7 @@ impl Reader<'_, '_> {
             validity,
             unattended: unattended.is_some_and(|flag| flag.value),
             password,
+            keyboard: self.keyboard(&mut top),
             media_size_bytes,
             task_sequence: self.path(&mut top, "task-sequence"),
             boot_kit: self.path(&mut top, "boot-kit"),
@@ -186,6 +189,15 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    fn keyboard(&self, top: &mut Fields<'_, '_, '_>) -> Keyboard {
+        let Some(text) = top.text("keyboard") else { return Keyboard::default() };
+        text.value.parse().unwrap_or_else(|_| {
+            let names = Keyboard::ALL.map(|keyboard| format!("\"{keyboard}\"")).join(", ");
+            top.note(text.line, "keyboard", format!("one of {names}"), format!("{:?}", text.value));
+            Keyboard::default()
+        })
     }
 
     /// A text on one line with a limit in characters.
