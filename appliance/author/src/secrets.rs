@@ -68,7 +68,7 @@ pub(crate) fn secret(what: String, expected: &'static str, found: String) -> Aut
 }
 
 fn from_environment(what: &str, name: &str, options: &BuildOptions) -> Result<String, AuthorError> {
-    let none = || secret(what.to_owned(), "an environment variable of UTF-8 text", format!("no such {name}"));
+    let none = || secret(what.to_owned(), "the environment variable it names", format!("no {name}"));
     options.environment.get(name).cloned().ok_or_else(none)
 }
 
