@@ -24,20 +24,21 @@ pub(crate) struct TextFile {
 
 /// The password in a file: its one line, whichever system's editor wrote it.
 pub fn read_password_file(path: &Path) -> Result<String, AuthorError> {
-    let what = format!("password file {}", path.display());
     let file = read_text(path, MAX_PASSWORD_FILE_BYTES, "password")?;
-    text::password(&file.text).map_err(|error| secret(what, "one line of text", error.to_string()))
+    one_line(format!("password file {}", path.display()), &file.text)
 }
 
 /// The medium's password.
 pub(crate) fn password(source: &SecretSource, options: &BuildOptions) -> Result<String, AuthorError> {
-    match source {
-        SecretSource::File(path) => read_password_file(path),
-        SecretSource::Env(name) => {
-            let found = from_environment("password", name, options)?;
-            text::password(&found).map_err(|error| secret("password".into(), "one line of text", error.to_string()))
-        }
-    }
+    let text = match source {
+        SecretSource::File(path) => read_text(path, MAX_PASSWORD_FILE_BYTES, "password")?.text,
+        SecretSource::Env(name) => from_environment("password", name, options)?,
+    };
+    one_line("password".to_owned(), &text)
+}
+
+fn one_line(what: String, text: &str) -> Result<String, AuthorError> {
+    text::password(text).map_err(|error| secret(what, "one line of text", error.to_string()))
 }
 
 /// A variable's value, and when its file was last changed if it is from one. Less one newline at its end.
@@ -68,7 +69,7 @@ pub(crate) fn secret(what: String, expected: &'static str, found: String) -> Aut
 }
 
 fn from_environment(what: &str, name: &str, options: &BuildOptions) -> Result<String, AuthorError> {
-    let none = || secret(what.to_owned(), "an environment variable of UTF-8 text", format!("no such {name}"));
+    let none = || secret(what.to_owned(), "the environment variable it names", format!("no {name}"));
     options.environment.get(name).cloned().ok_or_else(none)
 }
 
