@@ -24,5 +24,6 @@ mod scheduler;
 mod sparing;
 mod sparse;
 mod stalls;
+mod swapped;
 mod update;
 mod updating;
