@@ -168,6 +168,7 @@ mod tests {
             ids: DriveIds::default(),
             modified: FatTime::from_unix_seconds(0),
             boot: None,
+            folders: Vec::new(),
         })
     }
 
