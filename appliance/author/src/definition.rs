@@ -8,6 +8,7 @@ use platen_media::policy::Variable;
 use platen_media::spec::{MAX_ENVIRONMENT_BYTES, MAX_SPEC_BYTES, MAX_VALUE, MediaSpec, SecretSource, ValueSource};
 use platen_sequence::TaskSequence;
 
+use crate::sources::{Sources, Stamp};
 use crate::{AuthorError, BuildOptions};
 
 /// Read and checked; secrets are in the clear here and are printed by nothing.
@@ -19,18 +20,20 @@ pub(crate) struct Definition {
     pub(crate) password: Option<String>,
     /// Newest time of the files read here, but for the password's: seconds since 1970.
     pub(crate) newest_s: i64,
+    /// The files read here.
+    pub(crate) sources: Sources,
 }
 
 impl Definition {
     pub(crate) fn load(file: &Path, options: &BuildOptions) -> Result<Self, AuthorError> {
-        let mut newest_s = 0;
-        let text = read_text(file, MAX_SPEC_BYTES, "the definition", &mut newest_s)?;
+        let (mut newest_s, mut sources) = (0, Sources::default());
+        let text = read_text(file, MAX_SPEC_BYTES, "the definition", &mut newest_s, &mut sources)?;
         let spec = MediaSpec::parse(&text, file).map_err(AuthorError::Spec)?;
         let sequence = match &spec.task_sequence {
             None => None,
             Some(path) => {
                 let limit = platen_sequence::limits::MAX_XML_BYTES as u64;
-                let text = read_text(path, limit, "task-sequence", &mut newest_s)?;
+                let text = read_text(path, limit, "task-sequence", &mut newest_s, &mut sources)?;
                 let failed = |source| AuthorError::TaskSequence { path: path.clone(), source };
                 Some(TaskSequence::from_xml(&text).map_err(failed)?)
             }
@@ -38,7 +41,7 @@ impl Definition {
         let password = match &spec.password {
             None => None,
             // Its time says nothing about the medium.
-            Some(source) => Some(read_password(source, options, &mut 0)?),
+            Some(source) => Some(read_password(source, options, &mut sources)?),
         };
         let mut variables = Vec::new();
         for variable in &spec.variables {
@@ -48,7 +51,7 @@ impl Definition {
                 ValueSource::Env(name) => from_environment(&what, name, options)?,
                 ValueSource::File(path) => {
                     // Four bytes a character at most, and a newline.
-                    let text = read_text(path, 4 * MAX_VALUE as u64 + 2, &what, &mut newest_s)?;
+                    let text = read_text(path, 4 * MAX_VALUE as u64 + 2, &what, &mut newest_s, &mut sources)?;
                     without_newline(&text).to_owned()
                 }
             };
@@ -58,7 +61,7 @@ impl Definition {
             }
             variables.push(Variable { name: variable.name.clone(), value, secret: variable.secret });
         }
-        let definition = Self { file: file.to_owned(), spec, sequence, variables, password, newest_s };
+        let definition = Self { file: file.to_owned(), spec, sequence, variables, password, newest_s, sources };
         definition.check()?;
         Ok(definition)
     }
@@ -93,10 +96,10 @@ fn secret(what: String, expected: &'static str, found: String) -> AuthorError {
     AuthorError::Secret { what, expected, found }
 }
 
-fn read_password(source: &SecretSource, options: &BuildOptions, newest_s: &mut i64) -> Result<String, AuthorError> {
+fn read_password(source: &SecretSource, options: &BuildOptions, sources: &mut Sources) -> Result<String, AuthorError> {
     let text = match source {
         SecretSource::Env(name) => from_environment("password", name, options)?,
-        SecretSource::File(path) => read_text(path, 4096, "password", newest_s)?,
+        SecretSource::File(path) => read_text(path, 4096, "password", &mut 0, sources)?,
     };
     let line = without_newline(&text);
     if line.is_empty() || line.contains(char::is_control) {
@@ -118,7 +121,13 @@ fn without_newline(text: &str) -> &str {
 }
 
 /// A text file of at most `limit` bytes. Never shows what is in it.
-fn read_text(path: &Path, limit: u64, what: &str, newest_s: &mut i64) -> Result<String, AuthorError> {
+fn read_text(
+    path: &Path,
+    limit: u64,
+    what: &str,
+    newest_s: &mut i64,
+    sources: &mut Sources,
+) -> Result<String, AuthorError> {
     let problem = |found: String| AuthorError::Contents {
         problems: vec![format!("{what}: {}: expected a text file, found {found}", path.display())],
     };
@@ -129,6 +138,7 @@ fn read_text(path: &Path, limit: u64, what: &str, newest_s: &mut i64) -> Result<
         return Err(problem("something that is no file".into()));
     }
     *newest_s = (*newest_s).max(std::os::unix::fs::MetadataExt::mtime(&metadata));
+    sources.add(path, Stamp::of(&metadata));
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limit {

@@ -9,6 +9,7 @@
 mod base64;
 pub mod boot_image;
 pub mod boot_kit;
+mod bootable;
 mod build;
 mod definition;
 mod describe;
@@ -18,8 +19,10 @@ mod grub;
 pub mod keys;
 mod log;
 mod options;
+mod policy;
 mod raw;
 mod rules;
+mod sources;
 mod store;
 mod walk;
 mod wim;
