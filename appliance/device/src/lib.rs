@@ -10,9 +10,11 @@ mod guard;
 pub mod sandbox;
 pub mod signals;
 mod sysfs;
+mod umask;
 mod window;
 
 pub use direct::OpenedDrive;
 pub use error::OpenError;
 pub use guard::{open_for_reading, open_for_writing};
+pub use umask::let_only_the_owner_write;
 pub use window::WindowReader;

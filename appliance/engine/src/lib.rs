@@ -24,6 +24,7 @@ mod markers;
 mod overwrite;
 mod pace;
 pub mod plan;
+mod plan_image;
 mod probe;
 mod pulse;
 pub mod record;
