@@ -213,7 +213,7 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             replace("task-sequence = \"deploy.xml\"", "tasksequence = \"deploy.xml\""),
-            "line 15: tasksequence: expected one of the fields application, boot-image",
+            "line 15: tasksequence: expected one of the fields allow, application, boot-image",
         ),
         (replace("boot-kit = \"kit\"\n", "\n"), "line 1: boot-kit: expected the boot kit's folder, found none"),
         (
