@@ -222,7 +222,7 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             replace("path = \"boot\"", "folder = \"boot\""),
-            "line 23: boot-image.folder: expected one of the fields id, name, path, version, found an unknown field",
+            "line 23: boot-image.folder: expected one of the fields id, links, name, path, version, found an unknown field",
         ),
         (replace("index = 3", "index = 0"), "line 30: operating-system-image.index: expected a whole number from 1"),
         (
