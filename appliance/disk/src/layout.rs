@@ -21,7 +21,7 @@ use crate::{ALIGN_BYTES, Data, DiskLayout, DiskSpec, FileSpec, LayoutError, Stat
 pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, LayoutError> {
     let geometry = Geometry::new(spec)?;
     let fixed = structures::structures(spec, &geometry)?;
-    let tree = tree::build(files)?;
+    let tree = tree::build(files, &spec.folders)?;
     let allocation = allocate(&geometry, &tree, files)?;
 
     let mut painter = Painter::default();

@@ -9,12 +9,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
 use platen_disk::{READ_IDS_BYTES, Scheme, read_ids};
-use platen_media::envelope;
 use platen_media::manifest::MAX_MANIFEST_BYTES;
+use platen_media::{MAX_LEVELS, envelope};
 use serde::{Deserialize, Serialize};
 
-/// Deeper folders than this are not followed: a loop of folders has no end.
-const MAX_LEVEL: usize = 64;
 /// More files and folders than a full 2 TiB volume of the smallest real media would hold.
 const MAX_ENTRIES: usize = 2_000_000;
 /// What may be read besides the volume once over: allocation tables and folders are looked at again and again.
@@ -131,7 +129,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn folder<D: fatfs::ReadWriteSeek>(&mut self, folder: &fatfs::Dir<'_, D>, path: &str, level: usize) {
-        if level > MAX_LEVEL {
+        if level > MAX_LEVELS {
             self.found.problems.push(format!("{path}: too deep; not followed"));
             return;
         }

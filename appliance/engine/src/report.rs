@@ -1,14 +1,14 @@
 //! Is this drive a medium, which one, and is it unchanged? Answered from the drive alone: what an [`Examination`]
 //! found is held against the signed manifest it found, and the boot sectors are computed anew and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use platen_disk::{ALIGN_BYTES, Data, DiskSpec, boot_structures};
 use platen_events::Code;
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
+use platen_media::{Blake3, Sha256, Timestamp, envelope, fold_name, is_made_by_system};
 use serde::Serialize;
 
 use crate::boot_code::disk_scheme;
@@ -189,8 +189,16 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
             report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
         }
     }
-    for folder in &found.empty_folders {
-        noted.push(folder);
+    let empty: BTreeSet<&str> = found.empty_folders.iter().map(|folder| &**folder).collect();
+    let listed_folders: BTreeSet<&str> = manifest.folders.iter().map(|folder| folder.as_str()).collect();
+    noted.extend(empty.difference(&listed_folders));
+    for folder in listed_folders.difference(&empty) {
+        // Where an operating system put something in it, it is there.
+        let start = &*format!("{folder}/");
+        let first_in_it = [files.range(start..).next().map(|(path, _)| *path), empty.range(start..).next().copied()];
+        if !first_in_it.iter().flatten().any(|path| path.starts_with(start)) {
+            report.problem(Code::FileChanged, format!("{start}: missing"));
+        }
     }
     noted.dedup();
     report.notes.extend(noted.into_iter().map(|name| format!("{name}: added by an operating system, not checked")));
@@ -200,7 +208,7 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
 fn check_twins(found: &Examination, report: &mut Report) {
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for path in found.files.iter().map(|file| &*file.path).chain(found.empty_folders.iter().map(|path| &**path)) {
-        if let Some(other) = names.insert(path.to_uppercase(), path) {
+        if let Some(other) = names.insert(fold_name(path), path) {
             report.problem(Code::FileChanged, format!("{path}: is there twice, also as {other}"));
         }
     }

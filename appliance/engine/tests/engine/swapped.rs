@@ -58,6 +58,6 @@ fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
     let mut rigged = Rigged::new(faulty(&plan, Fault::None), used);
     let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
     assert!(matches!(outcome, Outcome::Failed { code: Code::Busy, .. }), "{outcome:?}");
-    let memory = &locked(&rigged.behind()).memory;
-    assert_eq!(crate::bench::recognisable(memory, 512), None);
+    let behind = rigged.behind();
+    assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
 }
