@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use platen_cache::layout::{Layout, MediaEntry};
+use platen_media::Sha256;
 use platen_media::manifest::{BiosBoot, ContentKind, Manifest, MediaKind, RawImage, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
-use platen_media::Sha256;
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
