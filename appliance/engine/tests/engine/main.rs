@@ -26,3 +26,4 @@ mod sparse;
 mod stalls;
 mod update;
 mod updating;
+mod volumes;
