@@ -6,7 +6,7 @@ mod structures;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use platen_events::Code;
+use platen_events::{Code, clean};
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Sha256, Timestamp, envelope};
@@ -23,6 +23,8 @@ use crate::record::DriveRecord;
 const MAX_PROBLEMS: usize = 100;
 /// The same of what is harmless.
 const MAX_NOTED: usize = 20;
+/// The longest text that is shown, in characters.
+const MAX_TEXT_CHARS: usize = 1000;
 const NOT_UNMOUNTED: &str = "an operating system had the volume mounted and did not unmount it";
 
 /// The medium a drive claims to be.
@@ -50,8 +52,15 @@ pub struct Medium {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub code: Code,
-    /// What, where, expected, found.
+    /// What, where, expected, found; fit to be shown.
     pub text: String,
+}
+
+impl Problem {
+    /// `text` may hold anything that was found on a drive.
+    pub fn new(code: Code, text: &str) -> Self {
+        Self { code, text: clean(text, MAX_TEXT_CHARS) }
+    }
 }
 
 /// The answer.
@@ -76,15 +85,30 @@ impl Report {
         (self.medium.is_some() || self.image.is_some()) && self.problems.is_empty()
     }
 
+    /// The same report and one thing more that is worth knowing.
+    pub fn with_note(mut self, text: &str) -> Self {
+        self.note(text);
+        self
+    }
+
+    /// Nothing but one problem.
+    pub fn of_problem(code: Code, text: &str) -> Self {
+        Self { problems: vec![Problem::new(code, text)], ..Self::default() }
+    }
+
     fn note_once(&mut self, text: &str) {
         if !self.notes.iter().any(|note| note == text) {
-            self.notes.push(text.to_owned());
+            self.note(text);
         }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(clean(text, MAX_TEXT_CHARS));
     }
 
     fn problem(&mut self, code: Code, text: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Problem { code, text: text.into() });
+            self.problems.push(Problem::new(code, &text.into()));
         } else {
             self.more_problems += 1;
         }
@@ -103,7 +127,7 @@ pub fn judge(
         Ok(claim) => claim,
         Err(NoClaim::NoMedium(what)) => {
             report.problem(Code::NotAMedium, what);
-            report.notes.extend(found.problems.iter().take(MAX_NOTED).cloned());
+            found.problems.iter().take(MAX_NOTED).for_each(|problem| report.note(problem));
             return Ok(report);
         }
         Err(NoClaim::NotTrusted(error)) => {
@@ -136,8 +160,8 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium 
         id: manifest.id.clone(),
         revision: manifest.revision,
         kind: manifest.kind,
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
+        name: clean(&manifest.name, MAX_TEXT_CHARS),
+        version: clean(&manifest.version, MAX_TEXT_CHARS),
         label: manifest.label.to_string(),
         created: manifest.created,
         valid_from: manifest.validity.from,
@@ -147,7 +171,7 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium 
         signed_by: signed.key_id().to_owned(),
         scheme,
         files: manifest.files.len(),
-        record: record.and_then(|text| serde_json::from_str(text).ok()),
+        record: record.and_then(DriveRecord::read),
     }
 }
 
@@ -190,23 +214,23 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
         }
     }
     if unchecked > 0 {
-        report.notes.push(format!("the content of {unchecked} files was not read; `platen verify` does"));
+        report.note(&format!("the content of {unchecked} files was not read; `platen verify` does"));
     }
     for path in files.keys().filter(|path| !listed.contains_key(*path)) {
         report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
     }
     let added: Vec<&String> = found.made_by_systems.iter().chain(&found.empty_folders).collect();
     for name in added.iter().take(MAX_NOTED) {
-        report.notes.push(format!("{name}: added by an operating system, not checked"));
+        report.note(&format!("{name}: added by an operating system, not checked"));
     }
     if let Some(more) = added.len().checked_sub(MAX_NOTED).filter(|more| *more > 0) {
-        report.notes.push(format!("{more} more files and folders: added by operating systems, not checked"));
+        report.note(&format!("{more} more files and folders: added by operating systems, not checked"));
     }
     if found.deleted_entries > 0 {
-        report.notes.push(format!("an operating system deleted {} files of its own", found.deleted_entries));
+        report.note(&format!("an operating system deleted {} files of its own", found.deleted_entries));
     }
     if found.is_dirty {
-        report.notes.push(NOT_UNMOUNTED.to_owned());
+        report.note(NOT_UNMOUNTED);
     }
 }
 
