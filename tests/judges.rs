@@ -288,3 +288,45 @@ fn an_open_umask_opens_nothing() {
     }
     assert!(seen > 8, "{seen}");
 }
+
+#[test]
+fn a_disk_image_on_a_drive_is_known_to_its_station_only() {
+    let station = Station::new();
+    let image: Vec<u8> = (0..6_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    std::fs::write(station.path("disk.img"), &image).expect("writes");
+    for id in ["RAWIMG", "RAWTWO"] {
+        let definition = format!(
+            "kind = \"raw\"\nid = \"{id}\"\nname = \"Raw\"\nversion = \"1\"\nrevision = 1\n[image]\npath = \"disk.img\"\n"
+        );
+        std::fs::write(station.path("raw.toml"), definition).expect("writes");
+        station.build(&station.path("raw.toml")).expect(0);
+        std::fs::write(station.path("disk.img"), vec![7; 6 << 20]).expect("writes");
+    }
+    station.import().expect(0);
+    let drive = station.drive("raw-drive.img", 64);
+    station.platen(&["write", "RAWIMG", &drive]).expect(0);
+    let verified = station.platen(&["verify", &drive]).expect(0);
+    assert!(verified.stdout.contains("RAWIMG-r1, compared byte for byte"), "{}", verified.stdout);
+    let inspected = station.platen(&["inspect", &drive]).expect(1);
+    assert!(inspected.stdout.contains("platen verify --medium RAWIMG-r1"), "{}", inspected.stdout);
+    assert!(!inspected.stdout.contains("Write"), "{}", inspected.stdout);
+
+    // The station's cache is gone; the ledger knows what it was.
+    std::fs::rename(station.path("cache"), station.path("away")).expect("renames");
+    for verb in ["verify", "inspect"] {
+        let said = station.platen(&[verb, &drive]).expect(1).stdout;
+        assert!(said.contains("RAWIMG-r1 was written here") && said.contains("--medium"), "{said}");
+        assert!(!said.contains("Write"), "{said}");
+    }
+    std::fs::rename(station.path("away"), station.path("cache")).expect("renames");
+
+    let mut changed = std::fs::read(&drive).expect("reads");
+    changed[5 << 20] ^= 1;
+    std::fs::write(&drive, &changed).expect("writes");
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("RAWIMG-r1: ") && refused.stdout.contains("differs at"), "{}", refused.stdout);
+    changed[..4 << 20].fill(0);
+    std::fs::write(&drive, &changed).expect("writes");
+    let none = station.platen(&["verify", &drive]).expect(1);
+    assert!(none.stdout.contains("P-V-003") && none.stdout.contains("only with --medium"), "{}", none.stdout);
+}

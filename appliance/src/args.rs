@@ -218,7 +218,7 @@ impl From<SchemeArg> for Scheme {
 }
 
 /// How much of a drive is looked at.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DepthArg {
     /// Names and sizes
     Names,

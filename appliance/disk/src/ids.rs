@@ -87,6 +87,6 @@ pub fn read_ids(head: &[u8]) -> Option<DriveRecord> {
     Some(DriveRecord { scheme, sector_bytes, ids, label, volume_bytes })
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

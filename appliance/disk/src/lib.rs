@@ -38,6 +38,7 @@
 
 mod allocation;
 mod directory;
+mod entries;
 mod error;
 mod extents;
 mod fat;
@@ -54,19 +55,25 @@ mod mbr;
 mod names;
 mod structures;
 mod tree;
+mod volume;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use entries::{
+    ATTRIBUTE_ARCHIVE, ATTRIBUTE_DIRECTORY, ATTRIBUTE_LABEL, DirectoryContent, DirectoryEntry, EntryProblem,
+    read_directory,
+};
 pub use error::{BootProblem, LayoutError, TreeProblem};
 pub use fat_time::FatTime;
 pub use grow::{GrowError, GrownTable, grow_gpt};
 pub use ids::{DriveRecord, READ_IDS_BYTES, read_ids};
 pub use label::VolumeLabel;
-pub use layout::{cluster_bytes, lay_out};
+pub use layout::{ShortNames, cluster_bytes, lay_out, short_names};
 pub use names::{NameProblem, fold_name, name_problems};
-pub use structures::{Structure, boot_structures};
+pub use structures::{InfoSectors, Structure, boot_structures, empty_ranges, info_sectors};
 pub use tree::tree_problems;
+pub use volume::{VolumeShape, read_volume};
 
 /// 1 MiB: where the partition starts, in bytes, on every drive; and what large files are aligned to.
 pub const ALIGN_BYTES: u64 = 1 << 20;

@@ -12,7 +12,7 @@ pub(crate) type Fixed = BuildHasherDefault<DefaultHasher>;
 /// fatgen103, "FAT Long Directory Entries": 255 characters of UTF-16.
 pub(crate) const LIMIT_UNITS: usize = 255;
 /// UTF-16 units in one long-name entry.
-const ENTRY_UNITS: usize = 13;
+pub(crate) const ENTRY_UNITS: usize = 13;
 
 /// Why a name can't be the name of a file or folder on a FAT volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,6 +222,24 @@ pub(crate) fn checksum(short: &[u8; 11]) -> u8 {
     short.iter().fold(0, |sum: u8, &byte| sum.rotate_right(1).wrapping_add(byte))
 }
 
+/// Where the UTF-16 units are in a long-name entry, in bytes.
+pub(crate) fn unit_places() -> impl Iterator<Item = usize> {
+    (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2))
+}
+
+/// Whether a short name can have been given for this name: by its letters, or as an alias with a number. One that names
+/// another file opens that file's door to whoever reads short names, as some firmware does.
+pub(crate) fn is_fair(name: &str, short: &[u8; 11]) -> bool {
+    let (base, extension) = (short[..8].trim_ascii_end(), short[8..].trim_ascii_end());
+    let number = base.rsplit(|&b| b == b'~').next().filter(|number| number.len() < base.len());
+    let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let is_alias = number.is_some_and(is_number) && base.iter().chain(extension).all(|&b| short_character(b));
+    match as_short(name) {
+        Some(own) => own == *short,
+        None => is_alias,
+    }
+}
+
 /// Appends the long-name entries of a name, last part first.
 pub(crate) fn put_long(directory: &mut Vec<u8>, name: &str, short: &[u8; 11]) {
     let units: Vec<u16> = name.encode_utf16().collect();
@@ -234,8 +252,7 @@ pub(crate) fn put_long(directory: &mut Vec<u8>, name: &str, short: &[u8; 11]) {
         e[13] = sum;
         // Ended by a zero where there is room, then filled with ones.
         let filled = part.iter().copied().chain([0]).chain(std::iter::repeat(0xffff));
-        let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
-        for (at, unit) in places.zip(filled) {
+        for (at, unit) in unit_places().zip(filled) {
             e[at..at + 2].copy_from_slice(&unit.to_le_bytes());
         }
         directory.extend_from_slice(&e);

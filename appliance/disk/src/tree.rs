@@ -16,7 +16,7 @@ pub(crate) struct Tree<'a> {
 
 pub(crate) struct Directory<'a> {
     /// Empty for the root.
-    path: &'a str,
+    pub(crate) path: &'a str,
     /// The file whose path made it.
     because: &'a str,
     pub(crate) parent: u32,
