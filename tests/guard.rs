@@ -287,6 +287,19 @@ fn drives_of_more_than_2_tib_are_written_with_a_gpt() {
     station.platen(&["verify", &huge]).expect(0);
 }
 
+#[test]
+fn the_kernel_reads_the_new_table_where_that_is_asked_for() {
+    let station = Station::with_medium();
+    let image = station.drive("drive.img", 64);
+    let device = Loop(tool("losetup", &["--find", "--show", "--partscan", &image]).expect(0).stdout.trim().to_owned());
+    let name = device.0.trim_start_matches("/dev/");
+    let partition = Path::new("/sys/class/block").join(format!("{name}p1"));
+    station.platen(&["write", "TREE", &device.0, "--allow-device", &device.0]).expect(0);
+    assert!(!partition.exists(), "control: nobody asked");
+    station.platen(&["write", "TREE", &device.0, "--allow-device", &device.0, "--rescan"]).expect(0);
+    assert!(partition.exists(), "{} has no partition", device.0);
+}
+
 /// Rows of the ledger: verdict and code.
 fn rows(station: &Station) -> Vec<(String, String)> {
     let exported = station.platen(&["ledger", "export", "--format", "json"]).expect(0);

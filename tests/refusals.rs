@@ -181,8 +181,10 @@ fn drives_that_cannot_be_used_are_refused_and_the_others_left_alone() {
     assert!(!station.path("nowhere.img").exists(), "nothing is ever created");
     write(&station.text("trusted")).refused(2, &["P-D-005", "a folder"]);
     write("/dev/null").refused(2, &["P-D-005", "character device"]);
-    // The same drive twice.
-    write(&good).refused(2, &["P-D-003", "good.img"]);
+    // Another program works on it.
+    let held = std::fs::File::options().write(true).open(station.drive("held.img", 128)).expect("opens");
+    held.lock().expect("locks");
+    write(&station.text("held.img")).refused(2, &["P-D-003", "held.img", "locked"]);
 
     let read_only = station.drive("read-only.img", 128);
     std::fs::set_permissions(&read_only, std::fs::Permissions::from_mode(0o444)).expect("sets the mode");

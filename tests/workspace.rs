@@ -7,7 +7,7 @@ use std::process::Command;
 /// Who may depend on whom. An edge that is not here is a decision: change it here, and say why in ARCHITECTURE.md.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("platen-events", &[]),
-    ("platen-media", &[]),
+    ("platen-media", &["platen-disk"]),
     ("platen-sequence", &[]),
     ("platen-disk", &[]),
     ("platen-wim", &[]),
@@ -81,12 +81,13 @@ fn crates_depend_only_on_what_the_table_allows() {
 }
 
 #[test]
-fn unsafe_code_is_opened_in_one_crate_only() {
+fn unsafe_code_is_opened_in_two_places_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("git").args(["grep", "-l", "allow(unsafe_code)"]).current_dir(root).output();
     let output = output.expect("git runs");
     for file in String::from_utf8_lossy(&output.stdout).lines().filter(|file| *file != "tests/workspace.rs") {
-        assert!(file.starts_with("appliance/wim/"), "{file} opens unsafe code");
+        let permitted = file.starts_with("appliance/wim/") || file == "appliance/device/src/ioctl.rs";
+        assert!(permitted, "{file} opens unsafe code");
     }
 }
 

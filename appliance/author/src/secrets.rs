@@ -9,6 +9,7 @@ use platen_media::spec::{MAX_VALUE, SecretSource, ValueSource};
 use platen_media::text;
 
 use crate::definition::reason;
+use crate::sources::{Sources, Stamp};
 use crate::{AuthorError, BuildOptions};
 
 /// Nobody types more than this.
@@ -24,20 +25,25 @@ pub(crate) struct TextFile {
 
 /// The password in a file: its one line, whichever system's editor wrote it.
 pub fn read_password_file(path: &Path) -> Result<String, AuthorError> {
-    let what = format!("password file {}", path.display());
-    let file = read_text(path, MAX_PASSWORD_FILE_BYTES, "password")?;
-    text::password(&file.text).map_err(|error| secret(what, "one line of text", error.to_string()))
+    let file = read_text(path, MAX_PASSWORD_FILE_BYTES, "password", &mut Sources::default())?;
+    one_line(format!("password file {}", path.display()), &file.text)
 }
 
 /// The medium's password.
-pub(crate) fn password(source: &SecretSource, options: &BuildOptions) -> Result<String, AuthorError> {
-    match source {
-        SecretSource::File(path) => read_password_file(path),
-        SecretSource::Env(name) => {
-            let found = from_environment("password", name, options)?;
-            text::password(&found).map_err(|error| secret("password".into(), "one line of text", error.to_string()))
-        }
-    }
+pub(crate) fn password(
+    source: &SecretSource,
+    options: &BuildOptions,
+    sources: &mut Sources,
+) -> Result<String, AuthorError> {
+    let text = match source {
+        SecretSource::File(path) => read_text(path, MAX_PASSWORD_FILE_BYTES, "password", sources)?.text,
+        SecretSource::Env(name) => from_environment("password", name, options)?,
+    };
+    one_line("password".to_owned(), &text)
+}
+
+fn one_line(what: String, text: &str) -> Result<String, AuthorError> {
+    text::password(text).map_err(|error| secret(what, "one line of text", error.to_string()))
 }
 
 /// A variable's value, and when its file was last changed if it is from one. Less one newline at its end.
@@ -45,6 +51,7 @@ pub(crate) fn value(
     what: &str,
     source: &ValueSource,
     options: &BuildOptions,
+    sources: &mut Sources,
 ) -> Result<(String, Option<i64>), AuthorError> {
     let (value, modified_s) = match source {
         ValueSource::Inline(value) => (value.clone(), None),
@@ -53,7 +60,7 @@ pub(crate) fn value(
             (text::without_newline(found.trim_start_matches('\u{feff}')).to_owned(), None)
         }
         ValueSource::File(path) => {
-            let file = read_text(path, MAX_VALUE_FILE_BYTES, what)?;
+            let file = read_text(path, MAX_VALUE_FILE_BYTES, what, sources)?;
             (text::without_newline(&file.text).to_owned(), Some(file.modified_s))
         }
     };
@@ -68,12 +75,17 @@ pub(crate) fn secret(what: String, expected: &'static str, found: String) -> Aut
 }
 
 fn from_environment(what: &str, name: &str, options: &BuildOptions) -> Result<String, AuthorError> {
-    let none = || secret(what.to_owned(), "an environment variable of UTF-8 text", format!("no such {name}"));
+    let none = || secret(what.to_owned(), "the environment variable it names", format!("no {name}"));
     options.environment.get(name).cloned().ok_or_else(none)
 }
 
-/// A text file of at most `limit_bytes`. Never shows what is in it.
-pub(crate) fn read_text(path: &Path, limit_bytes: u64, what: &str) -> Result<TextFile, AuthorError> {
+/// A text file of at most `limit_bytes`, which is noted in `sources`. Never shows what is in it.
+pub(crate) fn read_text(
+    path: &Path,
+    limit_bytes: u64,
+    what: &str,
+    sources: &mut Sources,
+) -> Result<TextFile, AuthorError> {
     let problem = |found: String| AuthorError::Contents {
         problems: vec![format!("{what}: {}: expected a text file, found {found}", path.display())],
     };
@@ -83,12 +95,13 @@ pub(crate) fn read_text(path: &Path, limit_bytes: u64, what: &str) -> Result<Tex
         return Err(problem("something that is no file".into()));
     }
     let file = File::open(path).map_err(unreadable)?;
-    let modified_s = file.metadata().map_err(unreadable)?.mtime();
+    let metadata = file.metadata().map_err(unreadable)?;
+    sources.add(path, Stamp::of(&metadata));
     let mut bytes = Vec::new();
     file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(problem(format!("more than {limit_bytes} bytes")));
     }
     let text = text::decode(&bytes).map_err(|error| problem(error.to_string()))?;
-    Ok(TextFile { text, modified_s })
+    Ok(TextFile { text, modified_s: metadata.mtime() })
 }

@@ -105,7 +105,11 @@ impl Candidate {
                 },
             ));
         }
-        let (file, direct) = reopen(&place, false, 0).map_err(|error| refused(path, false, error))?;
+        let (file, direct) = reopen(&place, false, 0).map_err(|error| match runs_from(&machine, &metadata) {
+            // A system may keep its own disk from being opened; then that is what is said.
+            Some(holds) => OpenError::SystemDisk { path: path.to_owned(), holds },
+            None => refused(path, false, error),
+        })?;
         if kind.is_block_device() {
             Self::device(&machine, path, file, direct, metadata.rdev())
         } else {
@@ -282,6 +286,13 @@ impl Candidate {
     fn handle_path(&self) -> PathBuf {
         handle_path(&self.file)
     }
+}
+
+/// What this computer runs from on a block device that may not even be opened.
+fn runs_from(machine: &Machine, metadata: &Metadata) -> Option<String> {
+    let device = BlockDevice::by_number(machine, metadata.rdev()).ok()?;
+    let system: Vec<User> = of_device(machine, &device).ok()?.into_iter().filter(|user| user.is_system).collect();
+    (!system.is_empty()).then(|| list(&system))
 }
 
 /// The file name of the path is the name of another block device than the one behind it.

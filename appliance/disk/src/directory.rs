@@ -41,7 +41,8 @@ pub(crate) fn render(
             }
             Node::File(index) => {
                 // At most 32 bits: the tree was checked.
-                let size = files[index as usize].size_bytes as u32;
+                let file = &files[index as usize];
+                let (size, time) = (file.size_bytes as u32, file.modified.unwrap_or(time));
                 fat::entry(&short, Attribute::Archive, places.files[index as usize], size, time)
             }
         });

@@ -165,7 +165,7 @@ impl Reader {
             self.problem(&entry.name, format!("its short name is that of another file, {short}"));
         }
         let number = self.content.entries.len();
-        for name in [names::fold(&entry.name), names::fold(&short_text(&entry.short, 0))] {
+        for name in [names::fold_name(&entry.name), names::fold_name(&short_text(&entry.short, 0))] {
             if let Some(other) = self.names.insert(name, number).filter(|other| *other != number) {
                 let text = format!("is there twice, also as {}", self.content.entries[other].name);
                 self.problem(&entry.name, text);

@@ -32,7 +32,7 @@ impl DriveRecord {
     /// come from the boot kit. The time plays no part in the boot structures.
     pub fn spec(&self, size_bytes: u64, modified: FatTime, boot: Option<BootRecords>) -> DiskSpec {
         let Self { scheme, sector_bytes, ids, label, .. } = *self;
-        DiskSpec { size_bytes, sector_bytes, scheme, label, ids, modified, boot }
+        DiskSpec { size_bytes, sector_bytes, scheme, label, ids, modified, boot, folders: Vec::new() }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{ALIGN_BYTES, Data, DiskLayout, DiskSpec, FileSpec, LayoutError, Stat
 pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, LayoutError> {
     let geometry = Geometry::new(spec)?;
     let fixed = structures::structures(spec, &geometry)?;
-    let tree = tree::build(files)?;
+    let tree = tree::build(files, &spec.folders)?;
     let allocation = allocate(&geometry, &tree, files)?;
 
     let mut painter = Painter::default();
@@ -72,9 +72,10 @@ pub struct ShortNames<'a> {
     pub directories: BTreeMap<&'a str, [u8; 11]>,
 }
 
-/// The short names that [`lay_out`] gives to `files` and the directories they are in.
-pub fn short_names<'a>(files: &[FileSpec<'a>]) -> Result<ShortNames<'a>, LayoutError> {
-    let tree = tree::build(files)?;
+/// The short names that [`lay_out`] gives to `files`, to the directories they are in, and to `folders`, as in
+/// [`DiskSpec::folders`].
+pub fn short_names<'a>(files: &[FileSpec<'a>], folders: &'a [String]) -> Result<ShortNames<'a>, LayoutError> {
+    let tree = tree::build(files, folders)?;
     let mut names = ShortNames { files: vec![[b' '; 11]; files.len()], directories: BTreeMap::new() };
     for directory in &tree.directories {
         for (child, short) in directory.children.iter().zip(directory::short_names(directory)) {

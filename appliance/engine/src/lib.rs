@@ -25,6 +25,7 @@ mod notice;
 mod overwrite;
 mod pace;
 pub mod plan;
+mod plan_image;
 mod probe;
 mod pulse;
 pub mod record;

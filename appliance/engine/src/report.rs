@@ -3,7 +3,7 @@
 
 mod structures;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use platen_events::{Code, clean};
@@ -219,7 +219,13 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
     for path in files.keys().filter(|path| !listed.contains_key(*path)) {
         report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
     }
-    let added: Vec<&String> = found.made_by_systems.iter().chain(&found.empty_folders).collect();
+    let folders: BTreeSet<&str> = found.folders.iter().map(|folder| &*folder.path).collect();
+    let listed_folders: BTreeSet<&str> = manifest.folders.iter().map(|folder| folder.as_str()).collect();
+    for folder in listed_folders.difference(&folders) {
+        report.problem(Code::FileChanged, format!("{folder}/: missing"));
+    }
+    let empty = found.empty_folders.iter().filter(|folder| !listed_folders.contains(&***folder));
+    let added: Vec<&String> = found.made_by_systems.iter().chain(empty).collect();
     for name in added.iter().take(MAX_NOTED) {
         report.note(&format!("{name}: added by an operating system, not checked"));
     }

@@ -1,5 +1,7 @@
 //! What operating systems leave on every drive they see. It is named in reports, never refused and never used.
 
+use platen_disk::fold_name;
+
 /// First names of paths, raised to upper case.
 const MADE_BY_SYSTEMS: [&str; 11] = [
     "SYSTEM VOLUME INFORMATION",
@@ -21,8 +23,8 @@ const MADE_ANYWHERE: [&str; 3] = [".DS_STORE", "THUMBS.DB", "DESKTOP.INI"];
 /// Whether a path that is not listed in the manifest was made by an operating system: by its first name, or, for what
 /// file managers leave in every folder, by its last.
 pub fn is_made_by_system(path: &str) -> bool {
-    let top = path.split('/').next().unwrap_or_default().to_uppercase();
-    let last = path.rsplit('/').next().unwrap_or_default().to_uppercase();
+    let top = fold_name(path.split('/').next().unwrap_or_default());
+    let last = fold_name(path.rsplit('/').next().unwrap_or_default());
     MADE_BY_SYSTEMS.contains(&&*top)
         || top.starts_with(".TRASH-")
         || top.starts_with("._")

@@ -7,13 +7,11 @@ use platen_disk::{
     read_directory,
 };
 use platen_media::manifest::MAX_MANIFEST_BYTES;
-use platen_media::{envelope, is_made_by_system};
+use platen_media::{MAX_LEVELS, envelope, is_made_by_system};
 
 use super::volume::{ChainFault, Length, Volume};
 use super::{Depth, Examination, SeenFile, SeenFolder};
 
-/// Deeper folders than this are not followed.
-const MAX_LEVEL: usize = 64;
 /// What is listed: more files than the largest manifest that is passed on could name. Whoever judges the drive has to
 /// hold all of it in memory.
 const MAX_ENTRIES: usize = 200_000;
@@ -127,7 +125,7 @@ impl<'a, D: Read + Seek> Walk<'a, D> {
         }
         self.entries += 1;
         self.path_bytes += path.len();
-        if self.entries >= MAX_ENTRIES || self.path_bytes >= MAX_PATH_BYTES || folder.level >= MAX_LEVEL {
+        if self.entries >= MAX_ENTRIES || self.path_bytes >= MAX_PATH_BYTES || folder.level > MAX_LEVELS {
             self.waiting.clear();
             if self.found.is_whole {
                 self.found.is_whole = false;

@@ -42,9 +42,11 @@ pub(super) fn check(
         report.problem(Code::FileChanged, text);
         return Ok(());
     }
+    let folders: Vec<String> = manifest.folders.iter().map(ToString::to_string).collect();
     let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, claim.drive_ids(), None);
-    let expected = spec
-        .and_then(|spec| Ok((boot_structures(&spec)?, info_sectors(&spec)?, empty_ranges(&spec)?, shorts(manifest)?)));
+    let expected = spec.and_then(|spec| {
+        Ok((boot_structures(&spec)?, info_sectors(&spec)?, empty_ranges(&spec)?, shorts(manifest, &folders)?))
+    });
     let (structures, info, empty, shorts) = match expected {
         Ok(expected) => expected,
         Err(error) => {
@@ -133,14 +135,14 @@ fn check_empty(drive: &mut dyn ReadDrive, range: Range<u64>, report: &mut Report
 }
 
 /// The files a medium has besides those of its manifest come first, as when it was laid out.
-fn shorts(manifest: &Manifest) -> Result<ShortNames<'_>, LayoutError> {
+fn shorts<'a>(manifest: &'a Manifest, folders: &'a [String]) -> Result<ShortNames<'a>, LayoutError> {
     let listed = manifest.files.iter().map(|file| file.path.as_str());
     let files: Vec<FileSpec<'_>> = envelope::ALL
         .into_iter()
         .chain(listed)
-        .map(|path| FileSpec { path, size_bytes: 0, sealed: false, keep_at_bytes: None })
+        .map(|path| FileSpec { path, size_bytes: 0, sealed: false, keep_at_bytes: None, modified: None })
         .collect();
-    short_names(&files)
+    short_names(&files, folders)
 }
 
 /// Files are known to firmware by their short names too.

@@ -24,6 +24,7 @@ mod scheduler;
 mod sparing;
 mod sparse;
 mod stalls;
+mod swapped;
 mod update;
 mod updating;
 mod volumes;

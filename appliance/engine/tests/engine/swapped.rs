@@ -1,0 +1,63 @@
+//! A medium that is changed under an open handle, and a drive that somebody else begins to use.
+
+use std::sync::atomic::AtomicBool;
+
+use platen_engine::Trouble;
+use platen_events::{Code, Outcome};
+use platen_media::manifest::Scheme;
+
+use crate::bench::{Bench, faulty, is_ready};
+use crate::fake::Fault;
+use crate::rigged::{Act, Asked, Kind, Rigged, locked};
+
+/// From the nth time on that the drive is asked whether it is still the same, it is another one.
+fn another_from(nth: u64) -> impl FnMut(Asked) -> Act + Send + 'static {
+    move |asked| if asked.kind == Kind::Confirm && asked.nth >= nth { Act::Fail(Trouble::Vanished) } else { Act::Work }
+}
+
+#[test]
+fn what_took_the_place_of_the_drive_is_not_touched_from_then_on() {
+    for scheme in [Scheme::Mbr, Scheme::Gpt] {
+        let bench = Bench::files();
+        let plan = bench.plan_for(scheme, 40 << 20, 512);
+        let mut ended = 0;
+        for nth in 1.. {
+            // What is on the drive at the moment of the change must be what is on it at the end.
+            let before = std::sync::Arc::new(std::sync::Mutex::new(None));
+            let drive = faulty(&plan, Fault::None);
+            let mut rule = another_from(nth);
+            let (memory, seen) = (std::sync::Arc::clone(&before), std::sync::Arc::new(std::sync::OnceLock::new()));
+            let look = std::sync::Arc::clone(&seen);
+            let mut rigged = Rigged::new(drive, move |asked| {
+                let act = rule(asked);
+                if act != Act::Work {
+                    let behind: &std::sync::Arc<std::sync::Mutex<crate::fake::Fake>> = look.get().unwrap();
+                    locked(&memory).get_or_insert_with(|| locked(behind).memory.clone());
+                }
+                act
+            });
+            let _ = seen.set(rigged.behind());
+            let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+            let Some(before) = locked(&before).take() else {
+                assert!(is_ready(&outcome), "{outcome:?}");
+                break;
+            };
+            assert!(matches!(outcome, Outcome::Failed { code: Code::Vanished, .. }), "{nth}: {outcome:?}");
+            assert!(locked(&rigged.behind()).memory == before, "{nth}: it was written to after it had been changed");
+            ended += 1;
+        }
+        assert!(ended >= 4, "it is asked at every step; {ended} times here");
+    }
+}
+
+#[test]
+fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
+    let bench = Bench::files();
+    let plan = bench.plan_for(Scheme::Mbr, 40 << 20, 512);
+    let used = |asked: Asked| if asked.kind == Kind::Unshared { Act::Fail(Trouble::InUse) } else { Act::Work };
+    let mut rigged = Rigged::new(faulty(&plan, Fault::None), used);
+    let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+    assert!(matches!(outcome, Outcome::Failed { code: Code::Busy, .. }), "{outcome:?}");
+    let behind = rigged.behind();
+    assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
+}
