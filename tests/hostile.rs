@@ -83,7 +83,7 @@ fn long_directory(own: u32, next: u32, number: usize) -> Vec<u8> {
         let units: Vec<u16> = format!("{name:06}{}", "\u{202e}".repeat(249)).encode_utf16().collect();
         for part in (0..20).rev() {
             let mut raw = [0xff; 32];
-            raw[0] = part as u8 + 1 | if part == 19 { 0x40 } else { 0 };
+            raw[0] = (part as u8 + 1) | if part == 19 { 0x40 } else { 0 };
             (raw[11], raw[12], raw[13], raw[26], raw[27]) = (0x0f, 0, sum, 0, 0);
             let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
             for (place, unit) in places.zip(units[part * 13..].iter().copied().chain([0])) {

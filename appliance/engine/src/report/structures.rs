@@ -42,6 +42,7 @@ pub(super) fn check(
         report.problem(Code::FileChanged, text);
         return Ok(());
     }
+    let folders: Vec<String> = manifest.folders.iter().map(ToString::to_string).collect();
     let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, claim.drive_ids(), None);
     let folders = spec.as_ref().map_or_else(|_| Vec::new(), |spec| spec.folders.clone());
     let expected = spec.and_then(|spec| {
