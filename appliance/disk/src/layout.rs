@@ -72,8 +72,8 @@ pub struct ShortNames<'a> {
     pub directories: BTreeMap<&'a str, [u8; 11]>,
 }
 
-/// The short names that [`lay_out`] gives to `files`, the directories they are in, and `folders` (see
-/// [`DiskSpec::folders`]).
+/// The short names that [`lay_out`] gives to `files`, to the directories they are in, and to `folders`, as in
+/// [`DiskSpec::folders`].
 pub fn short_names<'a>(files: &[FileSpec<'a>], folders: &'a [String]) -> Result<ShortNames<'a>, LayoutError> {
     let tree = tree::build(files, folders)?;
     let mut names = ShortNames { files: vec![[b' '; 11]; files.len()], directories: BTreeMap::new() };

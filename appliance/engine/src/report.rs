@@ -219,8 +219,8 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
     for path in files.keys().filter(|path| !listed.contains_key(*path)) {
         report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
     }
-    let listed_folders: BTreeSet<&str> = manifest.folders.iter().map(|folder| folder.as_str()).collect();
     let folders: BTreeSet<&str> = found.folders.iter().map(|folder| &*folder.path).collect();
+    let listed_folders: BTreeSet<&str> = manifest.folders.iter().map(|folder| folder.as_str()).collect();
     for folder in listed_folders.difference(&folders) {
         report.problem(Code::FileChanged, format!("{folder}/: missing"));
     }

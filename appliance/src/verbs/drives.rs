@@ -41,13 +41,6 @@ pub fn prepare(
     plan: impl Fn(&mut OpenedDrive, &Signs) -> Result<WritePlan, Failure> + Send + Sync + 'static,
 ) -> Result<Batch, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
-    process::reserve_handles(options.drives.len()).map_err(machine)?;
-    reserve_memory(options.drives.len()).map_err(|error| {
-        Failure::new(
-            Exit::Machine,
-            format!("there is not enough memory for {} drive(s): {error}", options.drives.len()),
-        )
-    })?;
     let patience = Patience::new(stop, Duration::from_secs(options.stall_limit));
     let policy = TargetPolicy::new(&options.allow_device, own_files(places)).map_err(open_failure)?;
     let (mut batch, mut refused) = (Batch { job, jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
@@ -204,6 +197,15 @@ pub fn answer_of<T: Send + 'static>(
             Err(coded(code, Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo))))
         }
     }
+}
+
+/// See that the machine has what jobs on so many drives need, then the same as [`stop_flag`].
+pub fn begin(drives: usize) -> Result<Arc<AtomicBool>, Failure> {
+    let machine = |error: std::io::Error| Failure::new(Exit::Machine, error);
+    process::reserve_handles(drives).map_err(machine)?;
+    let missing = |error| std::io::Error::other(format!("there is not enough memory for {drives} drive(s): {error}"));
+    reserve_memory(drives).map_err(missing).map_err(machine)?;
+    stop_flag()
 }
 
 /// Set when somebody asks this program to stop. Must be called before any other thread is started.

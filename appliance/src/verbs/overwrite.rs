@@ -9,10 +9,10 @@ use platen_engine::{erase as plan_erase, test as plan_test};
 use crate::args::{EraseOptions, Places, TestOptions};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::verbs::drives::{prepare, run, shape_of, stop_flag};
+use crate::verbs::drives::{begin, prepare, run, shape_of};
 
 pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
-    let stop = stop_flag()?;
+    let stop = begin(options.on.drives.len())?;
     let (how, job) = if options.full { (Erase::Full, "erase-full") } else { (Erase::Quick, "erase-quick") };
     let batch = prepare(job, &options.on, places, &stop, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
     let what = if options.full { "every byte" } else { "tables and boot sectors" };
@@ -21,7 +21,7 @@ pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> R
 }
 
 pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
-    let stop = stop_flag()?;
+    let stop = begin(options.on.drives.len())?;
     let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
     let batch = prepare("test", &options.on, places, &stop, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
     output.say(&format!(

@@ -19,7 +19,7 @@ use crate::attend::Signs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
-use crate::verbs::drives::{answer_of, coded, open_failure, prepare, run, shape_of, stop_flag};
+use crate::verbs::drives::{answer_of, begin, coded, open_failure, prepare, run, shape_of};
 use crate::verbs::examine::look;
 use crate::verbs::{trusted_keys, warn_of_unusable};
 
@@ -50,7 +50,7 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
 }
 
 pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
-    let stop = stop_flag()?;
+    let stop = begin(options.on.drives.len())?;
     let stall_limit = Duration::from_secs(options.on.stall_limit);
     let (keys, media) = {
         let (places, medium) = (places.clone(), options.medium.clone());

@@ -44,7 +44,6 @@ pub(super) fn check(
     }
     let folders: Vec<String> = manifest.folders.iter().map(ToString::to_string).collect();
     let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, claim.drive_ids(), None);
-    let folders = spec.as_ref().map_or_else(|_| Vec::new(), |spec| spec.folders.clone());
     let expected = spec.and_then(|spec| {
         Ok((boot_structures(&spec)?, info_sectors(&spec)?, empty_ranges(&spec)?, shorts(manifest, &folders)?))
     });

@@ -40,7 +40,7 @@ fn a_test_says_how_much_a_drive_holds() {
         let Outcome::Failed { code, detail } = run(&bench, &plan, &mut drive) else { panic!("{}", model.name) };
         assert_eq!(code, Code::Fake, "{}: {detail}", model.name);
         let numbers = format!(
-            "{} of {size} bytes hold what was written, {} repeat other addresses, {} were not stored; the first wrong \
+            "{} of {size} bytes hold what was written, {} repeat other addresses, {} were not stored, 0 have wrong bits; the first wrong \
              one is at {:#x}",
             held.good, held.repeated, held.lost, held.first_wrong
         );
@@ -82,8 +82,7 @@ fn a_few_bad_sectors_make_no_fake() {
         let spoiled = locked(&spoiled).clone();
         assert_eq!(spoiled.len(), 3);
         let Outcome::Failed { code: Code::ReadBackDiffers, detail } = outcome else { panic!("{outcome:?}") };
-        let end =
-            format!("0 repeat other addresses, 1536 were not stored; the first wrong one is at {:#x}", spoiled[0]);
+        let end = format!("0 were not stored, 1536 have wrong bits; the first wrong one is at {:#x}", spoiled[0]);
         assert!(detail.ends_with(&end), "{detail}, expected {end}");
     }
 }
