@@ -13,4 +13,5 @@ mod refusals;
 mod secrets;
 mod store;
 mod texts;
+mod usb;
 mod workspace;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use platen_device::{Candidate, OpenedDrive};
 use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Limits, SystemClock, chain};
+use platen_engine::{Clock, Drive, Limits, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
@@ -119,14 +119,18 @@ fn print(path: &Path, report: &Report, event: &'static str, output: &Output) {
 fn check(drive: &mut OpenedDrive, depth: DepthArg, keys: &TrustedKeys, signs: &Signs) -> Result<Report, Failure> {
     let unreadable =
         |text: String| Report { problems: vec![Problem { code: Code::ReadFailed, text }], ..Report::default() };
-    let found = match examine::look(drive, depth, signs)? {
-        Ok(found) => found,
-        Err(died) => return Ok(unreadable(chain(&died))),
-    };
-    match judge(&mut Answering { drive, signs }, &found, keys, SystemClock::new().now()) {
-        Ok(report) => Ok(report),
-        Err(error) => Ok(unreadable(chain(&error))),
-    }
+    let report = examine::look(drive, depth, signs).map(|seen| match seen {
+        Ok(found) => judge(&mut Answering { drive, signs }, &found, keys, SystemClock::new().now())
+            .unwrap_or_else(|error| unreadable(chain(&error))),
+        Err(died) => unreadable(chain(&died)),
+    });
+    confirmed(drive, report)
+}
+
+/// What was read of a drive that is no longer there, or holds another medium by now, counts for nothing.
+fn confirmed(drive: &mut OpenedDrive, report: Result<Report, Failure>) -> Result<Report, Failure> {
+    let Err(gone) = drive.confirm() else { return report };
+    Ok(Report { problems: vec![Problem { code: Code::Vanished, text: chain(&gone) }], ..Report::default() })
 }
 
 /// A raw image has no manifest on it; it is compared with the plan it would be written by.
@@ -141,5 +145,5 @@ fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia, sig
         }
         Err(error) => report.problems.push(Problem { code: error.code(), text: chain(&error) }),
     }
-    Ok(report)
+    confirmed(drive, Ok(report))
 }
