@@ -46,10 +46,13 @@ impl Guest {
             fs::create_dir_all(root.join(below)).expect("folder");
         }
         let kernel = unpack_kernel(station, folder.path());
-        for program in [Path::new("/usr/bin/busybox"), Path::new(env!("CARGO_BIN_EXE_platen")), &find("dmsetup")] {
+        // The cmp of busybox takes seconds for a drive.
+        let programs = [Path::new(env!("CARGO_BIN_EXE_platen")), &find("busybox"), &find("dmsetup"), &find("cmp")];
+        for program in programs {
             add_program(&root, program);
         }
-        for applet in tool("busybox", &["--list"]).expect(0).stdout.lines().filter(|&applet| applet != "busybox") {
+        let applets = tool("busybox", &["--list"]).expect(0).stdout;
+        for applet in applets.lines().filter(|applet| !root.join("bin").join(applet).exists()) {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
         }
         for kept in ["cache", "older-cache", "trusted"] {
