@@ -14,4 +14,5 @@ mod refusals;
 mod secrets;
 mod store;
 mod texts;
+mod usb;
 mod workspace;

@@ -64,7 +64,9 @@ impl Patience {
         while results.iter().any(Option::is_none) {
             match said.recv_timeout(LOOK) {
                 Ok((number, result)) => {
-                    results[number].get_or_insert(Attended::Done(result));
+                    // Work that was given up may end because of that; then what it says does not count.
+                    let given_up = signs[number].given_up();
+                    results[number].get_or_insert(given_up.unwrap_or(Attended::Done(result)));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 // A thread panicked; what it would have said can't be had.
@@ -163,8 +165,18 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(5));
             }
         });
-        // Both ends are right: the work saw it first, or the one who waits.
-        assert!(matches!(results.expect("threads")[..], [Attended::Stopped | Attended::Done(())]));
+        assert!(matches!(results.expect("threads")[..], [Attended::Stopped]));
         stopping.join().expect("ends");
+    }
+
+    #[test]
+    fn work_that_ends_because_it_was_given_up_says_nothing() {
+        let (_, patience) = patience(50);
+        let results = patience.side_by_side(vec![()], |(), signs| {
+            while signs.wait_on(false) {
+                std::thread::yield_now();
+            }
+        });
+        assert!(matches!(results.expect("threads")[..], [Attended::Stalled(_)]));
     }
 }

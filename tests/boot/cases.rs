@@ -5,21 +5,13 @@ use std::process::Command;
 
 use super::machine::ChangedDrive;
 use super::{
-    AFTER_THE_END, BEFORE_IT_WAS_MADE, Firmware, MEDIA_ID, Machine, Options, PASSWORD, PASSWORD_ON_GERMAN_KEYS, Variant,
+    AFTER_THE_END, BEFORE_IT_WAS_MADE, Firmware, MEDIA_ID, Machine, Options, PASSWORD, PASSWORD_ON_GERMAN_KEYS,
+    Variant, wanted,
 };
 use crate::boot_drives::drive;
 
 /// A file of every medium that is not read while it boots.
 const UNUSED_FILE: &str = "EFI/BOOT/mmx64.efi";
-
-/// Whether boots are wanted; says so when not.
-fn wanted() -> bool {
-    let wanted = std::env::var_os("PLATEN_BOOTS").is_none_or(|value| value != "no");
-    if !wanted {
-        println!("skipped: PLATEN_BOOTS=no");
-    }
-    wanted
-}
 
 fn accepted(machine: &Machine) -> String {
     let said = machine.wait_for_one_of(&["Press Enter to turn", "PLATEN MEDIA REFUSED"]);

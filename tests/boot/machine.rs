@@ -72,9 +72,23 @@ struct Said {
 impl Machine {
     /// Starts it; waits while as many others run as there are processors.
     pub(crate) fn start(options: &Options<'_>) -> Self {
+        Self::spawn(|work| command(options, work))
+    }
+
+    /// Starts one without drives, firmware menus or a boot loader: a kernel and what is in its memory.
+    pub(crate) fn start_kernel(kernel: &Path, initramfs: &Path) -> Self {
+        Self::spawn(|work| {
+            let mut command = qemu(work);
+            command.args(["-machine", "q35"]).arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
+            command.args(["-append", "console=ttyS0 quiet panic=-1"]);
+            command
+        })
+    }
+
+    fn spawn(command: impl FnOnce(&Path) -> Command) -> Self {
         let permit = Permit::wait();
         let work = tempfile::tempdir().expect("temporary folder");
-        let mut command = command(options, work.path());
+        let mut command = command(work.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(std::fs::File::create(work.path().join("qemu.log")).expect("made"));
         let mut child = command.spawn().expect("QEMU starts: install qemu-system-x86, or set PLATEN_BOOTS=no");
@@ -202,19 +216,25 @@ impl Drop for Machine {
     }
 }
 
-fn command(options: &Options<'_>, work: &Path) -> Command {
+/// What all computers have: memory, a serial line on standard input and output, and QEMU's own control socket.
+fn qemu(work: &Path) -> Command {
     // Should the test program itself be killed, the kernel ends QEMU for us.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-m", "1024"]);
+    command.args(["-display", "none", "-no-reboot", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
+    command.args(["-qmp", &format!("unix:{},server=on,wait=off", work.join("qmp").display())]);
+    command
+}
+
+fn command(options: &Options<'_>, work: &Path) -> Command {
+    let mut command = qemu(work);
     let secure = options.firmware == Firmware::OvmfSecureBoot;
     // The only build of the 32-bit one there is can do Secure Boot, but has no keys.
     let smm = secure || options.firmware == Firmware::Ovmf32;
     if let Some(processor) = options.processor {
         command.args(["-cpu", processor]);
     }
-    command.args(["-machine", if smm { "q35,smm=on" } else { "q35" }, "-vga", "std", "-display", "none", "-no-reboot"]);
-    command.args(["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
-    command.args(["-qmp", &format!("unix:{},server=on,wait=off", work.join("qmp").display())]);
+    command.args(["-machine", if smm { "q35,smm=on" } else { "q35" }, "-vga", "std"]);
     // Several computers may start from one image at a time, so QEMU must not claim it.
     let node = |name: &str, path: &Path| {
         format!("driver=raw,node-name={name},file.driver=file,file.locking=off,file.filename={}", path.display())

@@ -31,3 +31,12 @@ pub(crate) const MEDIA_ID: &str = "PLT00001";
 pub(crate) const AFTER_THE_END: &str = "2060-01-01T00:00:00";
 /// A time before any of them was made.
 pub(crate) const BEFORE_IT_WAS_MADE: &str = "2001-01-01T00:00:00";
+
+/// Whether boots are wanted; says so when not.
+pub(crate) fn wanted() -> bool {
+    let wanted = std::env::var_os("PLATEN_BOOTS").is_none_or(|value| value != "no");
+    if !wanted {
+        println!("skipped: PLATEN_BOOTS=no");
+    }
+    wanted
+}

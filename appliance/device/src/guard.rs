@@ -127,7 +127,14 @@ impl Candidate {
         let device = BlockDevice::by_number(machine, metadata.rdev()).map_err(unknown)?;
         let disk_sequence = device.whole().is_none().then(|| device.disk_sequence()).transpose().map_err(unknown)?;
         if metadata.rdev() != number || names_another(machine, path, &device) {
-            return Err(OpenError::OtherName { path: path.to_owned(), device: device.name });
+            let path = path.to_owned();
+            // The name goes with its drive.
+            let gone = is_gone(&file);
+            return Err(if gone {
+                OpenError::Gone { path }
+            } else {
+                OpenError::OtherName { path, device: device.name }
+            });
         }
         let size_bytes = (&file).seek(SeekFrom::End(0)).map_err(io_error("asking the size of", path))?;
         if size_bytes == 0 {
@@ -196,6 +203,12 @@ impl Candidate {
     /// To write to it, for one job. Block devices must be whole, unused, and either removable USB drives or allowed by
     /// name; a system disk is refused even then. The station's own files are refused; other files are accepted.
     pub fn for_writing(self, expected: &Expected, policy: &TargetPolicy) -> Result<OpenedDrive, OpenError> {
+        let opened = self.open_for_writing(expected, policy);
+        // A drive that is pulled makes one question or another fail, whichever came next.
+        opened.map_err(|error| if self.is_gone() { OpenError::Gone { path: self.path } } else { error })
+    }
+
+    fn open_for_writing(&self, expected: &Expected, policy: &TargetPolicy) -> Result<OpenedDrive, OpenError> {
         let path = &self.path;
         let found = Expected::of(&self.facts);
         if found != *expected {
@@ -224,9 +237,16 @@ impl Candidate {
             return Err(OpenError::Renamed { path: path.clone() });
         }
         // Since the name was followed, time has passed, and a reader's medium may have been changed.
-        let mut drive = OpenedDrive::new(file, self.facts, direct, medium);
+        let mut drive = OpenedDrive::new(file, self.facts.clone(), direct, medium);
         platen_engine::Drive::confirm(&mut drive).map_err(|_| OpenError::Gone { path: path.clone() })?;
         Ok(drive)
+    }
+
+    /// It was pulled, or its medium changed, since it was found.
+    fn is_gone(&self) -> bool {
+        let Some(device) = &self.device else { return false };
+        let is_other = |sequence| Some(sequence) != self.facts.disk_sequence;
+        is_gone(&self.file) || device.whole().is_none() && device.disk_sequence().is_ok_and(is_other)
     }
 
     fn medium(&self) -> Result<Option<Medium>, OpenError> {
@@ -331,14 +351,24 @@ pub(crate) fn reopen(file: &File, write: bool, flags: i32) -> io::Result<(File, 
     }
 }
 
+/// Nothing is behind the handle of a block device any more.
+fn is_gone(file: &File) -> bool {
+    reopen(file, false, 0).is_err_and(|error| says_gone(&error))
+}
+
+fn says_gone(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::ENOMEDIUM | Errno::ENXIO | Errno::ENODEV))
+}
+
 fn refused(path: &Path, write: bool, source: io::Error) -> OpenError {
     let path = path.to_owned();
     match source.raw_os_error().map(Errno::from_raw) {
+        _ if says_gone(&source) => OpenError::Gone { path },
         Some(Errno::EBUSY) => OpenError::Busy { path, users: "another program has it open or mounted".to_owned() },
         Some(Errno::EROFS | Errno::EACCES | Errno::EPERM | Errno::ETXTBSY) if write => {
             OpenError::ReadOnly { path, found: source.to_string() }
         }
-        Some(Errno::ENOMEDIUM | Errno::ENXIO | Errno::ENODEV) => OpenError::Gone { path },
         // The handle is open, so the file is there: it is /proc that is not.
         Some(Errno::ENOENT | Errno::ENOTDIR) => OpenError::Unknown { path, source },
         _ => OpenError::Io { doing: "opening", path, source },

@@ -45,6 +45,7 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             }
             Err(error) => error,
         };
+        let error = not_the_drives_fault(&error, drive).unwrap_or(error);
         // What it was presumed to hold is not there: nothing need be wrong with the drive.
         let presumed = matches!(error, WriteError::Changed(_));
         let again = presumed || (attempt < station.limits.attempts && error.is_worth_another_try());
@@ -69,6 +70,13 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             attempt += 1;
         }
     }
+}
+
+/// Wrong data is held against a drive that is still there and that nobody else has written to. This says what else it was.
+fn not_the_drives_fault(error: &WriteError, drive: &mut dyn Drive) -> Option<WriteError> {
+    let step = error.wrong_data()?;
+    let asked = drive.confirm().and_then(|()| drive.confirm_unshared());
+    asked.err().map(|source| WriteError::Drive { step, source })
 }
 
 /// Nobody waits for this any more; the one who gave the drive up has told how it ended.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use platen_device::{Candidate, OpenedDrive};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Limits, SystemClock, chain};
+use platen_engine::{Clock, Drive, Limits, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::MediaKind;
 use platen_media::sign::TrustedKeys;
@@ -48,7 +48,8 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
         signs.alive();
         match &expected {
             Some(media) if media.manifest().kind == MediaKind::Raw => {
-                compare_image(&mut Answering { drive: &mut drive, signs }, media)
+                let report = compare_image(&mut Answering { drive: &mut drive, signs }, media);
+                confirmed(&mut drive, report)
             }
             expected => {
                 let mut report = check(&mut drive, DepthArg::Content, &places, &keys, signs)?;
@@ -128,16 +129,25 @@ fn check(
     signs: &Signs,
 ) -> Result<Report, Failure> {
     let unreadable = |text: String| Report::of_problem(Code::ReadFailed, &text);
-    let found = match examine::look(drive, depth, signs)? {
-        Ok(found) => found,
-        Err(died) => return Ok(unreadable(chain(&died))),
-    };
-    let mut drive = Answering { drive, signs };
-    match judge(&mut drive, &found, keys, SystemClock::new().now()) {
-        Ok(report) if report.problems.iter().any(|problem| problem.code == Code::NotAMedium) => {
-            Ok(recognise(report, &mut drive, depth, places, keys))
+    let report = examine::look(drive, depth, signs).map(|seen| {
+        let found = match seen {
+            Ok(found) => found,
+            Err(died) => return unreadable(chain(&died)),
+        };
+        let mut drive = Answering { drive: &mut *drive, signs };
+        match judge(&mut drive, &found, keys, SystemClock::new().now()) {
+            Ok(report) if report.problems.iter().any(|problem| problem.code == Code::NotAMedium) => {
+                recognise(report, &mut drive, depth, places, keys)
+            }
+            Ok(report) => report,
+            Err(error) => unreadable(chain(&error)),
         }
-        Ok(report) => Ok(report),
-        Err(error) => Ok(unreadable(chain(&error))),
-    }
+    });
+    confirmed(drive, report)
+}
+
+/// What was read of a drive that is no longer there, or holds another medium by now, counts for nothing.
+fn confirmed(drive: &mut OpenedDrive, report: Result<Report, Failure>) -> Result<Report, Failure> {
+    let Err(gone) = drive.confirm() else { return report };
+    Ok(Report::of_problem(Code::Vanished, &chain(&gone)))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platen_cache::{CacheError, CachedMedia, MediaRef};
-use platen_device::{Candidate, OpenedDrive};
+use platen_device::{Candidate, OpenError, OpenedDrive};
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
 use platen_engine::update::plan_update;
-use platen_engine::{Clock, ReadDrive, SystemClock, chain};
+use platen_engine::{Clock, Drive, ReadDrive, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
@@ -111,18 +111,20 @@ fn new_plan(media: &CachedMedia, shape: DriveShape, scheme: Scheme) -> Result<Wr
 /// The plan of a drive that carries an older version of the medium.
 fn update_plan(
     media: &CachedMedia,
-    drive: &OpenedDrive,
+    drive: &mut OpenedDrive,
     keys: &TrustedKeys,
     signs: &Signs,
 ) -> Result<WritePlan, Failure> {
-    let name = || drive.facts().drive.path.clone();
-    let found = look(drive, DepthArg::Places, signs)?.map_err(|died| {
-        let text = format!("{}: what is on it can't be read: {}", name(), chain(&died));
+    let path = drive.facts().drive.path.clone();
+    let seen = look(drive, DepthArg::Places, signs);
+    drive.confirm().map_err(|_| open_failure(OpenError::Gone { path: path.clone().into() }))?;
+    let found = seen?.map_err(|died| {
+        let text = format!("{path}: what is on it can't be read: {}", chain(&died));
         coded(Code::NothingToUpdate, Failure::new(Exit::Request, text))
     })?;
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
     plan_update(media, shape_of(drive), &found, ids, keys, SystemClock::new().now()).map_err(|error| {
         let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
-        coded(error.code(), Failure::new(exit, format!("{}: {}", name(), chain(&error))))
+        coded(error.code(), Failure::new(exit, format!("{path}: {}", chain(&error))))
     })
 }

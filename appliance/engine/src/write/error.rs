@@ -64,6 +64,16 @@ impl WriteError {
         }
     }
 
+    /// The step in which it gave back other data than it should.
+    pub(crate) fn wrong_data(&self) -> Option<Step> {
+        match self {
+            Self::Differs { step, .. } => Some(*step),
+            Self::Fake(_) => Some(Step::Prepare),
+            Self::Changed(_) | Self::Tested(_) => Some(Step::Verify),
+            _ => None,
+        }
+    }
+
     /// The drive refused an operation and may have had a bad moment. One that gave back wrong data is never tried again,
     /// however right the second time might look; one that is gone, locked, fake or hopelessly slow stays what it is.
     pub(crate) fn is_worth_another_try(&self) -> bool {

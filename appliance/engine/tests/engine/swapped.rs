@@ -61,3 +61,44 @@ fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
     let behind = rigged.behind();
     assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
 }
+
+#[test]
+fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive() {
+    let bench = Bench::files();
+    let plan = bench.plan_for(Scheme::Mbr, 40 << 20, 512);
+    // The last time that it is asked before it is read back.
+    let confirmed_before_reading = {
+        let asked = std::sync::Arc::new(std::sync::Mutex::new((0, 0)));
+        let noted = std::sync::Arc::clone(&asked);
+        let mut rigged = Rigged::new(faulty(&plan, Fault::None), move |asked| {
+            let mut noted = locked(&noted);
+            match asked.kind {
+                Kind::Confirm => noted.0 = asked.nth,
+                Kind::Read if asked.len_bytes > 1 << 20 && noted.1 == 0 => noted.1 = noted.0,
+                _ => {}
+            }
+            Act::Work
+        });
+        assert!(is_ready(&bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false))));
+        locked(&asked).1
+    };
+    assert!(confirmed_before_reading > 0);
+    let vanished = move |asked: Asked| asked.kind == Kind::Confirm && asked.nth > confirmed_before_reading;
+    let used = |asked: Asked| asked.kind == Kind::Unshared;
+    type Happens = Box<dyn Fn(Asked) -> bool + Send>;
+    let cases: [(Happens, Trouble, Code); 3] = [
+        (Box::new(vanished), Trouble::Vanished, Code::Vanished),
+        (Box::new(used), Trouble::InUse, Code::Busy),
+        // Control: nothing of the kind happened.
+        (Box::new(|_| false), Trouble::Broken, Code::ReadBackDiffers),
+    ];
+    for (happens, trouble, expected) in cases {
+        let mut rigged = Rigged::new(faulty(&plan, Fault::None), move |asked| match asked.kind {
+            _ if happens(asked) => Act::Fail(trouble),
+            Kind::Read if asked.len_bytes > 1 << 20 => Act::Flip,
+            _ => Act::Work,
+        });
+        let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+        assert!(matches!(outcome, Outcome::Failed { code, .. } if code == expected), "{expected}: {outcome:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The guest: Debian's kernel with an emulated USB controller and drives, busybox, the program and a station.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{Station, tool};
+
+/// In the order in which they are loaded.
+const MODULES: [&str; 22] = [
+    "fs/configfs/configfs",
+    "drivers/usb/common/usb-common",
+    "drivers/usb/core/usbcore",
+    "drivers/usb/gadget/udc/udc-core",
+    "drivers/usb/gadget/udc/dummy_hcd",
+    "drivers/usb/gadget/libcomposite",
+    "drivers/usb/gadget/function/usb_f_mass_storage",
+    "drivers/scsi/scsi_common",
+    "drivers/scsi/scsi_mod",
+    "crypto/crct10dif_common",
+    "lib/crc-t10dif",
+    "lib/crc64",
+    "lib/crc64-rocksoft",
+    "block/t10-pi",
+    "drivers/scsi/sd_mod",
+    "drivers/usb/storage/usb-storage",
+    "drivers/block/loop",
+    "drivers/md/dm-mod",
+    "fs/fat/fat",
+    "fs/fat/vfat",
+    "fs/nls/nls_cp437",
+    "fs/nls/nls_ascii",
+];
+
+/// A kernel and what it starts with.
+pub(super) struct Guest {
+    folder: tempfile::TempDir,
+    pub(super) kernel: PathBuf,
+}
+
+impl Guest {
+    /// With the keys and the caches of `station` in `/station`.
+    pub(super) fn build(station: &Station) -> Self {
+        let folder = tempfile::Builder::new().prefix("platen-test-").tempdir_in("/var/tmp").expect("temporary folder");
+        let root = folder.path().join("root");
+        for below in ["bin", "dev", "lib64", "modules", "proc", "station", "sys", "tmp"] {
+            fs::create_dir_all(root.join(below)).expect("folder");
+        }
+        let kernel = unpack_kernel(station, folder.path());
+        // The cmp of busybox takes seconds for a drive.
+        let programs = [Path::new(env!("CARGO_BIN_EXE_platen")), &find("busybox"), &find("dmsetup"), &find("cmp")];
+        for program in programs {
+            add_program(&root, program);
+        }
+        let applets = tool("busybox", &["--list"]).expect(0).stdout;
+        for applet in applets.lines().filter(|applet| !root.join("bin").join(applet).exists()) {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
+        }
+        for kept in ["cache", "older-cache", "trusted"] {
+            copy(&station.path(kept), &root.join("station"));
+        }
+        for script in ["init", "bench", "checks"] {
+            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/usb/guest").join(script), &root);
+        }
+        tool("chmod", &["+x", text(&root.join("init"))]).expect(0);
+        let pack = "cd \"$0/root\" && find . | busybox cpio --quiet -o -H newc > ../initramfs";
+        tool("sh", &["-c", pack, text(folder.path())]).expect(0);
+        Self { folder, kernel }
+    }
+
+    pub(super) fn initramfs(&self) -> PathBuf {
+        self.folder.path().join("initramfs")
+    }
+}
+
+/// The kernel and its modules, from the package that boot kits are made of.
+fn unpack_kernel(station: &Station, folder: &Path) -> PathBuf {
+    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
+    station.platen(&["boot-kit", "collect", "--out", "boot-kit", "--packages", text(&packages)]).expect(0);
+    let package = only(&packages, "linux-image-");
+    let unpacked = folder.join("package");
+    fs::create_dir(&unpacked).expect("folder");
+    let wanted: Vec<String> = MODULES.iter().map(|module| format!("./lib/modules/*/kernel/{module}.ko")).collect();
+    let wanted = format!("./boot/vmlinuz-* {}", wanted.join(" "));
+    let unpack = format!("dpkg-deb --fsys-tarfile \"$0\" | tar -x -C \"$1\" --wildcards {wanted}");
+    tool("bash", &["-f", "-o", "pipefail", "-c", &unpack, text(&package), text(&unpacked)]).expect(0);
+    let tree = only(&unpacked.join("lib/modules"), "").join("kernel");
+    for (at, module) in MODULES.iter().enumerate() {
+        let name = module.rsplit('/').next().unwrap_or_default();
+        let to = folder.join(format!("root/modules/{at:02}-{name}.ko"));
+        fs::copy(tree.join(format!("{module}.ko")), to).expect("copies");
+    }
+    only(&unpacked.join("boot"), "vmlinuz-")
+}
+
+/// A program, and the libraries it asks for, at the paths where it asks for them.
+fn add_program(root: &Path, program: &Path) {
+    fs::copy(program, root.join("bin").join(program.file_name().expect("a name"))).expect("copies");
+    // A static one has none, which ldd calls a failure.
+    let needed = tool("ldd", &[text(program)]).stdout;
+    for library in needed.split_whitespace().filter(|word| word.starts_with('/')) {
+        let to = root.join(&library[1..]);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("folders");
+        fs::copy(library, to).expect("copies");
+    }
+}
+
+fn find(program: &str) -> PathBuf {
+    let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+    let found = places.iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{program} is missing (appliance/install-packages boot)"))
+}
+
+fn copy(from: &Path, into: &Path) {
+    tool("cp", &["-r", text(from), text(into)]).expect(0);
+}
+
+/// The last entry of a folder whose name begins like this: of several versions the newest.
+fn only(folder: &Path, prefix: &str) -> PathBuf {
+    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("lists").path());
+    let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
+    entries.filter(named).max().unwrap_or_else(|| panic!("nothing named {prefix}* in {}", folder.display()))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
