@@ -121,7 +121,7 @@ impl Station {
     pub fn define(&self, id: &str, revision: u32, more: &str) -> PathBuf {
         let text = format!(
             "kind = \"tree\"\nid = \"{id}\"\nname = \"Test tree\"\nversion = \"{revision}.0\"\nrevision = {revision}\n\
-             label = \"TESTTREE\"\ncreated = \"2026-11-01T12:00:00Z\"\n{more}\n[tree]\npath = \"tree\"\n"
+             label = \"TESTTREE\"\nallow = [\"BOOT-LOADER\"]\ncreated = \"2026-11-01T12:00:00Z\"\n{more}\n[tree]\npath = \"tree\"\n"
         );
         let path = self.path(&format!("{id}-{revision}.toml"));
         std::fs::write(&path, text).expect("writes");

@@ -287,6 +287,26 @@ fn drives_of_more_than_2_tib_are_written_with_a_gpt() {
     station.platen(&["verify", &huge]).expect(0);
 }
 
+/// Not every kernel that tests run on knows partitions, so what is looked at is the request and its answer.
+#[test]
+fn the_kernel_is_asked_to_read_the_new_table_where_that_is_wanted() {
+    let station = Station::with_medium();
+    let image = station.drive("drive.img", 64);
+    let device = Loop::over(&image);
+    for (more, asked) in [(&[][..], 0), (&["--rescan"][..], 1)] {
+        let log = station.text("strace.log");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", &log, "-e", "trace=ioctl", env!("CARGO_BIN_EXE_platen"), "write", "TREE", &device.0]);
+        command.args(["--allow-device", &device.0]).args(more);
+        command.args(["--cache", &station.text("cache"), "--trust", &station.text("trusted")]);
+        let status = command.args(["--ledger", &station.text("ledger.db")]).stderr(Stdio::null()).status();
+        assert!(status.expect("strace runs").success());
+        let log = fs::read_to_string(&log).expect("reads");
+        let found = log.lines().filter(|line| line.contains("BLKRRPART") && line.contains("= 0")).count();
+        assert_eq!(found, asked, "{more:?}: {log}");
+    }
+}
+
 /// Rows of the ledger: verdict and code.
 fn rows(station: &Station) -> Vec<(String, String)> {
     let exported = station.platen(&["ledger", "export", "--format", "json"]).expect(0);

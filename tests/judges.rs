@@ -183,3 +183,150 @@ fn raw_images_are_written_and_compared_whole() {
         station.platen(&["verify", "--medium", id, &drive]).expect(1);
     }
 }
+
+#[test]
+fn an_image_that_grows_fits_every_drive_and_one_that_does_not_is_said() {
+    let station = Station::new();
+    let image = station.text("disk.img");
+    let partitions = format!(
+        "truncate -s 40M '{image}' && sgdisk -n 1:2048:+4M -t 1:ef00 -n 2:0:+20M '{image}' && \
+         head -c 3000000 /dev/zero | tr '\\0' x | dd of='{image}' bs=1M seek=6 conv=notrunc"
+    );
+    tool("sh", &["-c", &partitions]).expect(0);
+    for (id, grow) in [("GROWS", "grow = true"), ("FIXED", "")] {
+        let definition = format!(
+            "kind = \"raw\"\nid = \"{id}\"\nname = \"Raw\"\nversion = \"1\"\nrevision = 1\n[image]\npath = \"disk.img\"\n{grow}\n"
+        );
+        std::fs::write(station.path("raw.toml"), definition).expect("writes");
+        let built = station.build(&station.path("raw.toml")).expect(0);
+        let said = format!("{}{}", built.stdout, built.stderr);
+        assert_eq!(said.contains("IMAGE-GPT-END"), grow.is_empty(), "{said}");
+        station.platen(&["cache", "import", "layout", id]).expect(0);
+    }
+    let bytes = std::fs::read(&image).expect("reads");
+    for mib in [30, 40, 64] {
+        let drive = station.drive("drive.img", mib);
+        station.platen(&["write", "GROWS", &drive]).expect(0);
+        let judged = tool("sgdisk", &["-v", &drive]).expect(0);
+        assert!(judged.stdout.contains("No problems found"), "{mib}: {}", judged.stdout);
+        station.platen(&["verify", "--medium", "GROWS", &drive]).expect(0);
+        let written = std::fs::read(&drive).expect("reads");
+        assert!(written[1 << 20..26 << 20] == bytes[1 << 20..26 << 20], "the partitions are the image's");
+        let mut changed = written;
+        let last = changed.len() - 512;
+        changed[last + 60] ^= 1;
+        std::fs::write(&drive, changed).expect("writes");
+        station.platen(&["verify", "--medium", "GROWS", &drive]).expect(1);
+    }
+    let small = station.drive("small.img", 24);
+    let refused = station.platen(&["write", "GROWS", &small]);
+    assert!(refused.stderr.contains("use a bigger drive") || refused.stdout.contains("P-"), "{}", refused.stderr);
+    // The control: the table as it is, on a bigger drive.
+    let drive = station.drive("drive.img", 64);
+    station.platen(&["write", "FIXED", &drive]).expect(0);
+    let judged = tool("sgdisk", &["-v", &drive]);
+    assert!(!judged.stdout.contains("No problems found"), "{}", judged.stdout);
+}
+
+/// What authoring takes is taken by all that come after it: names that FAT drivers tell apart, the deepest folders,
+/// empty ones, and each file's own time.
+#[test]
+fn names_folders_and_times_come_through() {
+    let station = Station::new();
+    let names = ["straße.txt", "STRASSE.TXT", "ﬁ.x", "FI.X", "\u{212a}.x", "k.x", "ı", "I", "é", "e\u{301}", "𐐀", "𐐨"];
+    let deep = format!("{}deepest", "f/".repeat(64));
+    for name in names.iter().copied().chain([deep.as_str(), "old"]) {
+        station.files("tree", &[(name, name.as_bytes())]);
+    }
+    std::fs::create_dir_all(station.path("tree/empty/folder")).expect("folders");
+    tool("touch", &["-d", "2001-02-03 04:05:06 UTC", &station.text("tree/old")]).expect(0);
+    station.build(&station.define("NAMES", 1, "")).expect(0);
+    station.import().expect(0);
+    let drive = station.drive("drive.img", 64);
+    station.platen(&["write", "NAMES", &drive]).expect(0);
+    let verified = station.platen(&["verify", &drive]).expect(0);
+    assert!(!verified.stdout.contains("not checked"), "{}", verified.stdout);
+
+    let volume = format!("{drive}@@1M");
+    let listed = tool("env", &["TZ=UTC", "mdir", "-i", &volume, "::/old"]).expect(0);
+    assert!(listed.stdout.contains("2001-02-03") && listed.stdout.contains("4:05"), "{}", listed.stdout);
+    tool("mdir", &["-i", &volume, "::/empty/folder"]).expect(0);
+    tool("mrd", &["-i", &volume, "::/empty/folder"]).expect(0);
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("empty/folder/: missing"), "{}", refused.stdout);
+}
+
+/// Whatever the shell allows, others can't write to what authoring makes, nor read a secret key.
+#[test]
+fn an_open_umask_opens_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let station = Station::new();
+    station.sample_tree();
+    let definition = station.define("TREE", 1, "").to_str().expect("UTF-8").to_owned();
+    for command in ["key new other --out .".to_owned(), format!("media build '{definition}' --key other.key --out out")]
+    {
+        let text = format!("umask 000; exec '{}' {command}", env!("CARGO_BIN_EXE_platen"));
+        let mut shell = std::process::Command::new("sh");
+        let output = shell.args(["-c", &text]).current_dir(station.dir.path()).output().expect("runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mode = |path: &std::path::Path| path.metadata().expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&station.path("other.key")), 0o600);
+    let mut folders = vec![station.path("out")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        assert_eq!(mode(&folder) & 0o022, 0, "{}", folder.display());
+        for entry in std::fs::read_dir(folder).expect("reads") {
+            let path = entry.expect("an entry").path();
+            seen += 1;
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(mode(&path) & 0o022, 0, "{}", path.display());
+            }
+        }
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+#[test]
+fn a_disk_image_on_a_drive_is_known_to_its_station_only() {
+    let station = Station::new();
+    let image: Vec<u8> = (0..6_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    std::fs::write(station.path("disk.img"), &image).expect("writes");
+    for id in ["RAWIMG", "RAWTWO"] {
+        let definition = format!(
+            "kind = \"raw\"\nid = \"{id}\"\nname = \"Raw\"\nversion = \"1\"\nrevision = 1\n[image]\npath = \"disk.img\"\n"
+        );
+        std::fs::write(station.path("raw.toml"), definition).expect("writes");
+        station.build(&station.path("raw.toml")).expect(0);
+        std::fs::write(station.path("disk.img"), vec![7; 6 << 20]).expect("writes");
+    }
+    station.import().expect(0);
+    let drive = station.drive("raw-drive.img", 64);
+    station.platen(&["write", "RAWIMG", &drive]).expect(0);
+    let verified = station.platen(&["verify", &drive]).expect(0);
+    assert!(verified.stdout.contains("RAWIMG-r1, compared byte for byte"), "{}", verified.stdout);
+    let inspected = station.platen(&["inspect", &drive]).expect(1);
+    assert!(inspected.stdout.contains("platen verify --medium RAWIMG-r1"), "{}", inspected.stdout);
+    assert!(!inspected.stdout.contains("Write"), "{}", inspected.stdout);
+
+    // The station's cache is gone; the ledger knows what it was.
+    std::fs::rename(station.path("cache"), station.path("away")).expect("renames");
+    for verb in ["verify", "inspect"] {
+        let said = station.platen(&[verb, &drive]).expect(1).stdout;
+        assert!(said.contains("RAWIMG-r1 was written here") && said.contains("--medium"), "{said}");
+        assert!(!said.contains("Write"), "{said}");
+    }
+    std::fs::rename(station.path("away"), station.path("cache")).expect("renames");
+
+    let mut changed = std::fs::read(&drive).expect("reads");
+    changed[5 << 20] ^= 1;
+    std::fs::write(&drive, &changed).expect("writes");
+    let refused = station.platen(&["verify", &drive]).expect(1);
+    assert!(refused.stdout.contains("RAWIMG-r1: ") && refused.stdout.contains("differs at"), "{}", refused.stdout);
+    changed[..4 << 20].fill(0);
+    std::fs::write(&drive, &changed).expect("writes");
+    let none = station.platen(&["verify", &drive]).expect(1);
+    assert!(none.stdout.contains("P-V-003") && none.stdout.contains("only with --medium"), "{}", none.stdout);
+}

@@ -8,6 +8,7 @@ mod boot_drives;
 mod common;
 mod drive_jobs;
 mod guard;
+mod hostile;
 mod judges;
 mod refusals;
 mod secrets;

@@ -218,7 +218,7 @@ impl From<SchemeArg> for Scheme {
 }
 
 /// How much of a drive is looked at.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DepthArg {
     /// Names and sizes
     Names,
@@ -267,6 +267,9 @@ pub struct DriveOptions {
     /// Start over once with a drive that refused an operation; never with one that gave back wrong data
     #[arg(long)]
     pub retry: bool,
+    /// When a drive is finished, let the kernel read its new partition table (a desktop may mount it then)
+    #[arg(long)]
+    pub rescan: bool,
     /// Give up a drive that does not answer for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub stall_limit: u64,

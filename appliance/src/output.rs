@@ -7,10 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use platen_events::{DriveRef, Event, Outcome, Step};
+use platen_events::{DriveRef, Event, Outcome, Step, clean, is_plain};
 use serde::Serialize;
 
 use crate::exit::Failure;
+
+/// The longest line for people, in characters. What is longer was not written by a person.
+const MAX_LINE_CHARS: usize = 4000;
+/// The longest text in a table or an event.
+const MAX_FIELD_CHARS: usize = 1000;
 
 /// Where everything printed goes through.
 pub struct Output {
@@ -31,9 +36,9 @@ impl Output {
     /// A result: `value` as one line of JSON, or `text` for people.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
         let line = if self.json {
-            serde_json::to_string(value).expect("results have only strings, numbers and lists")
+            ascii_where_hidden(&serde_json::to_string(value).expect("results have only strings, numbers and lists"))
         } else {
-            text()
+            lines(&text())
         };
         self.print(&line);
     }
@@ -56,16 +61,16 @@ impl Output {
     /// Something for people only.
     pub fn say(&self, text: &str) {
         if !self.json {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(std::io::stderr().lock(), "{}", lines(text));
         }
     }
 
     /// Something that was not as it should be, and stopped nothing.
     pub fn warning(&self, text: &str) {
         if self.json {
-            let _ = writeln!(std::io::stdout().lock(), "{}", serde_json::json!({ "event": "warning", "text": text }));
+            self.print(&ascii_where_hidden(&serde_json::json!({ "event": "warning", "text": text }).to_string()));
         } else {
-            let _ = writeln!(std::io::stderr().lock(), "platen: warning: {text}");
+            let _ = writeln!(std::io::stderr().lock(), "platen: warning: {}", indented(text));
         }
     }
 
@@ -74,9 +79,9 @@ impl Output {
         let text = failure.text();
         if self.json {
             let value = serde_json::json!({ "event": "error", "exit": failure.exit as u8, "error": text });
-            self.print(&value.to_string());
+            self.print(&ascii_where_hidden(&value.to_string()));
         } else {
-            let _ = writeln!(std::io::stderr().lock(), "platen: {text}");
+            let _ = writeln!(std::io::stderr().lock(), "platen: {}", indented(&text));
         }
     }
 
@@ -92,6 +97,31 @@ impl Output {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is part of this program").progress_chars("━╸─")
+}
+
+/// Text of our own making with parts that are not: all of it is made fit to be shown, but for the ends of lines.
+fn lines(text: &str) -> String {
+    text.split('\n').map(|line| clean(line, MAX_LINE_CHARS)).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for messages: no part of one can look like the beginning of another.
+fn indented(text: &str) -> String {
+    text.split('\n').map(|line| clean(line.trim_start(), MAX_LINE_CHARS)).collect::<Vec<_>>().join("\n        ")
+}
+
+/// JSON says the same with escapes.
+fn ascii_where_hidden(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_plain(c) {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
 }
 
 /// Shows the events of many drives at once: one bar for each, or one line for each step where there is no terminal.
@@ -112,7 +142,8 @@ impl DriveBoard {
         let bar = |drive: &DriveRef| {
             let template = "  {prefix} {msg:<9} {bar:32.cyan/dim} {percent:>3}%  {bytes:>11} {bytes_per_sec:>12}";
             let bar = if terminal { bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };
-            let bar = bar.with_style(style(template)).with_prefix(format!("{:<width$}", drive.port));
+            let bar =
+                bar.with_style(style(template)).with_prefix(format!("{:<width$}", clean(&drive.port, MAX_FIELD_CHARS)));
             (drive.clone(), bar.with_message("waiting"))
         };
         let drives = drives.iter().map(bar).collect();
@@ -125,6 +156,7 @@ impl DriveBoard {
             return;
         }
         let drives = self.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        let field = |text: &str| clean(text, MAX_FIELD_CHARS);
         let line = match event {
             Event::Started { drive, step, total_bytes } => {
                 if let Some(bar) = drives.get(drive) {
@@ -132,7 +164,7 @@ impl DriveBoard {
                     bar.reset();
                     bar.set_message(step_name(*step));
                 }
-                format!("{}: {}", drive.port, step_name(*step))
+                format!("{}: {}", field(&drive.port), step_name(*step))
             }
             Event::Progress { drive, done_bytes, total_bytes, .. } => {
                 if let Some(bar) = drives.get(drive) {
@@ -142,7 +174,7 @@ impl DriveBoard {
                 return;
             }
             Event::Notice { drive, text } => {
-                let line = format!("{}: {text}", drive.port);
+                let line = format!("{}: {}", field(&drive.port), field(text));
                 if self.terminal {
                     let _ = self.bars.println(line);
                     return;
@@ -150,7 +182,7 @@ impl DriveBoard {
                 line
             }
             Event::Retrying { drive, code, detail } => {
-                let line = format!("{}: {code}, begun anew\n  ({detail})", drive.port);
+                let line = format!("{}: {code}, begun anew\n  ({})", field(&drive.port), field(detail));
                 if self.terminal {
                     let _ = self.bars.println(line);
                     return;
@@ -165,9 +197,9 @@ impl DriveBoard {
                     });
                 }
                 match outcome {
-                    Outcome::Ready { .. } => format!("{}: {}", drive.port, self.verdict),
+                    Outcome::Ready { .. } => format!("{}: {}", field(&drive.port), self.verdict),
                     Outcome::Failed { code, detail } => {
-                        let sentence = code.sentence(&drive.port);
+                        let (sentence, detail) = (code.sentence(&field(&drive.port)), field(detail));
                         if self.terminal {
                             let _ = self.bars.println(format!("{sentence}\n  ({detail})"));
                             return;
@@ -199,6 +231,8 @@ pub fn human_bytes(bytes: u64) -> String {
 
 /// A table for people; columns are as wide as their widest cell.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let fit = |row: &Vec<String>| row.iter().map(|cell| clean(cell, MAX_FIELD_CHARS)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(fit).collect();
     let widths: Vec<usize> = (0..header.len())
         .map(|at| rows.iter().map(|row| row[at].chars().count()).chain([header[at].chars().count()]).max().unwrap_or(0))
         .collect();

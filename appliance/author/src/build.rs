@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use platen_cache::layout::{Layout, MediaEntry};
+use platen_media::Sha256;
 use platen_media::manifest::{BiosBoot, ContentKind, Manifest, MediaKind, RawImage, SCHEMA};
-use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
-use platen_media::spec::{ContentSpec, MediaSpec};
-use platen_media::{MediaPath, Sha256, envelope};
+use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
-use crate::gather::{CONTENT_FOLDER, Gathered, Item, PRESTART_FOLDER, Planned, gather};
+use crate::gather::{Gathered, Item, Notes, Planned, gather};
 use crate::log::Log;
+use crate::policy::policy;
 use crate::raw;
 use crate::rules::{self, Architectures};
+use crate::sources::Sources;
 use crate::store::{Store, free_bytes};
 use crate::times::{self, Dated};
 use crate::wim::{self, Prepared, Split};
@@ -113,10 +114,12 @@ struct Checked {
     size_bytes: u64,
     /// What of it may have to be stored.
     stored_bytes: u64,
+    /// Every file that is read.
+    sources: Sources,
 }
 
 fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, AuthorError> {
-    let gathered = gather(definition, options)?;
+    let mut gathered = gather(definition, options)?;
     let mut architectures = Architectures {
         boot_image: gathered.boot_image.as_ref().map(|image| image.record().architecture.clone()),
         operating_system_image: None,
@@ -140,16 +143,20 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
     let mut size_bytes = gathered.size_bytes();
     let mut stored_bytes = size_bytes;
     let mut dated = [definition.dated.clone(), gathered.dated()].concat();
-    if let Some(path) = &definition.spec.image {
-        let source = raw::Source::open(path)?;
-        size_bytes += source.size_bytes;
+    let mut notes = Notes { findings: std::mem::take(&mut gathered.findings), ..Notes::default() };
+    let mut sources = std::mem::take(&mut gathered.sources);
+    if let Some(image) = &definition.spec.image {
+        let source = raw::Source::open(image)?;
+        source.check(&mut notes);
+        size_bytes += source.size_bytes();
         stored_bytes += source.allocated_bytes;
-        let (of, path) = ("image".to_owned(), path.display().to_string());
+        let (of, path) = ("image".to_owned(), image.path.display().to_string());
         dated.push(Dated { of, path, modified_s: source.modified_s });
+        sources.add(&image.path, source.stamp);
     }
-    let mut findings = rules::check(definition, architectures);
+    let mut findings = rules::check(definition, architectures, notes.findings);
     findings.extend(times::findings(&definition.spec, options, &dated));
-    Ok(Checked { findings, gathered, size_bytes, stored_bytes })
+    Ok(Checked { findings, gathered, size_bytes, stored_bytes, sources })
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -167,7 +174,7 @@ fn run(
     log: &mut Log,
 ) -> Result<BuildReport, AuthorError> {
     let spec = &definition.spec;
-    let Checked { gathered, findings, size_bytes, stored_bytes } = check(definition, options)?;
+    let Checked { gathered, mut findings, size_bytes, stored_bytes, sources } = check(definition, options)?;
     log.findings(&findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(AuthorError::Rules { path: definition.file.clone(), findings });
@@ -176,7 +183,72 @@ fn run(
         check_size(spec, size_bytes)?;
     }
     check_space(layout, &gathered, stored_bytes, options)?;
+    sources.settle();
 
+    let stored = store_all(definition, gathered, layout, options, size_bytes, log);
+    // Whatever went wrong with a source that changed meanwhile, that is why.
+    let Stored { store, splits, bios, image, found } =
+        stored.map_err(|error| sources.check().err().unwrap_or(error))?;
+    findings.extend(found);
+    let created = times::made(spec, options);
+    let manifest = Manifest {
+        schema: SCHEMA,
+        id: spec.id.clone(),
+        kind: spec.kind,
+        name: spec.name.clone(),
+        version: spec.version.clone(),
+        revision: spec.revision,
+        comment: spec.comment.clone(),
+        label: spec.label,
+        created,
+        validity: spec.validity,
+        unattended: spec.unattended,
+        password_required: definition.password.is_some(),
+        size_limit_bytes: spec.media_size_bytes,
+        bios,
+        contents: store.contents,
+        blobs: store.blobs,
+        files: store.files,
+        folders: store.folders,
+        image,
+    };
+    log.contents(&manifest);
+    sources.check()?;
+    let (digest, entry) = sign(&manifest, signer)?;
+    let own_bytes = if spec.kind == MediaKind::Raw {
+        0
+    } else {
+        [entry.manifest_bytes.len(), entry.manifest_signature.len(), entry.sums.len(), entry.sums_signature.len()]
+            .iter()
+            .sum::<usize>() as u64
+    };
+    check_size(spec, manifest.content_bytes() + own_bytes)?;
+    let key_id = signer.id();
+    log.signed(created, digest, &key_id);
+    // The log first: once the index names the medium, nothing may fail any more.
+    let log = log.write()?;
+    let name = layout.publish(&manifest, &entry)?.name;
+    Ok(BuildReport { name, manifest, manifest_digest: digest, key_id, findings, splits, log })
+}
+
+/// Contents that were read and are in the layout's store.
+struct Stored<'a> {
+    store: Store<'a>,
+    splits: Vec<Split>,
+    bios: Option<BiosBoot>,
+    image: Option<RawImage>,
+    /// While reading.
+    found: Vec<Finding>,
+}
+
+fn store_all<'a>(
+    definition: &Definition,
+    gathered: Gathered,
+    layout: &'a Layout,
+    options: &'a BuildOptions,
+    size_bytes: u64,
+    log: &mut Log,
+) -> Result<Stored<'a>, AuthorError> {
     // On the layout's own file system; gone whatever happens.
     let staging = tempfile::Builder::new().prefix(".staging-").tempdir_in(layout.dir());
     let staging = staging.map_err(AuthorError::io("making a folder in", layout.dir()))?;
@@ -199,47 +271,12 @@ fn run(
         store.content(&planned)?;
     }
     store.sort();
-    let mut image = None;
-    if let Some(path) = &spec.image {
-        image = Some(raw_content(path, layout, options, &mut store)?);
+    let (mut image, mut notes) = (None, Notes::default());
+    if let Some(of_spec) = &definition.spec.image {
+        image = Some(raw_content(of_spec, layout, options, &mut store, &mut notes)?);
+        log.findings_while_reading(&notes.findings);
     }
-    let created = times::made(spec, options);
-    let manifest = Manifest {
-        schema: SCHEMA,
-        id: spec.id.clone(),
-        kind: spec.kind,
-        name: spec.name.clone(),
-        version: spec.version.clone(),
-        revision: spec.revision,
-        comment: spec.comment.clone(),
-        label: spec.label.clone(),
-        created,
-        validity: spec.validity,
-        unattended: spec.unattended,
-        password_required: definition.password.is_some(),
-        size_limit_bytes: spec.media_size_bytes,
-        bios,
-        contents: store.contents,
-        blobs: store.blobs,
-        files: store.files,
-        image,
-    };
-    log.contents(&manifest);
-    let (digest, entry) = sign(&manifest, signer)?;
-    let own_bytes = if spec.kind == MediaKind::Raw {
-        0
-    } else {
-        [entry.manifest_bytes.len(), entry.manifest_signature.len(), entry.sums.len(), entry.sums_signature.len()]
-            .iter()
-            .sum::<usize>() as u64
-    };
-    check_size(spec, manifest.content_bytes() + own_bytes)?;
-    let key_id = signer.id();
-    log.signed(created, digest, &key_id);
-    // The log first: once the index names the medium, nothing may fail any more.
-    let log = log.write()?;
-    let name = layout.publish(&manifest, &entry)?.name;
-    Ok(BuildReport { name, manifest, manifest_digest: digest, key_id, findings, splits, log })
+    Ok(Stored { store, splits, bios, image, found: notes.findings })
 }
 
 /// Refuses before anything is read what can't end well. Counts everything as new and every large WIM twice.
@@ -285,74 +322,14 @@ fn prepare(
     Ok(())
 }
 
-/// The policy as a content of its own, sealed when there is a password.
-fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {
-    let Some(sequence) = &definition.sequence else { return Ok(None) };
-    let spec = &definition.spec;
-    let place = |text: &str| MediaPath::new(text).expect("made of ids, which were checked");
-    let folder = |content: &ContentSpec| place(&format!("{CONTENT_FOLDER}/{}", content.id));
-    let software = |content: &ContentSpec, install: &Option<String>| Software {
-        id: content.id.clone(),
-        name: content.name.clone(),
-        version: content.version.clone(),
-        folder: folder(content),
-        install: install.clone(),
-    };
-    let system = spec.operating_system_image.as_ref().zip(system_files.first());
-    let policy = Policy {
-        media_id: spec.id.clone(),
-        revision: spec.revision,
-        task_sequence: sequence.to_json(),
-        variables: definition.variables.clone(),
-        prestart: spec.prestart.as_ref().map(|prestart| Prestart {
-            command: prestart.command.clone(),
-            files: prestart.path.as_ref().map(|_| place(PRESTART_FOLDER)),
-        }),
-        operating_system_image: system.map(|(image, first)| OperatingSystemImage {
-            id: image.content.id.clone(),
-            path: first.clone(),
-            index: image.index,
-            parts: u32::try_from(system_files.len()).expect("fewer parts than a WIM can have"),
-        }),
-        driver_packages: spec
-            .driver_packages
-            .iter()
-            .map(|content| DriverPackage {
-                id: content.id.clone(),
-                name: content.name.clone(),
-                version: content.version.clone(),
-                folder: folder(content),
-            })
-            .collect(),
-        applications: spec
-            .applications_in_order()
-            .in_order
-            .into_iter()
-            .map(|application| software(&application.content, &application.install))
-            .collect(),
-        packages: spec.packages.iter().map(|package| software(&package.content, &package.install)).collect(),
-    };
-    let (path, bytes) = match &definition.password {
-        None => (envelope::POLICY_CLEAR, policy.to_json()),
-        Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
-    };
-    Ok(Some(Planned {
-        id: "policy".into(),
-        kind: ContentKind::Policy,
-        name: "Policy".into(),
-        version: String::new(),
-        items: vec![Item::Bytes { place: place(path), bytes }],
-        slices: Vec::new(),
-    }))
-}
-
 fn raw_content(
-    path: &Path,
+    spec: &ImageSpec,
     layout: &Layout,
     options: &BuildOptions,
     store: &mut Store<'_>,
+    notes: &mut Notes,
 ) -> Result<RawImage, AuthorError> {
-    let (image, blobs) = raw::Source::open(path)?.store(layout, options)?;
+    let (image, blobs) = raw::Source::open(spec)?.store(layout, options, notes)?;
     for blob in blobs {
         store.blob(blob.sha256, blob.size_bytes);
     }
@@ -362,6 +339,7 @@ fn raw_content(
         name: "Disk image".into(),
         version: String::new(),
         items: Vec::new(),
+        folders: Vec::new(),
         slices: Vec::new(),
     };
     store.content(&planned)?;

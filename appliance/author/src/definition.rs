@@ -7,6 +7,7 @@ use platen_media::spec::{MAX_ENVIRONMENT_BYTES, MAX_SPEC_BYTES, MediaSpec, Value
 use platen_sequence::TaskSequence;
 
 use crate::secrets::{self, TextFile, read_text, secret};
+use crate::sources::Sources;
 use crate::times::Dated;
 use crate::{AuthorError, BuildOptions};
 
@@ -19,38 +20,41 @@ pub(crate) struct Definition {
     pub(crate) password: Option<String>,
     /// The files read here, but for the password's, whose time says nothing of the medium.
     pub(crate) dated: Vec<Dated>,
+    /// The files read here, the password's among them.
+    pub(crate) sources: Sources,
 }
 
 impl Definition {
     pub(crate) fn load(file: &Path, options: &BuildOptions) -> Result<Self, AuthorError> {
-        let mut dated = Vec::new();
+        let (mut dated, mut sources) = (Vec::new(), Sources::default());
         let mut note = |of: &str, path: &Path, modified_s| {
             dated.push(Dated { of: of.to_owned(), path: path.display().to_string(), modified_s });
         };
-        let TextFile { text, modified_s } = read_text(file, MAX_SPEC_BYTES, "the definition")?;
+        let TextFile { text, modified_s } = read_text(file, MAX_SPEC_BYTES, "the definition", &mut sources)?;
         note("the definition", file, modified_s);
         let spec = MediaSpec::parse(&text, file).map_err(AuthorError::Spec)?;
         let sequence = match &spec.task_sequence {
             None => None,
             Some(path) => {
                 let limit_bytes = platen_sequence::limits::MAX_XML_BYTES as u64;
-                let TextFile { text, modified_s } = read_text(path, limit_bytes, "task-sequence")?;
+                let TextFile { text, modified_s } = read_text(path, limit_bytes, "task-sequence", &mut sources)?;
                 note("task-sequence", path, modified_s);
                 let failed = |source| AuthorError::TaskSequence { path: path.clone(), source };
                 Some(TaskSequence::from_xml(&text).map_err(failed)?)
             }
         };
-        let password = spec.password.as_ref().map(|source| secrets::password(source, options)).transpose()?;
+        let password = spec.password.as_ref();
+        let password = password.map(|source| secrets::password(source, options, &mut sources)).transpose()?;
         let mut variables = Vec::new();
         for variable in &spec.variables {
             let what = format!("variable {}", variable.name);
-            let (value, modified_s) = secrets::value(&what, &variable.value, options)?;
+            let (value, modified_s) = secrets::value(&what, &variable.value, options, &mut sources)?;
             if let (ValueSource::File(path), Some(modified_s)) = (&variable.value, modified_s) {
                 note(&what, path, modified_s);
             }
             variables.push(Variable { name: variable.name.clone(), value, secret: variable.secret });
         }
-        let definition = Self { file: file.to_owned(), spec, sequence, variables, password, dated };
+        let definition = Self { file: file.to_owned(), spec, sequence, variables, password, dated, sources };
         definition.check()?;
         Ok(definition)
     }

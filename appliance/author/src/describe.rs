@@ -32,9 +32,15 @@ pub fn describe(manifest: &Manifest) -> String {
     match &manifest.image {
         Some(image) => {
             let stored: u64 = image.parts.iter().map(|part| part.size_bytes).sum();
-            line("Image", format!("{} bytes, {stored} of them not zero", image.size_bytes));
+            let (size, needed) = (image.size_bytes, image.needed_bytes());
+            line("Image", format!("{size} bytes, {stored} of them not zero; a drive needs {needed}"));
         }
-        None => line("Files", format!("{} with {} bytes", manifest.files.len(), manifest.content_bytes())),
+        None => {
+            line("Files", format!("{} with {} bytes", manifest.files.len(), manifest.content_bytes()));
+            if !manifest.folders.is_empty() {
+                line("Empty folders", manifest.folders.len().to_string());
+            }
+        }
     }
     let _ = writeln!(text, "Contents");
     for (at, content) in manifest.contents.iter().enumerate() {
@@ -95,6 +101,7 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Vec<String> {
     }
     contents(old, new, &mut lines);
     files(old, new, &mut lines);
+    folders(old, new, &mut lines);
     lines
 }
 
@@ -141,10 +148,25 @@ fn files(old: &Manifest, new: &Manifest, lines: &mut Vec<String>) {
             Some(now) if now.sha256 != file.sha256 => {
                 lines.push(format!("file changed: {path} ({} -> {} bytes)", file.size_bytes, now.size_bytes));
             }
+            Some(now) if now.modified != file.modified => {
+                let (before, after) = (moment_of(file), moment_of(now));
+                lines.push(format!("file's time changed: {path} ({before} -> {after})"));
+            }
             Some(_) => {}
         }
     }
     for (path, file) in after.iter().filter(|(path, _)| !before.contains_key(*path)) {
         lines.push(format!("file added: {path} ({} bytes)", file.size_bytes));
     }
+}
+
+fn moment_of(file: &FileRecord) -> String {
+    file.modified.map_or("that of the medium".to_owned(), |modified| modified.to_string())
+}
+
+fn folders(old: &Manifest, new: &Manifest, lines: &mut Vec<String>) {
+    let removed = old.folders.iter().filter(|folder| !new.folders.contains(folder));
+    lines.extend(removed.map(|folder| format!("empty folder removed: {folder}")));
+    let added = new.folders.iter().filter(|folder| !old.folders.contains(folder));
+    lines.extend(added.map(|folder| format!("empty folder added: {folder}")));
 }

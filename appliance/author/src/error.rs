@@ -46,14 +46,20 @@ pub enum AuthorError {
     #[error("media-size: at most {limit_bytes} bytes, the contents need {needed_bytes} bytes")]
     MediaSize { limit_bytes: u64, needed_bytes: u64 },
     /// A file that somebody writes to while it is read.
-    #[error("{}: expected {expected_bytes} bytes as at the start, found {found_bytes}; it changed while it was read", path.display())]
-    Changed { path: PathBuf, expected_bytes: u64, found_bytes: u64 },
+    #[error("{}: expected {expected}, found {found}; it changed while the medium was made, try again when it stands still", path.display())]
+    Changed { path: PathBuf, expected: String, found: String },
     /// Not a disk image that can be written.
     #[error("{}: expected {expected}, found {found}", path.display())]
     RawImage { path: PathBuf, expected: String, found: String },
     /// A compressed disk image that ends early or was damaged.
     #[error("{}: expected whole {format} data, found damage or an early end after {read_bytes} bytes", path.display())]
     Compressed { path: PathBuf, format: &'static str, read_bytes: u64, source: std::io::Error },
+    /// A compressed disk image that unpacks only with more memory than it may take.
+    #[error(
+        "{}: unpacking it needs {needed_mib} MiB of memory, at most {limit_mib} are allowed; \
+         write memory-mib = {needed_mib} beside its path, or pack it anew with a smaller dictionary", path.display()
+    )]
+    Memory { path: PathBuf, needed_mib: u64, limit_mib: u32 },
     /// A WIM that can't be used.
     #[error("{}: expected {expected}, found {found}", path.display())]
     Wim { path: PathBuf, expected: String, found: String },

@@ -1,16 +1,18 @@
 //! Which files go on a medium, and where. Only names and sizes are looked at.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use platen_media::manifest::{ContentKind, MediaKind};
-use platen_media::spec::{ContentSpec, MediaSpec};
+use platen_media::manifest::{ContentKind, MediaKind, tree_problems};
+use platen_media::spec::{ContentSpec, Links, MediaSpec, TreeSpec};
 use platen_media::{MediaPath, envelope};
+use platen_sequence::{Finding, Severity};
 
 use crate::boot_image::BootImage;
 use crate::boot_kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
+use crate::bootable;
 use crate::definition::Definition;
 use crate::grub::{BiosCode, Start, configuration};
+use crate::sources::Sources;
 use crate::times::Dated;
 use crate::walk::{self, SourceFile};
 use crate::wim::{self, SourceWim};
@@ -43,7 +45,7 @@ impl Item {
 
     pub(crate) fn size_bytes(&self) -> u64 {
         match self {
-            Self::File(file) => file.size_bytes,
+            Self::File(file) => file.size_bytes(),
             Self::Bytes { bytes, .. } => bytes.len() as u64,
             Self::Wim(wim) => wim.size_bytes(),
         }
@@ -59,6 +61,24 @@ impl Item {
     }
 }
 
+/// What is wrong with the contents: what can't be on a medium, and what rules say of the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) problems: Vec<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Notes {
+    /// Stops the build, unless the definition allows it.
+    pub(crate) fn error(&mut self, rule: &'static str, place: &str, text: String) {
+        self.findings.push(Finding { rule, severity: Severity::Error, place: place.to_owned(), text, fix: None });
+    }
+
+    pub(crate) fn warning(&mut self, rule: &'static str, place: &str, text: String) {
+        self.findings.push(Finding { rule, severity: Severity::Warning, place: place.to_owned(), text, fix: None });
+    }
+}
+
 /// One content before it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
@@ -68,6 +88,8 @@ pub(crate) struct Planned {
     pub(crate) version: String,
     /// Sorted by place.
     pub(crate) items: Vec<Item>,
+    /// Folders with nothing in them.
+    pub(crate) folders: Vec<MediaPath>,
     /// Stored with it, but no files: BIOS boot code.
     pub(crate) slices: Vec<Vec<u8>>,
 }
@@ -77,6 +99,9 @@ pub(crate) struct Gathered {
     pub(crate) contents: Vec<Planned>,
     pub(crate) bios: Option<BiosCode>,
     pub(crate) boot_image: Option<BootImage>,
+    pub(crate) findings: Vec<Finding>,
+    /// Every file that is read.
+    pub(crate) sources: Sources,
 }
 
 impl Gathered {
@@ -98,8 +123,14 @@ impl Gathered {
 }
 
 pub(crate) fn gather(definition: &Definition, options: &BuildOptions) -> Result<Gathered, AuthorError> {
-    let mut gatherer =
-        Gatherer { spec: &definition.spec, contents: Vec::new(), bios: None, boot_image: None, problems: Vec::new() };
+    let mut gatherer = Gatherer {
+        spec: &definition.spec,
+        contents: Vec::new(),
+        bios: None,
+        boot_image: None,
+        notes: Notes::default(),
+        sources: definition.sources.clone(),
+    };
     match definition.spec.kind {
         MediaKind::StandAlone => gatherer.stand_alone()?,
         MediaKind::Tree => gatherer.tree()?,
@@ -107,11 +138,14 @@ pub(crate) fn gather(definition: &Definition, options: &BuildOptions) -> Result<
         MediaKind::Raw => {}
     }
     gatherer.check(options.max_file_bytes);
-    if !gatherer.problems.is_empty() {
-        return Err(AuthorError::Contents { problems: gatherer.problems });
+    let Gatherer { contents, bios, boot_image, notes: Notes { problems, findings }, mut sources, .. } = gatherer;
+    if !problems.is_empty() {
+        return Err(AuthorError::Contents { problems });
     }
-    let Gatherer { contents, bios, boot_image, .. } = gatherer;
-    Ok(Gathered { contents, bios, boot_image })
+    for file in contents.iter().flat_map(|content| &content.items).flat_map(Item::sources) {
+        sources.add(&file.path, file.stamp);
+    }
+    Ok(Gathered { contents, bios, boot_image, findings, sources })
 }
 
 struct Gatherer<'a> {
@@ -119,7 +153,8 @@ struct Gatherer<'a> {
     contents: Vec<Planned>,
     bios: Option<BiosCode>,
     boot_image: Option<BootImage>,
-    problems: Vec<String>,
+    notes: Notes,
+    sources: Sources,
 }
 
 fn at(path: &str) -> MediaPath {
@@ -127,17 +162,28 @@ fn at(path: &str) -> MediaPath {
 }
 
 impl Gatherer<'_> {
-    fn add(&mut self, id: &str, kind: ContentKind, name: &str, version: &str, mut items: Vec<Item>) {
+    fn add(&mut self, id: &str, kind: ContentKind, name: &str, version: &str, items: Vec<Item>) {
+        self.add_with_folders(id, kind, name, version, (items, Vec::new()));
+    }
+
+    fn add_with_folders(
+        &mut self,
+        id: &str,
+        kind: ContentKind,
+        name: &str,
+        version: &str,
+        (mut items, folders): (Vec<Item>, Vec<MediaPath>),
+    ) {
         items.sort_by(|a, b| a.place().as_str().as_bytes().cmp(b.place().as_str().as_bytes()));
         let (id, name, version) = (id.to_owned(), name.to_owned(), version.to_owned());
-        self.contents.push(Planned { id, kind, name, version, items, slices: Vec::new() });
+        self.contents.push(Planned { id, kind, name, version, items, folders, slices: Vec::new() });
     }
 
     fn stand_alone(&mut self) -> Result<(), AuthorError> {
         let spec = self.spec;
         let mut asks_processor = false;
         if let Some(path) = &spec.boot_kit {
-            let kit = BootKit::open(path).map_err(AuthorError::BootKit)?;
+            let kit = self.open_kit(path)?;
             asks_processor = kit.file(Role::GrubIa32).is_ok();
             let mut items = Vec::new();
             for (role, place) in [
@@ -148,19 +194,21 @@ impl Gatherer<'_> {
             ] {
                 // The one that old kits lack; all others were looked for when it was opened.
                 let Ok((_, path)) = kit.file(role) else { continue };
-                items.extend(walk::file(&path, at(place), "boot kit", &mut self.problems).map(Item::File));
+                items.extend(walk::file(&path, at(place), "boot kit", &mut self.notes.problems).map(Item::File));
             }
             self.boot_kit(&kit, items)?;
         }
         let start = spec.boot_image.as_ref().map(|image| Start::Linux { boot_image_id: &image.id, asks_processor });
         self.generated(start.as_ref(), true);
         if let Some(image) = &spec.boot_image {
+            // Before its digests are checked: what changes later is seen.
+            self.sources.add_all(&image.path);
             let boot_image = BootImage::open(&image.path).map_err(AuthorError::BootImage)?;
             let mut items = Vec::new();
             for name in [crate::boot_image::KERNEL, crate::boot_image::INITRD] {
                 let place = at(&format!("boot/{}/{name}", image.id));
                 items.extend(
-                    walk::file(&image.path.join(name), place, "boot image", &mut self.problems).map(Item::File),
+                    walk::file(&image.path.join(name), place, "boot image", &mut self.notes.problems).map(Item::File),
                 );
             }
             self.add(&image.id, ContentKind::BootImage, &image.name, &image.version, items);
@@ -169,7 +217,7 @@ impl Gatherer<'_> {
         if let Some(image) = &spec.operating_system_image {
             let stem = wim::stem(&image.content.name);
             let place = format!("{CONTENT_FOLDER}/{}/{stem}", image.content.id);
-            let source = wim::source(&image.content.path, &place, &mut self.problems);
+            let source = wim::source(&image.content.path, &place, &mut self.notes.problems);
             let ContentSpec { id, name, version, .. } = &image.content;
             self.add(id, ContentKind::OperatingSystemImage, name, version, source.map(Item::Wim).into_iter().collect());
         }
@@ -182,27 +230,39 @@ impl Gatherer<'_> {
         for package in &spec.packages {
             self.folder(&package.content, ContentKind::Package);
         }
-        if let Some(path) = spec.prestart.as_ref().and_then(|prestart| prestart.path.as_ref()) {
-            let items = self.files(path, PRESTART_FOLDER, "prestart files");
-            self.add("prestart", ContentKind::Prestart, "Prestart files", "", items);
+        if let Some(prestart) = &spec.prestart
+            && let Some(path) = &prestart.path
+        {
+            let found = self.files(path, prestart.links, PRESTART_FOLDER, "prestart files");
+            self.add_with_folders("prestart", ContentKind::Prestart, "Prestart files", "", found);
         }
         Ok(())
     }
 
     fn folder(&mut self, content: &ContentSpec, kind: ContentKind) {
         let place = format!("{CONTENT_FOLDER}/{}", content.id);
-        let items = self.files(&content.path, &place, &format!("{kind} {}", content.id));
-        self.add(&content.id, kind, &content.name, &content.version, items);
+        let found = self.files(&content.path, content.links, &place, &format!("{kind} {}", content.id));
+        self.add_with_folders(&content.id, kind, &content.name, &content.version, found);
     }
 
-    /// Files of a folder; WIMs among them are known by their names and first bytes.
-    fn files(&mut self, path: &Path, place: &str, what: &str) -> Vec<Item> {
-        let before = self.problems.len();
-        let found = walk::folder(path, place, what, &mut self.problems);
-        if found.is_empty() && self.problems.len() == before {
-            self.problems.push(format!("{what}: {}: expected files in the folder, found none", path.display()));
+    /// Files and empty folders of a folder; WIMs among them are known by their names and first bytes.
+    fn files(&mut self, path: &Path, links: Links, place: &str, what: &str) -> (Vec<Item>, Vec<MediaPath>) {
+        let before = self.notes.problems.len();
+        let found = walk::folder(path, place, links, what, &mut self.notes.problems);
+        if found.files.is_empty() && self.notes.problems.len() == before {
+            self.notes.problems.push(format!("{what}: {}: expected files in the folder, found none", path.display()));
         }
-        wim::among(found)
+        if found.skipped_links > 0 {
+            let text = format!("{} symbolic link(s) are left out, as links = \"skip\" says", found.skipped_links);
+            self.notes.warning("LINKS-SKIPPED", what, text);
+        }
+        (wim::among(found.files, what, &mut self.notes), found.empty)
+    }
+
+    fn open_kit(&mut self, path: &Path) -> Result<BootKit, AuthorError> {
+        // Before its digests are checked: what changes later is seen.
+        self.sources.add_all(path);
+        BootKit::open(path).map_err(AuthorError::BootKit)
     }
 
     fn boot_kit(&mut self, kit: &BootKit, items: Vec<Item>) -> Result<(), AuthorError> {
@@ -238,72 +298,60 @@ impl Gatherer<'_> {
 
     fn tree(&mut self) -> Result<(), AuthorError> {
         let spec = self.spec;
-        let Some(path) = &spec.tree else { return Ok(()) };
-        let items = self.files(path, "", "tree");
+        let Some(TreeSpec { path, links }) = &spec.tree else { return Ok(()) };
+        let (items, folders) = self.files(path, *links, "", "tree");
         let find = |name: &str| items.iter().map(Item::place).find(|place| place.as_str().eq_ignore_ascii_case(name));
         let boot_manager = find("bootmgr").map(|place| place.as_str().to_owned());
         let label = find("MediaLabel.txt").is_none();
         match (&spec.boot_kit, &boot_manager) {
             (None, _) => self.generated(None, label),
-            (Some(_), None) if self.problems.is_empty() => self.problems.push(format!(
+            (Some(_), None) if self.notes.problems.is_empty() => self.notes.problems.push(format!(
                 "boot-kit: {}: expected bootmgr at the tree's root, which the boot kit's BIOS code starts, found none; \
                  remove boot-kit from the definition",
                 path.display()
             )),
             (Some(_), None) => {}
             (Some(kit), Some(boot_manager)) => {
-                let kit = BootKit::open(kit).map_err(AuthorError::BootKit)?;
+                let kit = self.open_kit(kit)?;
                 self.boot_kit(&kit, Vec::new())?;
                 self.generated(Some(&Start::BootManager { path: boot_manager }), label);
             }
         }
-        self.add("tree", ContentKind::Tree, "Tree", "", items);
+        bootable::check(&items, spec.boot_kit.is_some(), &mut self.notes);
+        self.add_with_folders("tree", ContentKind::Tree, "Tree", "", (items, folders));
         Ok(())
     }
 
     /// Sizes and names of everything together.
     fn check(&mut self, max_file_bytes: u64) {
-        // Folded path -> is it a file, and how it is written.
-        let mut names: HashMap<String, (bool, String)> = HashMap::new();
-        for reserved in envelope::ALL.into_iter().chain([envelope::POLICY_CLEAR, envelope::POLICY_SEALED]) {
-            names.insert(at(reserved).case_folded(), (true, reserved.to_owned()));
-        }
-        for content in &self.contents {
+        let contents =
+            || self.contents.iter().flat_map(|content| content.items.iter().map(move |item| (content, item)));
+        for (content, item) in contents() {
             let what = format!("{} {}", content.kind, content.id);
-            for item in &content.items {
-                if let Item::File(file) = item
-                    && file.size_bytes > max_file_bytes
-                {
-                    self.problems.push(format!(
-                        "{what}: {}: expected at most {max_file_bytes} bytes (FAT32 holds no larger file, and only \
-                         WIMs can be split), found {}",
-                        file.path.display(),
-                        file.size_bytes
+            match item {
+                Item::File(file) if file.size_bytes() > max_file_bytes => self.notes.problems.push(format!(
+                    "{what}: {}: expected at most {max_file_bytes} bytes (FAT32 holds no larger file, and only \
+                     WIMs can be split), found {}",
+                    file.path.display(),
+                    file.size_bytes()
+                )),
+                Item::Wim(wim) if wim::is_too_large(wim, max_file_bytes) && wim::is_boot_image(wim) => {
+                    self.notes.problems.push(format!(
+                        "{what}: {}: expected a boot image of at most {max_file_bytes} bytes (FAT32 holds no larger \
+                         file, and no boot manager starts one that was split), found {}; make it smaller",
+                        wim.parts[0].path.display(),
+                        wim.size_bytes()
                     ));
                 }
-                let (path, folded) = (item.place().as_str(), item.place().case_folded());
-                for (end, _) in path.match_indices('/') {
-                    // Raising a letter may change its length, but never the number of '/'.
-                    let level = path[..end].matches('/').count();
-                    let folder: Vec<&str> = folded.split('/').take(level + 1).collect();
-                    let (written, folder) = (&path[..end], folder.join("/"));
-                    match names.get(&folder) {
-                        Some((false, other)) if other == written => {}
-                        Some((_, other)) => self.problems.push(format!(
-                            "{what}: {path}: expected folders that differ from other names in more than case, found {other}"
-                        )),
-                        None => drop(names.insert(folder, (false, written.to_owned()))),
-                    }
-                }
-                if let Some((_, other)) = names.insert(folded, (true, path.to_owned())) {
-                    self.problems.push(format!(
-                        "{what}: {path}: expected a name that differs from others in more than case, found {other} too"
-                    ));
-                }
+                _ => {}
             }
         }
-        // A folder that is named twice is said once for each file in it.
-        let mut seen = std::collections::HashSet::new();
-        self.problems.retain(|problem| seen.insert(problem.clone()));
+        // The size of what is split does not count here.
+        let files = contents().map(|(_, item)| (item.place(), 0));
+        let folders: Vec<MediaPath> = self.contents.iter().flat_map(|content| content.folders.clone()).collect();
+        let policies = [envelope::POLICY_CLEAR, envelope::POLICY_SEALED];
+        let reserved: Vec<&str> = envelope::ALL.into_iter().chain(policies).collect();
+        let twins = tree_problems(files, &folders, &reserved);
+        self.notes.problems.extend(twins.iter().map(ToString::to_string));
     }
 }

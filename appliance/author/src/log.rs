@@ -61,7 +61,7 @@ impl Log {
         self.line("Kind", spec.kind);
         self.line("Name", &spec.name);
         self.line("Version", &spec.version);
-        self.line("Label", &spec.label);
+        self.line("Label", spec.label);
         if !spec.comment.is_empty() {
             self.line("Comment", &spec.comment);
         }
@@ -100,6 +100,15 @@ impl Log {
         self.heading("Rules");
         if findings.is_empty() {
             self.item("all kept");
+        }
+        for finding in findings {
+            self.item(finding);
+        }
+    }
+
+    pub(crate) fn findings_while_reading(&mut self, findings: &[Finding]) {
+        if !findings.is_empty() {
+            self.heading("Found while reading");
         }
         for finding in findings {
             self.item(finding);

@@ -1,7 +1,10 @@
 //! The rules for task sequences, with what is on the medium; and rules for the definition itself.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use platen_media::Timestamp;
 use platen_media::keyboard::Keyboard;
-use platen_media::spec::{MediaSpec, ValueSource};
+use platen_media::spec::{ALLOWABLE, MediaSpec, ValueSource};
 use platen_media::text;
 use platen_sequence::lint::{ImageFacts, find_secrets, names_secret};
 use platen_sequence::{Finding, LintContext, Severity, lint};
@@ -18,15 +21,27 @@ pub(crate) struct Architectures {
     pub(crate) operating_system_image: Option<String>,
 }
 
-/// Everything that is against a rule; the definition's first.
-pub(crate) fn check(definition: &Definition, architectures: Architectures) -> Vec<Finding> {
+/// Everything that is against a rule; the definition's first, then `of_contents`.
+pub(crate) fn check(definition: &Definition, architectures: Architectures, of_contents: Vec<Finding>) -> Vec<Finding> {
     let mut findings = Vec::new();
     own(definition, &mut findings);
+    findings.extend(of_contents.into_iter().map(|finding| allowed(finding, &definition.spec.allow)));
     if let Some(sequence) = &definition.sequence {
         let context = context(definition, architectures);
         findings.extend(lint(sequence, &context));
     }
     findings
+}
+
+/// What the author knows and wants all the same is said, and does not stop the build.
+fn allowed(finding: Finding, allow: &[String]) -> Finding {
+    let Finding { rule, text, .. } = &finding;
+    if allow.iter().any(|allowed| allowed == rule) {
+        let text = format!("{text}; allowed by the definition");
+        return Finding { severity: Severity::Warning, text, ..finding };
+    }
+    let hint = if ALLOWABLE.contains(rule) { format!(" (or write allow = [{rule:?}])") } else { String::new() };
+    Finding { text: format!("{text}{hint}"), ..finding }
 }
 
 fn context(definition: &Definition, architectures: Architectures) -> LintContext {
@@ -97,6 +112,17 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
             note("SA-55", literal, &place, text);
         }
     }
+    if let Some(until) = spec.validity.until
+        && until < now()
+    {
+        note("DEF-EXPIRED", Severity::Warning, "valid-until", format!("{until} is over; no station will write it"));
+    }
+    if let (Some(until), Some(created)) = (spec.validity.until, spec.created)
+        && until < created
+    {
+        let text = format!("{until} is before created ({created}); the medium is never valid");
+        note("DEF-EXPIRED", Severity::Warning, "valid-until", text);
+    }
     if let Some(password) = &definition.password
         && password.chars().count() < GOOD_PASSWORD
     {
@@ -128,6 +154,12 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
         let text = format!("depends on {wanted}, which is not on the medium; it must be on the computer already");
         note("DEF-DEPENDENCY", Severity::Warning, &format!("application {application}"), text);
     }
+}
+
+/// This machine's clock, for words of warning only.
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_s(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn commands(spec: &MediaSpec) -> Vec<(String, &str)> {

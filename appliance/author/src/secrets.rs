@@ -9,6 +9,7 @@ use platen_media::spec::{MAX_VALUE, SecretSource, ValueSource};
 use platen_media::text;
 
 use crate::definition::reason;
+use crate::sources::{Sources, Stamp};
 use crate::{AuthorError, BuildOptions};
 
 /// Nobody types more than this.
@@ -24,14 +25,18 @@ pub(crate) struct TextFile {
 
 /// The password in a file: its one line, whichever system's editor wrote it.
 pub fn read_password_file(path: &Path) -> Result<String, AuthorError> {
-    let file = read_text(path, MAX_PASSWORD_FILE_BYTES, "password")?;
+    let file = read_text(path, MAX_PASSWORD_FILE_BYTES, "password", &mut Sources::default())?;
     one_line(format!("password file {}", path.display()), &file.text)
 }
 
 /// The medium's password.
-pub(crate) fn password(source: &SecretSource, options: &BuildOptions) -> Result<String, AuthorError> {
+pub(crate) fn password(
+    source: &SecretSource,
+    options: &BuildOptions,
+    sources: &mut Sources,
+) -> Result<String, AuthorError> {
     let text = match source {
-        SecretSource::File(path) => read_text(path, MAX_PASSWORD_FILE_BYTES, "password")?.text,
+        SecretSource::File(path) => read_text(path, MAX_PASSWORD_FILE_BYTES, "password", sources)?.text,
         SecretSource::Env(name) => from_environment("password", name, options)?,
     };
     one_line("password".to_owned(), &text)
@@ -46,6 +51,7 @@ pub(crate) fn value(
     what: &str,
     source: &ValueSource,
     options: &BuildOptions,
+    sources: &mut Sources,
 ) -> Result<(String, Option<i64>), AuthorError> {
     let (value, modified_s) = match source {
         ValueSource::Inline(value) => (value.clone(), None),
@@ -54,7 +60,7 @@ pub(crate) fn value(
             (text::without_newline(found.trim_start_matches('\u{feff}')).to_owned(), None)
         }
         ValueSource::File(path) => {
-            let file = read_text(path, MAX_VALUE_FILE_BYTES, what)?;
+            let file = read_text(path, MAX_VALUE_FILE_BYTES, what, sources)?;
             (text::without_newline(&file.text).to_owned(), Some(file.modified_s))
         }
     };
@@ -73,8 +79,13 @@ fn from_environment(what: &str, name: &str, options: &BuildOptions) -> Result<St
     options.environment.get(name).cloned().ok_or_else(none)
 }
 
-/// A text file of at most `limit_bytes`. Never shows what is in it.
-pub(crate) fn read_text(path: &Path, limit_bytes: u64, what: &str) -> Result<TextFile, AuthorError> {
+/// A text file of at most `limit_bytes`, which is noted in `sources`. Never shows what is in it.
+pub(crate) fn read_text(
+    path: &Path,
+    limit_bytes: u64,
+    what: &str,
+    sources: &mut Sources,
+) -> Result<TextFile, AuthorError> {
     let problem = |found: String| AuthorError::Contents {
         problems: vec![format!("{what}: {}: expected a text file, found {found}", path.display())],
     };
@@ -84,12 +95,13 @@ pub(crate) fn read_text(path: &Path, limit_bytes: u64, what: &str) -> Result<Tex
         return Err(problem("something that is no file".into()));
     }
     let file = File::open(path).map_err(unreadable)?;
-    let modified_s = file.metadata().map_err(unreadable)?.mtime();
+    let metadata = file.metadata().map_err(unreadable)?;
+    sources.add(path, Stamp::of(&metadata));
     let mut bytes = Vec::new();
     file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(problem(format!("more than {limit_bytes} bytes")));
     }
     let text = text::decode(&bytes).map_err(|error| problem(error.to_string()))?;
-    Ok(TextFile { text, modified_s })
+    Ok(TextFile { text, modified_s: metadata.mtime() })
 }

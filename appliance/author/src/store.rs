@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::libc;
 use platen_cache::layout::{BlobWriter, Layout};
 use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
-use platen_media::{Blake3, MediaPath, Sha256};
+use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
 
 use crate::gather::{Item, Planned};
 use crate::walk::SourceFile;
@@ -28,6 +28,7 @@ pub(crate) struct Store<'a> {
     pub(crate) contents: Vec<Content>,
     pub(crate) blobs: Vec<Blob>,
     pub(crate) files: Vec<FileRecord>,
+    pub(crate) folders: Vec<MediaPath>,
     by_digest: HashMap<Sha256, u32>,
 }
 
@@ -62,6 +63,7 @@ impl<'a> Store<'a> {
             contents: Vec::new(),
             blobs: Vec::new(),
             files: Vec::new(),
+            folders: Vec::new(),
             by_digest: HashMap::new(),
         }
     }
@@ -91,10 +93,14 @@ impl<'a> Store<'a> {
         let mut size_bytes = 0;
         for item in &planned.items {
             let record = match item {
-                Item::File(file) if file.size_bytes >= BLOB_BYTES => self.large(file)?,
                 Item::File(file) => {
-                    let bytes = self.small(file)?;
-                    self.pack(&mut pack, &file.place, &bytes, &mut packed)?
+                    let record = if file.size_bytes() >= BLOB_BYTES {
+                        self.large(file)?
+                    } else {
+                        let bytes = self.small(file)?;
+                        self.pack(&mut pack, &file.place, &bytes, &mut packed)?
+                    };
+                    FileRecord { modified: Some(self.time_of(file)), ..record }
                 }
                 Item::Bytes { place, bytes } => {
                     let record = self.pack(&mut pack, place, bytes, &mut packed)?;
@@ -127,6 +133,7 @@ impl<'a> Store<'a> {
                 slice.at.blob = blob;
             }
         }
+        self.folders.extend(planned.folders.iter().cloned());
         self.contents.push(Content {
             id: planned.id.clone(),
             kind: planned.kind,
@@ -137,10 +144,18 @@ impl<'a> Store<'a> {
         Ok(slices)
     }
 
-    /// Files in the order in which a medium is streamed.
+    /// Files in the order in which a medium is streamed; folders by name.
     pub(crate) fn sort(&mut self) {
         let key = |file: &FileRecord| (file.content, file.at.map(|at| (at.blob, at.offset_bytes)));
         self.files.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.path.cmp(&b.path)));
+        self.folders.sort();
+    }
+
+    /// As FAT can hold it. Where a build is to be reproducible, no file is newer than the time it is given.
+    fn time_of(&self, file: &SourceFile) -> Timestamp {
+        let latest_s = self.options.source_date_epoch.unwrap_or(i64::MAX);
+        let modified_s = file.modified_s.min(latest_s);
+        Timestamp::from_unix_s(modified_s.clamp(*FAT_TIMES_S.start(), *FAT_TIMES_S.end()))
     }
 
     fn put_in_pack(&self, pack: &mut Option<Pack>, bytes: &[u8], sha256: Sha256) -> Result<u64, AuthorError> {
@@ -166,10 +181,10 @@ impl<'a> Store<'a> {
     }
 
     fn small(&mut self, file: &SourceFile) -> Result<Vec<u8>, AuthorError> {
-        let mut bytes = Vec::with_capacity(usize::try_from(file.size_bytes).unwrap_or(0));
+        let mut bytes = Vec::with_capacity(usize::try_from(file.size_bytes()).unwrap_or(0));
         let mut reader = Reader::open(file)?;
         // One byte more than expected is enough to know that it grew.
-        (&mut reader.file).take(file.size_bytes + 1).read_to_end(&mut bytes).map_err(|error| reader.failed(error))?;
+        (&mut reader.file).take(file.size_bytes() + 1).read_to_end(&mut bytes).map_err(|error| reader.failed(error))?;
         reader.ended(bytes.len() as u64)?;
         self.advance(bytes.len() as u64);
         Ok(bytes)
@@ -190,11 +205,11 @@ impl<'a> Store<'a> {
             };
             let piece = &buffer[..count];
             done_bytes += count as u64;
-            if done_bytes > file.size_bytes {
+            if done_bytes > file.size_bytes() {
                 break;
             }
             blake3.update(piece);
-            writer.write_all(piece).map_err(write_failed(self.layout, file.size_bytes))?;
+            writer.write_all(piece).map_err(write_failed(self.layout, file.size_bytes()))?;
             self.advance(count as u64);
         }
         self.buffer = buffer;
@@ -207,8 +222,11 @@ impl<'a> Store<'a> {
 }
 
 fn record(place: &MediaPath, size_bytes: u64, blake3: Blake3, sha256: Sha256) -> FileRecord {
-    FileRecord { path: place.clone(), size_bytes, blake3, sha256, content: 0, at: None }
+    FileRecord { path: place.clone(), size_bytes, blake3, sha256, content: 0, at: None, modified: None }
 }
+
+/// FAT's first second and its last, in seconds since 1970.
+const FAT_TIMES_S: std::ops::RangeInclusive<i64> = 315_532_800..=4_354_819_199;
 
 /// For `map_err` on writes into a layout: a full disk is named with what would have been needed.
 pub(crate) fn write_failed(layout: &Layout, needed_bytes: u64) -> impl FnOnce(std::io::Error) -> AuthorError {
@@ -248,30 +266,40 @@ impl<'f> Reader<'f> {
         };
         let file = options.open(&source.path).map_err(unreadable)?;
         let reader = Self { source, file };
-        let metadata = reader.file.metadata().map_err(|error| reader.failed(error))?;
-        if !metadata.is_file() || metadata.len() != source.size_bytes {
-            return Err(reader.changed(metadata.len()));
-        }
+        reader.compare()?;
         Ok(reader)
+    }
+
+    /// The file is the one that was listed, and as it was then.
+    fn compare(&self) -> Result<(), AuthorError> {
+        let metadata = self.file.metadata().map_err(|error| self.failed(error))?;
+        self.source.stamp.compare(&self.source.path, &metadata)
     }
 
     fn failed(&self, error: std::io::Error) -> AuthorError {
         AuthorError::io("reading", &self.source.path)(error)
     }
 
-    fn changed(&self, found_bytes: u64) -> AuthorError {
-        let expected_bytes = self.source.size_bytes;
-        AuthorError::Changed { path: self.source.path.clone(), expected_bytes, found_bytes }
-    }
-
     fn ended(&self, found_bytes: u64) -> Result<(), AuthorError> {
-        if found_bytes == self.source.size_bytes { Ok(()) } else { Err(self.changed(found_bytes)) }
+        self.compare()?;
+        let expected_bytes = self.source.size_bytes();
+        if found_bytes == expected_bytes {
+            return Ok(());
+        }
+        let (expected, found) = (format!("{expected_bytes} bytes as at the start"), format!("{found_bytes} bytes"));
+        Err(AuthorError::Changed { path: self.source.path.clone(), expected, found })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::Stamp;
+
+    fn listed(path: &Path) -> SourceFile {
+        let stamp = Stamp::of(&path.metadata().expect("there"));
+        SourceFile { path: path.to_owned(), place: MediaPath::new("data").expect("good"), stamp, modified_s: 0 }
+    }
 
     #[test]
     fn a_file_that_changed_since_it_was_listed_is_named() {
@@ -279,10 +307,10 @@ mod tests {
         let layout = Layout::create(&dir.path().join("out")).expect("a layout");
         let options = BuildOptions::default();
         let path = dir.path().join("data");
-        let place = MediaPath::new("data").expect("good");
         for (listed_bytes, now_bytes) in [(10, 11), (10, 9), (BLOB_BYTES, BLOB_BYTES + 1), (BLOB_BYTES, 5)] {
+            File::create(&path).and_then(|file| file.set_len(listed_bytes)).expect("writes");
+            let file = listed(&path);
             File::create(&path).and_then(|file| file.set_len(now_bytes)).expect("writes");
-            let file = SourceFile { path: path.clone(), place: place.clone(), size_bytes: listed_bytes, modified_s: 0 };
             let mut store = Store::new(&layout, &options, listed_bytes);
             let result =
                 if listed_bytes < BLOB_BYTES { store.small(&file).map(drop) } else { store.large(&file).map(drop) };
@@ -299,18 +327,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("data");
         let file = File::create(&path).expect("makes");
-        file.set_len(100).expect("sets");
-        let place = MediaPath::new("data").expect("good");
-        let source = SourceFile { path, place, size_bytes: 100, modified_s: 0 };
         for now_bytes in [101, 99] {
             file.set_len(100).expect("sets");
+            let source = listed(&path);
             let mut reader = Reader::open(&source).expect("as listed");
             file.set_len(now_bytes).expect("sets");
             let mut bytes = Vec::new();
-            (&mut reader.file).take(source.size_bytes + 1).read_to_end(&mut bytes).expect("reads");
-            assert!(
-                matches!(reader.ended(bytes.len() as u64), Err(AuthorError::Changed { found_bytes, .. }) if found_bytes == now_bytes)
-            );
+            (&mut reader.file).take(source.size_bytes() + 1).read_to_end(&mut bytes).expect("reads");
+            let error = reader.ended(bytes.len() as u64).expect_err("changed").to_string();
+            assert!(error.contains(&format!("found {now_bytes} bytes")), "{error}");
         }
     }
 }

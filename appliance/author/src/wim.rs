@@ -1,14 +1,16 @@
 //! WIMs among the contents: each is verified, and split once, here, when it is too large for FAT32.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use platen_media::MediaPath;
+use platen_media::{MediaPath, fold_name};
 use platen_wim::{MAX_PART_BYTES, WimError, WimInfo};
 
 use crate::AuthorError;
-use crate::gather::Item;
+use crate::gather::{Item, Notes};
+use crate::sources::Stamp;
 use crate::walk::{self, SourceFile};
 
 /// A WIM, whole or in parts.
@@ -46,7 +48,7 @@ pub struct Split {
 
 impl SourceWim {
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.size_bytes).sum()
+        self.parts.iter().map(SourceFile::size_bytes).sum()
     }
 
     fn first(&self) -> &Path {
@@ -70,70 +72,120 @@ fn part_name(stem: &str, part: usize) -> String {
     if part == 1 { format!("{stem}.swm") } else { format!("{stem}{part}.swm") }
 }
 
-/// The WIM at `path` (or the split one it is the first part of), to stand at `stem` with an extension.
+/// The WIM at `path` (or the split one it is a part of), to stand at `stem` with an extension.
 pub(crate) fn source(path: &Path, stem: &str, problems: &mut Vec<String>) -> Option<SourceWim> {
-    let split = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("swm"));
+    const WHAT: &str = "operating system image";
     let place = |text: &str| MediaPath::new(text).expect("the definition checked the image's name");
-    if !split {
-        let place = place(&format!("{stem}.wim"));
-        let file = walk::file(path, place.clone(), "operating system image", problems)?;
-        return Some(SourceWim { place, stem: stem.to_owned(), parts: vec![file] });
-    }
-    let own_stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file = walk::file(path, place(&format!("{stem}.wim")), WHAT, problems)?;
+    let info = platen_wim::info(&file.path).ok().filter(|info| info.parts > 1);
+    let Some(info) = info else {
+        // Whatever is wrong with it is said when it is verified.
+        return Some(SourceWim { place: file.place.clone(), stem: stem.to_owned(), parts: vec![file] });
+    };
+    let folder = file.path.parent().unwrap_or(Path::new("/")).to_owned();
+    let entries = std::fs::read_dir(&folder).map_or_else(|_| Vec::new(), |entries| entries.flatten().collect());
     let mut parts = Vec::new();
-    for number in 1.. {
-        let part = if number == 1 { path.to_owned() } else { path.with_file_name(part_name(&own_stem, number)) };
-        if number > 1 && part.symlink_metadata().is_err() {
-            break;
+    for entry in entries {
+        let path = entry.path();
+        let is_part = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("swm"));
+        let of_it = |found: &WimInfo| found.guid == info.guid;
+        if let Some(found) = platen_wim::info(&path).ok().filter(|found| is_part && of_it(found)) {
+            let place = place(&part_name(stem, found.part.into()));
+            parts.push((found, walk::file(&path, place, WHAT, problems)?));
         }
-        parts.push(walk::file(&part, place(&part_name(stem, number)), "operating system image", problems)?);
     }
-    Some(SourceWim { place: parts[0].place.clone(), stem: stem.to_owned(), parts })
+    match in_order(parts) {
+        Ok(parts) => Some(SourceWim { place: parts[0].place.clone(), stem: stem.to_owned(), parts }),
+        Err(found) => {
+            problems.extend(found.into_iter().map(|found| format!("{WHAT}: {}: {found}", folder.display())));
+            None
+        }
+    }
 }
 
-/// Turns files that are WIMs by name and first bytes into such; parts of a split one become one item.
-pub(crate) fn among(files: Vec<SourceFile>) -> Vec<Item> {
+/// A file of a split WIM, and what it says of itself.
+type Part = (WimInfo, SourceFile);
+
+/// Files that say they are parts of one split WIM, in order; or each part that is missing or there twice.
+fn in_order(mut parts: Vec<Part>) -> Result<Vec<SourceFile>, Vec<String>> {
+    parts.sort_by(|(a, file), (b, other)| (a.part, &file.path).cmp(&(b.part, &other.path)));
+    let count = parts.iter().map(|(info, _)| info.parts).max().unwrap_or(1);
+    let name = |file: &SourceFile| file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut problems = Vec::new();
+    for number in 1..=count {
+        let found: Vec<String> = parts.iter().filter(|(it, _)| it.part == number).map(|(_, file)| name(file)).collect();
+        let others: Vec<String> = parts.iter().map(|(_, file)| name(file)).collect();
+        let what = format!("split WIM of {}: part {number} of {count}", others.join(", "));
+        match found.len() {
+            0 => problems.push(format!("{what} is missing")),
+            1 => {}
+            _ => problems.push(format!("{what} is there more than once, {}; leave one", found.join(" and "))),
+        }
+    }
+    if problems.is_empty() { Ok(parts.into_iter().map(|(_, file)| file).collect()) } else { Err(problems) }
+}
+
+/// Turns files that are WIMs by name and first bytes into such; parts of a split one become one item, by what they say
+/// of themselves. What has a WIM's name and is none is found.
+pub(crate) fn among(files: Vec<SourceFile>, what: &str, notes: &mut Notes) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut wims: Vec<SourceWim> = Vec::new();
-    let mut later_parts = Vec::new();
+    // By folder and GUID.
+    let mut split: BTreeMap<(String, [u8; 16]), Vec<Part>> = BTreeMap::new();
     for file in files {
         let place = file.place.as_str();
-        let extension = place.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-        // Encrypted ESDs of Windows' own download are content like any other: libwim can't look into them.
-        let wanted =
-            extension == "wim" || extension == "swm" || (extension == "esd" && file.size_bytes > MAX_PART_BYTES);
-        if !(wanted && begins_like_a_wim(&file.path)) {
+        let (own_stem, shown) = (stem(place).to_owned(), format!("{what}: {}", file.path.display()));
+        if own_stem == place {
             items.push(Item::File(file));
-        } else if extension == "swm" && platen_wim::info(&file.path).is_ok_and(|info| info.part > 1) {
-            later_parts.push(file);
-        } else {
-            let stem = place[..place.len() - 4].to_owned();
-            wims.push(SourceWim { place: file.place.clone(), stem, parts: vec![file] });
+            continue;
         }
-    }
-    for part in later_parts {
-        let first = wims.iter_mut().find(|wim| {
-            let place = part.place.as_str();
-            place.strip_prefix(&wim.stem).is_some_and(|rest| {
-                rest.len() > 4 && rest[..rest.len() - 4].bytes().all(|b| b.is_ascii_digit()) && wim.place != part.place
-            })
-        });
-        match first {
-            Some(wim) => wim.parts.push(part),
-            // Verifying it alone will name it and say what is missing.
-            None => {
-                let stem = part.place.as_str()[..part.place.as_str().len() - 4].to_owned();
-                wims.push(SourceWim { place: part.place.clone(), stem, parts: vec![part] });
+        if !begins_like_a_wim(&file.path) {
+            notes.error("WIM-FORMAT", &shown, "it has a WIM's name and does not begin like one; replace it".into());
+            items.push(Item::File(file));
+            continue;
+        }
+        match platen_wim::info(&file.path) {
+            Ok(info) if info.parts > 1 => {
+                let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+                split.entry((folder, info.guid)).or_default().push((info, file));
             }
+            Err(WimError::Encrypted { .. }) => {
+                notes.warning(
+                    "WIM-ENCRYPTED",
+                    &shown,
+                    "it is encrypted, so whether it is whole can't be checked".into(),
+                );
+                items.push(Item::File(file));
+            }
+            // Whatever else is wrong with it is said when it is verified.
+            _ => items.push(Item::Wim(SourceWim { place: file.place.clone(), stem: own_stem, parts: vec![file] })),
         }
     }
-    items.extend(wims.into_iter().map(Item::Wim));
+    for ((folder, _), parts) in split {
+        match in_order(parts) {
+            Ok(parts) => {
+                let place = parts[0].place.clone();
+                items.push(Item::Wim(SourceWim { stem: stem(place.as_str()).to_owned(), place, parts }));
+            }
+            Err(found) => notes.problems.extend(found.into_iter().map(|found| format!("{what}: {folder}/: {found}"))),
+        }
+    }
     items
 }
 
 fn begins_like_a_wim(path: &Path) -> bool {
     let mut magic = [0; 8];
-    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok_and(|()| &magic == b"MSWIM\0\0\0")
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    // The second is a WIM that can be read from a pipe; libwim reads both.
+    read.is_ok() && [b"MSWIM\0\0\0", b"WLPWM\0\0\0"].contains(&&magic)
+}
+
+/// Names under which boot images are started when nothing else says that they are.
+const BOOT_IMAGE_NAMES: [&str; 3] = ["BOOT.WIM", "WINPE.WIM", "WINRE.WIM"];
+
+/// Whether a computer is started from it: then it has to stay one file, because no boot manager puts parts together.
+pub(crate) fn is_boot_image(wim: &SourceWim) -> bool {
+    let name = fold_name(wim.place.file_name());
+    BOOT_IMAGE_NAMES.contains(&&*name) || info(wim).is_ok_and(|info| info.boot_index > 0)
 }
 
 /// What a WIM says of itself. Nothing is verified.
@@ -151,11 +203,11 @@ pub(crate) fn prepare(wim: &SourceWim, staging: &Path, max_file_bytes: u64) -> R
     let paths: Vec<PathBuf> = wim.parts.iter().map(|part| part.path.clone()).collect();
     platen_wim::verify(wim.first(), &paths[1..], &mut |_, _| {}).map_err(failed("verifying", wim))?;
     if !is_too_large(wim, max_file_bytes) {
-        if let Some(large) = wim.parts.iter().find(|part| part.size_bytes > max_file_bytes) {
+        if let Some(large) = wim.parts.iter().find(|part| part.size_bytes() > max_file_bytes) {
             return Err(AuthorError::Wim {
                 path: large.path.clone(),
                 expected: format!("parts of at most {max_file_bytes} bytes"),
-                found: format!("{} bytes; split the WIM anew", large.size_bytes),
+                found: format!("{} bytes; split the WIM anew", large.size_bytes()),
             });
         }
         return Ok(Prepared { files: wim.parts.clone(), split: None });
@@ -181,10 +233,11 @@ pub(crate) fn prepare(wim: &SourceWim, staging: &Path, max_file_bytes: u64) -> R
             expected: "a name that leaves room for part numbers".into(),
             found: error.to_string(),
         })?;
-        let size_bytes = path.metadata().map_err(AuthorError::io("looking at", &path))?.len();
-        files.push(SourceFile { path, place, size_bytes, modified_s: wim.parts[0].modified_s });
+        let stamp = Stamp::of(&path.metadata().map_err(AuthorError::io("looking at", &path))?);
+        // On the medium a part is as old as what it was made of.
+        files.push(SourceFile { path, place, stamp, modified_s: wim.parts[0].modified_s });
     }
-    let parts = files.iter().map(|file| (file.place.to_string(), file.size_bytes)).collect();
+    let parts = files.iter().map(|file| (file.place.to_string(), file.size_bytes())).collect();
     let split = Split { place: wim.place.to_string(), size_bytes: wim.size_bytes(), was_solid, parts };
     Ok(Prepared { files, split: Some(split) })
 }

@@ -279,8 +279,8 @@ fn media_share_blobs_and_an_existing_layout_is_added_to() {
 #[test]
 fn a_tree_medium_is_the_tree() {
     let fixture = Fixture::with_kit();
-    fixture.put("tree/bootmgr", b"boot manager");
-    fixture.put("tree/EFI/BOOT/BOOTX64.EFI", b"boot loader");
+    fixture.put("tree/bootmgr", common::BOOT_MANAGER);
+    fixture.put("tree/EFI/BOOT/BOOTX64.EFI", &common::boot_loader());
     fixture.put("tree/sources/boot.txt", b"x");
     let spec = "kind = \"tree\"\nid = \"T1\"\nname = \"Existing media\"\nversion = \"1\"\nrevision = 7\n";
     fixture.put("medium.toml", format!("{spec}tree = {{ path = \"tree\" }}\n").as_bytes());
@@ -340,7 +340,7 @@ fn wims_are_split_once_and_recorded() {
     assert_eq!(report.splits, []);
     std::fs::remove_file(parts.join("w2.swm")).unwrap();
     let said = fixture.build_with("missing", &limit).unwrap_err().chain();
-    assert!(said.contains("parts/w.swm") && said.contains("part 2 of 2 is missing"), "{said}");
+    assert!(said.contains("parts: split WIM of w.swm: part 2 of 2 is missing"), "{said}");
 }
 
 #[test]
@@ -362,10 +362,10 @@ fn wims_in_a_tree_are_split_under_their_own_names() {
         "kind = \"tree\"\nid = \"T1\"\nname = \"T\"\nversion = \"1\"\nrevision = 7\ntree = { path = \"tree\" }\n";
     fixture.put("medium.toml", spec.as_bytes());
     fixture.put("tree/setup.exe", b"x");
-    fixture.put("tree/notes.wim", b"no WIM but named like one");
+    fixture.put("tree/EFI/BOOT/BOOTX64.EFI", &common::boot_loader());
     common::wim(&fixture.path("tree/sources/install.wim"), &[("a", 5 << 20), ("b", 5 << 20)], &["--compress=none"]);
     let manifest = fixture.build_with("out", &BuildOptions { max_file_bytes: 9 << 20, ..options() }).unwrap().manifest;
-    let expected = ["notes.wim", "setup.exe", "sources/install.swm", "sources/install2.swm"];
+    let expected = ["EFI/BOOT/BOOTX64.EFI", "setup.exe", "sources/install.swm", "sources/install2.swm"];
     assert_eq!(paths(&manifest, ContentKind::Tree), expected);
     fixture.put("tree/sources/install2.swm", b"in the way");
     let said =

@@ -69,6 +69,7 @@ impl Bench {
                 sha256: Sha256::of(&bytes),
                 content: 0,
                 at,
+                modified: None,
             });
         }
         let size_bytes = blob.len() as u64;
@@ -96,6 +97,7 @@ impl Bench {
             }],
             blobs: vec![Blob { sha256: Sha256::of(&blob), size_bytes }],
             files: records,
+            folders: Vec::new(),
             image: None,
         };
         let bench = Self { root, pair: KeyPair::generate_unencrypted_keypair().expect("random numbers"), manifest };
@@ -240,6 +242,18 @@ fn every_changed_and_missing_file_is_named() {
         assert!(text.contains("네트워크.inf: missing"), "{text}");
     }
     assert!(shown.contains("3 of 4 files"), "{shown}");
+}
+
+#[test]
+fn an_empty_folder_that_is_missing_is_named() {
+    let mut bench = Bench::new();
+    bench.change(|m| m.folders.push(MediaPath::new("logs/setup").expect("valid")));
+    std::fs::create_dir_all(bench.path("logs/setup")).expect("made");
+    assert!(bench.check_typing("").0.is_ok(), "the control");
+    std::fs::remove_dir(bench.path("logs/setup")).expect("removed");
+    let (code, shown) = bench.refused();
+    assert_eq!(code, Code::TargetTampered);
+    assert!(shown.contains("logs/setup/: missing"), "{shown}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
-use platen_media::{Blake3, envelope, is_made_by_system};
+use platen_media::{Blake3, envelope, fold_name, is_made_by_system};
 
 use crate::refusal::Refusal;
 
@@ -138,6 +138,9 @@ impl Medium {
                 Err(what) => report.problems.push(FileProblem { path: file.path.as_str().to_owned(), what }),
             }
         }
+        for folder in manifest.folders.iter().filter(|folder| !self.root.join(folder.as_str()).is_dir()) {
+            report.problems.push(FileProblem { path: format!("{folder}/"), what: Wrong::Missing });
+        }
         report
     }
 
@@ -179,7 +182,7 @@ impl Medium {
     /// be listed is not an error here: every listed file was read before.
     pub(crate) fn unexpected(&self, manifest: &Manifest, limit: usize) -> Vec<String> {
         let known: HashSet<String> =
-            manifest.files.iter().map(|file| file.path.as_str()).chain(envelope::ALL).map(str::to_uppercase).collect();
+            manifest.files.iter().map(|file| file.path.as_str()).chain(envelope::ALL).map(fold_name).collect();
         let mut found = Vec::new();
         let mut open = vec![String::new()];
         while let Some(folder) = open.pop() {
@@ -187,7 +190,7 @@ impl Medium {
             for entry in entries.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                let folded = path.to_uppercase();
+                let folded = fold_name(&path);
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     if !is_made_by_system(&path) {
                         open.push(path);

@@ -24,6 +24,8 @@ pub struct OpenedDrive {
     direct: bool,
     /// None for regular files, and for partitions (which are only looked at).
     medium: Option<Medium>,
+    /// Let the kernel read the partition table when the job is finished.
+    rescan: bool,
 }
 
 /// The medium that was in a block device when it was opened.
@@ -54,7 +56,7 @@ impl Medium {
 
 impl OpenedDrive {
     pub(crate) fn new(file: File, facts: DriveFacts, direct: bool, medium: Option<Medium>) -> Self {
-        Self { file, facts, direct, medium }
+        Self { file, facts, direct, medium, rescan: false }
     }
 
     /// A second handle on the same drive, for the process that examines it: it can't be written through.
@@ -62,9 +64,10 @@ impl OpenedDrive {
         reopen(&self.file, false, 0).map(|(file, _)| file)
     }
 
-    /// Let the kernel read the partition table that was written. Does nothing on image files.
-    pub fn show_partitions(&self) -> io::Result<()> {
-        if self.medium.is_some() { read_partition_table(&self.file) } else { Ok(()) }
+    /// When the job is finished, let the kernel read the partition table that was written. Not done unless asked for: a
+    /// desktop would mount what it finds, and write to it.
+    pub fn rescan_when_finished(&mut self) {
+        self.rescan = true;
     }
 
     /// The drive that was opened is still there, with the medium that was in it.
@@ -183,5 +186,14 @@ impl Drive for OpenedDrive {
         }
         let users: Vec<String> = users.into_iter().map(|user| user.what).collect();
         Err(in_use(io::Error::new(io::ErrorKind::ResourceBusy, users.join(", "))))
+    }
+
+    fn publish(&mut self) {
+        if self.rescan
+            && self.medium.is_some()
+            && let Err(error) = read_partition_table(&self.file)
+        {
+            tracing::warn!(port = %self.facts.drive.port, %error, "the kernel did not read the new partition table");
+        }
     }
 }

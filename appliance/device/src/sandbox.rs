@@ -24,8 +24,9 @@ use seccompiler::{
 const MEMORY_BYTES: u64 = 2 << 30;
 /// Processor time it may use, in seconds: hashing 2 TiB at 400 MB/s.
 const CPU_S: u64 = 6000;
-/// Longest answer that is read, in bytes.
-const ANSWER_BYTES: u64 = 1 << 30;
+/// Longest answer that is read, in bytes: the listing of a full drive and its manifest. Whatever the drive says, this and
+/// what it becomes when it is taken apart is all that the station holds of it.
+const ANSWER_BYTES: u64 = 64 << 20;
 
 /// How often it is looked whether the child gets on.
 const LOOK: Duration = Duration::from_millis(100);

@@ -52,11 +52,11 @@ pub(crate) fn of_device(machine: &Machine, device: &BlockDevice) -> io::Result<V
             }
             let above = |other: &BlockDevice| (other.clone(), format!(" (through {})", other.name));
             for holder in part.holders()? {
-                add(format!("held by {}", holder.name), false);
+                add(format!("held by /dev/{}", holder.name), false);
                 waiting.push(above(&holder));
             }
             for (standing, _) in loops.iter().filter(|(_, backing)| *backing == Backing::Device(part.number)) {
-                add(format!("attached to {}", standing.name), false);
+                add(format!("attached to /dev/{}", standing.name), false);
                 waiting.push(above(standing));
             }
             if let Some(program) = writer(machine, part.number)? {
@@ -71,7 +71,8 @@ pub(crate) fn of_device(machine: &Machine, device: &BlockDevice) -> io::Result<V
 pub(crate) fn of_file(machine: &Machine, file: &fs::Metadata) -> io::Result<Vec<User>> {
     let backing = Backing::File { device: file.dev(), inode: file.ino() };
     let attached = loops(machine)?.into_iter().filter(|(_, other)| *other == backing);
-    let attached = attached.map(|(device, _)| User { what: format!("attached to {}", device.name), is_system: false });
+    let attached =
+        attached.map(|(device, _)| User { what: format!("attached to /dev/{}", device.name), is_system: false });
     let swapping = swaps(machine)?.into_iter().filter(|swap| swap.file == Some((file.dev(), file.ino())));
     let swapping = swapping.map(|swap| User { what: format!("swap space {}", swap.path.display()), is_system: true });
     Ok(attached.chain(swapping).collect())

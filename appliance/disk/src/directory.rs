@@ -31,12 +31,7 @@ pub(crate) fn render(
         bytes.extend(fat::entry(b".          ", Attribute::Directory, places.directories[number], 0, time));
         bytes.extend(fat::entry(b"..         ", Attribute::Directory, above, 0, time));
     }
-    let mut aliases = Aliases::default();
-    for short in directory.children.iter().filter_map(|child| names::as_short(child.name)) {
-        aliases.take(short);
-    }
-    for child in &directory.children {
-        let short = names::as_short(child.name).unwrap_or_else(|| aliases.make(child.name));
+    for (child, short) in directory.children.iter().zip(short_names(directory)) {
         if !names::is_short(child.name) {
             names::put_long(&mut bytes, child.name, &short);
         }
@@ -46,10 +41,21 @@ pub(crate) fn render(
             }
             Node::File(index) => {
                 // At most 32 bits: the tree was checked.
-                let size = files[index as usize].size_bytes as u32;
+                let file = &files[index as usize];
+                let (size, time) = (file.size_bytes as u32, file.modified.unwrap_or(time));
                 fat::entry(&short, Attribute::Archive, places.files[index as usize], size, time)
             }
         });
     }
     bytes
+}
+
+/// One for each child, in their order.
+pub(crate) fn short_names(directory: &Directory<'_>) -> Vec<[u8; 11]> {
+    let mut aliases = Aliases::default();
+    for short in directory.children.iter().filter_map(|child| names::as_short(child.name)) {
+        aliases.take(short);
+    }
+    let short = |name| names::as_short(name).unwrap_or_else(|| aliases.make(name));
+    directory.children.iter().map(|child| child.name).map(short).collect()
 }

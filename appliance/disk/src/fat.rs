@@ -66,13 +66,17 @@ pub(crate) fn third_boot_sector(sector_bytes: u64) -> Vec<u8> {
     s
 }
 
+/// `FSI_Free_Count` and `FSI_Nxt_Free`.
+pub(crate) const INFO_FREE: usize = 488;
+pub(crate) const INFO_NEXT: usize = 492;
+
 /// fatgen103, "FAT32 FSInfo Sector Structure and Backup Boot Sector".
 pub(crate) fn fs_info(sector_bytes: u64, free: u32, next: u32) -> Vec<u8> {
     let mut s = vec![0; sector_bytes as usize];
     put(&mut s, 0, b"RRaA");
     put(&mut s, 484, b"rrAa");
-    put(&mut s, 488, &free.to_le_bytes());
-    put(&mut s, 492, &next.to_le_bytes());
+    put(&mut s, INFO_FREE, &free.to_le_bytes());
+    put(&mut s, INFO_NEXT, &next.to_le_bytes());
     put(&mut s, 508, &[0x00, 0x00, 0x55, 0xaa]);
     s
 }

@@ -177,6 +177,7 @@ mod tests {
             ids: DriveIds::default(),
             modified: FatTime::from_unix_seconds(0),
             boot: None,
+            folders: Vec::new(),
         })
     }
 

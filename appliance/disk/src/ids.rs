@@ -32,7 +32,7 @@ impl DriveRecord {
     /// come from the boot kit. The time plays no part in the boot structures.
     pub fn spec(&self, size_bytes: u64, modified: FatTime, boot: Option<BootRecords>) -> DiskSpec {
         let Self { scheme, sector_bytes, ids, label, .. } = *self;
-        DiskSpec { size_bytes, sector_bytes, scheme, label, ids, modified, boot }
+        DiskSpec { size_bytes, sector_bytes, scheme, label, ids, modified, boot, folders: Vec::new() }
     }
 }
 
@@ -87,6 +87,6 @@ pub fn read_ids(head: &[u8]) -> Option<DriveRecord> {
     Some(DriveRecord { scheme, sector_bytes, ids, label, volume_bytes })
 }
 
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

@@ -1,9 +1,11 @@
 //! The whole drive.
 
+use std::collections::BTreeMap;
+
 use crate::allocation::{Allocation, Run, allocate};
 use crate::extents::Painter;
 use crate::geometry::Geometry;
-use crate::tree::{self, Tree};
+use crate::tree::{self, Node, Tree};
 use crate::{ALIGN_BYTES, Data, DiskLayout, DiskSpec, FileSpec, LayoutError, Stats, directory, fat, structures};
 
 /// Computes everything that has to be written to a drive so that it holds `files` on a FAT32 volume.
@@ -21,7 +23,7 @@ use crate::{ALIGN_BYTES, Data, DiskLayout, DiskSpec, FileSpec, LayoutError, Stat
 pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, LayoutError> {
     let geometry = Geometry::new(spec)?;
     let fixed = structures::structures(spec, &geometry)?;
-    let tree = tree::build(files)?;
+    let tree = tree::build(files, &spec.folders)?;
     let allocation = allocate(&geometry, &tree, files)?;
 
     let mut painter = Painter::default();
@@ -59,6 +61,33 @@ pub fn lay_out(spec: &DiskSpec, files: &[FileSpec<'_>]) -> Result<DiskLayout, La
 /// Bytes in a cluster of the volume that [`lay_out`] makes of such a drive: what files take is a multiple of it.
 pub fn cluster_bytes(spec: &DiskSpec) -> Result<u32, LayoutError> {
     Ok(Geometry::new(spec)?.cluster_bytes as u32)
+}
+
+/// Short names as stored, of everything a volume holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShortNames<'a> {
+    /// Of the files, in the order given.
+    pub files: Vec<[u8; 11]>,
+    /// Of the directories, by path; without the root.
+    pub directories: BTreeMap<&'a str, [u8; 11]>,
+}
+
+/// The short names that [`lay_out`] gives to `files`, the directories they are in, and `folders` (see
+/// [`DiskSpec::folders`]).
+pub fn short_names<'a>(files: &[FileSpec<'a>], folders: &'a [String]) -> Result<ShortNames<'a>, LayoutError> {
+    let tree = tree::build(files, folders)?;
+    let mut names = ShortNames { files: vec![[b' '; 11]; files.len()], directories: BTreeMap::new() };
+    for directory in &tree.directories {
+        for (child, short) in directory.children.iter().zip(directory::short_names(directory)) {
+            match child.node {
+                Node::File(index) => names.files[index as usize] = short,
+                Node::Directory(number) => {
+                    names.directories.insert(tree.directories[number as usize].path, short);
+                }
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Both FATs: the used part as bytes, shared between them, and zeros to the end.

@@ -18,13 +18,14 @@
 //!     ids: DriveIds { disk_signature: 0x1234_5678, volume_serial: 0x50a7_e201, ..DriveIds::default() },
 //!     modified: FatTime::from_unix_seconds(1_770_000_000),
 //!     boot: None,
+//!     folders: vec!["logs".to_owned()],
 //! };
 //! let files = [
-//!     FileSpec { path: "EFI/BOOT/BOOTX64.EFI", size_bytes: 966_664, sealed: true, keep_at_bytes: None },
-//!     FileSpec { path: "sources/install.wim", size_bytes: 3_900_000_000, sealed: false, keep_at_bytes: None },
+//!     FileSpec { path: "EFI/BOOT/BOOTX64.EFI", size_bytes: 966_664, sealed: true, keep_at_bytes: None, modified: None },
+//!     FileSpec { path: "sources/install.wim", size_bytes: 3_900_000_000, sealed: false, keep_at_bytes: None, modified: None },
 //! ];
 //! let layout = lay_out(&spec, &files)?;
-//! assert_eq!(layout.stats.directories, 4);
+//! assert_eq!(layout.stats.directories, 5);
 //! assert!(layout.payload.is_sorted_by_key(|extent| extent.offset_bytes));
 //! # Ok::<(), platen_disk::LayoutError>(())
 //! ```
@@ -37,6 +38,7 @@
 
 mod allocation;
 mod directory;
+mod entries;
 mod error;
 mod extents;
 mod fat;
@@ -44,6 +46,7 @@ mod fat_time;
 mod free;
 mod geometry;
 mod gpt_table;
+mod grow;
 pub mod grub;
 mod ids;
 mod label;
@@ -52,16 +55,25 @@ mod mbr;
 mod names;
 mod structures;
 mod tree;
+mod volume;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use entries::{
+    ATTRIBUTE_ARCHIVE, ATTRIBUTE_DIRECTORY, ATTRIBUTE_LABEL, DirectoryContent, DirectoryEntry, EntryProblem,
+    read_directory,
+};
 pub use error::{BootProblem, LayoutError, TreeProblem};
 pub use fat_time::FatTime;
+pub use grow::{GrowError, GrownTable, grow_gpt};
 pub use ids::{DriveRecord, READ_IDS_BYTES, read_ids};
 pub use label::VolumeLabel;
-pub use layout::{cluster_bytes, lay_out};
-pub use structures::{Structure, boot_structures};
+pub use layout::{ShortNames, cluster_bytes, lay_out, short_names};
+pub use names::{NameProblem, fold_name, name_problems};
+pub use structures::{InfoSectors, Structure, boot_structures, empty_ranges, info_sectors};
+pub use tree::tree_problems;
+pub use volume::{VolumeShape, read_volume};
 
 /// 1 MiB: where the partition starts, in bytes, on every drive; and what large files are aligned to.
 pub const ALIGN_BYTES: u64 = 1 << 20;
@@ -157,14 +169,16 @@ pub struct DiskSpec {
     pub label: VolumeLabel,
     /// Its serial numbers.
     pub ids: DriveIds,
-    /// The time given to every file and directory.
+    /// The time given to every directory, and to files without one of their own.
     pub modified: FatTime,
     /// BIOS boot code; `None`: the drive starts under UEFI only. With 4096-byte sectors it is not laid down even if
     /// given: no BIOS starts from such a drive.
     pub boot: Option<BootRecords>,
+    /// Paths of directories that are there although no file needs them; in the same form as those of files.
+    pub folders: Vec<String>,
 }
 
-/// One file of the tree. Directories are made as paths need them.
+/// One file of the tree. Directories are made as paths need them; empty ones are listed in [`DiskSpec::folders`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileSpec<'a> {
     /// Path from the root of the volume, components separated by `/`; no leading `/`.
@@ -178,6 +192,8 @@ pub struct FileSpec<'a> {
     /// directories, no file earlier in the list stays in the same clusters, and, for files of 1 MiB and more, it is a
     /// multiple of 1 MiB.
     pub keep_at_bytes: Option<u64>,
+    /// When it was last changed; `None`: [`DiskSpec::modified`].
+    pub modified: Option<FatTime>,
 }
 
 /// All that is to be written to a drive, see [`lay_out`].

@@ -12,53 +12,102 @@ pub(crate) type Fixed = BuildHasherDefault<DefaultHasher>;
 /// fatgen103, "FAT Long Directory Entries": 255 characters of UTF-16.
 pub(crate) const LIMIT_UNITS: usize = 255;
 /// UTF-16 units in one long-name entry.
-const ENTRY_UNITS: usize = 13;
+pub(crate) const ENTRY_UNITS: usize = 13;
+
+/// Why a name can't be the name of a file or folder on a FAT volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameProblem {
+    /// Nothing.
+    Empty,
+    /// `.` or `..`.
+    Dots,
+    /// A control character, one of `" * : < > ? | \`, or a code point that Unicode keeps from being a character.
+    Character(char),
+    /// Windows drops a dot or a space at the end, so the name would become another.
+    TrailingDotOrSpace,
+    /// More than 255 UTF-16 units.
+    TooLong {
+        /// How many it has.
+        found_units: usize,
+    },
+}
+
+/// Everything that is wrong with a name; nothing for one that every FAT driver can store and give back.
+pub fn name_problems(name: &str) -> Vec<NameProblem> {
+    match name {
+        "" => return vec![NameProblem::Empty],
+        "." | ".." => return vec![NameProblem::Dots],
+        _ => {}
+    }
+    let mut problems = Vec::new();
+    problems.extend(name.chars().find(|&c| is_forbidden(c)).map(NameProblem::Character));
+    if name.ends_with(['.', ' ']) {
+        problems.push(NameProblem::TrailingDotOrSpace);
+    }
+    // A name has at most as many UTF-16 units as bytes.
+    if name.len() > LIMIT_UNITS {
+        let found_units = name.encode_utf16().count();
+        if found_units > LIMIT_UNITS {
+            problems.push(NameProblem::TooLong { found_units });
+        }
+    }
+    problems
+}
+
+/// fatgen103, "Long File Name Implementation". U+FFFF is what unused places of a long-name entry are filled with; of the
+/// other noncharacters (Unicode, chapter 23.7) each tool makes something else.
+fn is_forbidden(c: char) -> bool {
+    let is_noncharacter = (c as u32) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c);
+    c.is_control() || "\"*:<>?|\\/".contains(c) || is_noncharacter
+}
 
 /// Adds what is wrong with one component of a path.
 pub(crate) fn check(path: &str, component: &str, problems: &mut Vec<TreeProblem>) {
-    let path = || path.to_owned();
-    match component {
-        "" => return problems.push(TreeProblem::EmptyComponent { path: path() }),
-        "." | ".." => {
-            return problems.push(TreeProblem::DotComponent { path: path(), component: component.to_owned() });
-        }
-        _ => {}
-    }
-    // U+FFFF is what unused places of a long-name entry are filled with.
-    if let Some(character) = component.chars().find(|&c| c.is_control() || "\"*:<>?|\\\u{ffff}".contains(c)) {
-        problems.push(TreeProblem::ForbiddenCharacter { path: path(), component: component.to_owned(), character });
-    }
-    if component.ends_with(['.', ' ']) {
-        problems.push(TreeProblem::TrailingDotOrSpace { path: path(), component: component.to_owned() });
-    }
-    // A name has at most as many UTF-16 units as bytes.
-    if component.len() > LIMIT_UNITS {
-        let found_units = component.encode_utf16().count();
-        if found_units > LIMIT_UNITS {
-            problems.push(TreeProblem::NameTooLong { path: path(), found_units, limit_units: LIMIT_UNITS });
-        }
+    for problem in name_problems(component) {
+        let (path, component) = (path.to_owned(), component.to_owned());
+        problems.push(match problem {
+            NameProblem::Empty => TreeProblem::EmptyComponent { path },
+            NameProblem::Dots => TreeProblem::DotComponent { path, component },
+            NameProblem::Character(character) => TreeProblem::ForbiddenCharacter { path, component, character },
+            NameProblem::TrailingDotOrSpace => TreeProblem::TrailingDotOrSpace { path, component },
+            NameProblem::TooLong { found_units } => {
+                TreeProblem::NameTooLong { path, found_units, limit_units: LIMIT_UNITS }
+            }
+        });
     }
 }
 
-/// A form that is equal for names that any reader may take for the same: case is folded character by character, both
-/// ways, so that for instance the Kelvin sign is a k.
-pub(crate) fn fold(name: &str) -> String {
+/// A form that is equal for names, or paths, that FAT drivers take for the same, and for no others.
+///
+/// As Windows does it, each UTF-16 unit is raised to upper case by itself: what becomes several characters (`ß`, `ﬁ`)
+/// stays, and so does what needs two units. Nothing outside ASCII becomes an ASCII letter (`ı`, `ſ`), and what is in
+/// upper case already stays (the Kelvin sign is no `K`). Composed and decomposed forms differ.
+pub fn fold_name(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_uppercase();
     }
-    name.chars()
-        .map(|c| {
-            let lower = single(c.to_lowercase(), c);
-            single(lower.to_uppercase(), lower)
-        })
-        .collect()
+    name.chars().map(upper).collect()
 }
 
-fn single(mut mapped: impl Iterator<Item = char>, otherwise: char) -> char {
-    match (mapped.next(), mapped.next()) {
-        (Some(c), None) => c,
-        _ => otherwise,
+fn upper(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_uppercase();
     }
+    let mut mapped = c.to_uppercase();
+    match (mapped.next(), mapped.next()) {
+        (Some(one), None) if !one.is_ascii() && (c as u32) < 0x1_0000 && (one as u32) < 0x1_0000 => one,
+        (_, None) => c,
+        // Greek letters with an iota below: alone they have a capital of one unit (UnicodeData.txt, field 12).
+        _ => match c {
+            '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => above(c, 8),
+            '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => above(c, 9),
+            _ => c,
+        },
+    }
+}
+
+fn above(c: char, by: u32) -> char {
+    char::from_u32(c as u32 + by).unwrap_or(c)
 }
 
 /// The short form of a name that is one but for case.
@@ -173,6 +222,24 @@ pub(crate) fn checksum(short: &[u8; 11]) -> u8 {
     short.iter().fold(0, |sum: u8, &byte| sum.rotate_right(1).wrapping_add(byte))
 }
 
+/// Where the UTF-16 units are in a long-name entry, in bytes.
+pub(crate) fn unit_places() -> impl Iterator<Item = usize> {
+    (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2))
+}
+
+/// Whether a short name can have been given for this name: by its letters, or as an alias with a number. One that names
+/// another file opens that file's door to whoever reads short names, as some firmware does.
+pub(crate) fn is_fair(name: &str, short: &[u8; 11]) -> bool {
+    let (base, extension) = (short[..8].trim_ascii_end(), short[8..].trim_ascii_end());
+    let number = base.rsplit(|&b| b == b'~').next().filter(|number| number.len() < base.len());
+    let is_number = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let is_alias = number.is_some_and(is_number) && base.iter().chain(extension).all(|&b| short_character(b));
+    match as_short(name) {
+        Some(own) => own == *short,
+        None => is_alias,
+    }
+}
+
 /// Appends the long-name entries of a name, last part first.
 pub(crate) fn put_long(directory: &mut Vec<u8>, name: &str, short: &[u8; 11]) {
     let units: Vec<u16> = name.encode_utf16().collect();
@@ -185,8 +252,7 @@ pub(crate) fn put_long(directory: &mut Vec<u8>, name: &str, short: &[u8; 11]) {
         e[13] = sum;
         // Ended by a zero where there is room, then filled with ones.
         let filled = part.iter().copied().chain([0]).chain(std::iter::repeat(0xffff));
-        let places = (1..11).step_by(2).chain((14..26).step_by(2)).chain((28..32).step_by(2));
-        for (at, unit) in places.zip(filled) {
+        for (at, unit) in unit_places().zip(filled) {
             e[at..at + 2].copy_from_slice(&unit.to_le_bytes());
         }
         directory.extend_from_slice(&e);
@@ -288,13 +354,54 @@ mod tests {
     }
 
     #[test]
-    fn folding() {
-        for (one, other) in [("EFI", "efi"), ("Ä", "ä"), ("\u{212a}", "K"), ("ſ", "s"), ("Σς", "σΣ"), ("ﬁ", "ﬁ")]
-        {
-            assert_eq!(fold(one), fold(other), "{one} {other}");
+    fn what_fat_drivers_take_for_one_name_folds_to_one() {
+        for (one, other) in [
+            ("EFI/Boot", "efi/bOOT"),
+            ("Ä", "ä"),
+            ("Σς", "σΣ"),
+            ("ÿ", "Ÿ"),
+            ("ᾀ", "ᾈ"),
+            ("ᾳ", "ᾼ"),
+            ("ǆ", "Ǆ"),
+            ("д", "Д"),
+        ] {
+            assert_eq!(fold_name(one), fold_name(other), "{one} {other}");
         }
-        for (one, other) in [("ß", "SS"), ("a", "á"), ("日", "本")] {
-            assert_ne!(fold(one), fold(other), "{one} {other}");
+        for (one, other) in [
+            ("straße", "STRASSE"),
+            ("ß", "ẞ"),
+            ("ﬁ.x", "FI.X"),
+            ("ﬁ", "ﬂ"),
+            ("ı", "I"),
+            ("ſ", "s"),
+            ("\u{212a}", "k"),
+            ("\u{212b}", "å"),
+            ("İ", "i"),
+            ("ŉ", "ʼN"),
+            ("𐐀", "𐐨"),
+            ("é", "e\u{301}"),
+            ("日", "本"),
+        ] {
+            assert_ne!(fold_name(one), fold_name(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing_and_keeps_the_number_of_units() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let once = fold_name(&c.to_string());
+            assert_eq!(fold_name(&once), once, "{c:?}");
+            assert_eq!(once.encode_utf16().count(), c.len_utf16(), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn noncharacters_are_no_names() {
+        for bad in ["\u{ffff}", "\u{fffe}", "\u{fdd0}", "\u{fdef}", "\u{1fffe}", "\u{10ffff}", "\u{85}"] {
+            assert!(matches!(name_problems(bad)[..], [NameProblem::Character(_)]), "{}", bad.escape_unicode());
+        }
+        for good in ["\u{fffd}", "\u{fdcf}", "\u{fdf0}", "😀", "é", "e\u{301}"] {
+            assert_eq!(name_problems(good), [], "{good}");
         }
     }
 }

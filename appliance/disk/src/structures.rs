@@ -1,5 +1,6 @@
 //! What a function of the drive alone is: partition tables, boot sectors, boot code.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::geometry::Geometry;
@@ -70,6 +71,56 @@ pub(crate) fn structures(spec: &DiskSpec, geometry: &Geometry) -> Result<Vec<Str
         put("gpt backup header", true, geometry.size_bytes - sector, &table.backup_header);
     }
     Ok(list)
+}
+
+/// The byte ranges that hold nothing but zeros on every drive of this spec, whatever its files: reserved sectors of the
+/// volume, and what is behind it. What is before the volume is not among them, because boot code may be there.
+pub fn empty_ranges(spec: &DiskSpec) -> Result<Vec<Range<u64>>, LayoutError> {
+    let geometry = Geometry::new(spec)?;
+    let mut taken: Vec<Range<u64>> =
+        structures(spec, &geometry)?.iter().map(|s| s.extent.offset_bytes..s.extent.end_bytes()).collect();
+    taken.extend(fs_info(&geometry, 0, 0).iter().map(|s| s.extent.offset_bytes..s.extent.end_bytes()));
+    taken.sort_by_key(|range| range.start);
+    let mut empty = Vec::new();
+    for whole in [ALIGN_BYTES..geometry.fat_start(0), geometry.tail_start()..geometry.size_bytes] {
+        let mut at = whole.start;
+        for range in taken.iter().filter(|range| whole.start <= range.start && range.end <= whole.end) {
+            empty.push(at..range.start);
+            at = range.end;
+        }
+        empty.push(at..whole.end);
+    }
+    empty.retain(|range| !range.is_empty());
+    Ok(empty)
+}
+
+/// The FSInfo sector and its backup. Their two numbers are hints, which every operating system changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InfoSectors {
+    /// Where they are, in bytes from the start of the drive.
+    pub offsets: [u64; 2],
+    /// How long each is.
+    pub len_bytes: usize,
+    clusters: u64,
+}
+
+impl InfoSectors {
+    /// Whether the bytes of one are right, and its hints possible.
+    pub fn accept(&self, bytes: &[u8]) -> bool {
+        let hint = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let (Some(free), Some(next)) = (hint(fat::INFO_FREE), hint(fat::INFO_NEXT)) else { return false };
+        let unknown = u32::MAX;
+        let possible = (free == unknown || u64::from(free) <= self.clusters)
+            && (next == unknown || (2..self.clusters + 2).contains(&u64::from(next)));
+        possible && bytes == fat::fs_info(self.len_bytes as u64, free, next)
+    }
+}
+
+/// See [`InfoSectors`].
+pub fn info_sectors(spec: &DiskSpec) -> Result<InfoSectors, LayoutError> {
+    let geometry = Geometry::new(spec)?;
+    let offsets = fs_info(&geometry, 0, 0).map(|structure| structure.extent.offset_bytes);
+    Ok(InfoSectors { offsets, len_bytes: geometry.sector_bytes as usize, clusters: geometry.clusters })
 }
 
 /// The two FSInfo sectors: like the structures above, but they depend on the files.

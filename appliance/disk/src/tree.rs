@@ -16,7 +16,7 @@ pub(crate) struct Tree<'a> {
 
 pub(crate) struct Directory<'a> {
     /// Empty for the root.
-    path: &'a str,
+    pub(crate) path: &'a str,
     /// The file whose path made it.
     because: &'a str,
     pub(crate) parent: u32,
@@ -38,7 +38,18 @@ pub(crate) enum Node {
     File(u32),
 }
 
-pub(crate) fn build<'a>(files: &[FileSpec<'a>]) -> Result<Tree<'a>, LayoutError> {
+/// Everything that keeps files and further folders from standing on one FAT32 volume together; what [`crate::lay_out`]
+/// would refuse of them on any drive.
+pub fn tree_problems(files: &[FileSpec<'_>], folders: &[String]) -> Vec<TreeProblem> {
+    look(files, folders).1
+}
+
+pub(crate) fn build<'a>(files: &[FileSpec<'a>], folders: &'a [String]) -> Result<Tree<'a>, LayoutError> {
+    let (directories, problems) = look(files, folders);
+    if problems.is_empty() { Ok(Tree { directories }) } else { Err(LayoutError::Tree { problems }) }
+}
+
+fn look<'a>(files: &[FileSpec<'a>], folders: &'a [String]) -> (Vec<Directory<'a>>, Vec<TreeProblem>) {
     let root = Directory { path: "", because: "", parent: 0, children: Vec::new(), entries: 1 };
     let mut builder = Builder {
         files,
@@ -51,13 +62,16 @@ pub(crate) fn build<'a>(files: &[FileSpec<'a>]) -> Result<Tree<'a>, LayoutError>
         // A list of more than 2^32 files would take 128 GiB of memory.
         builder.add_file(index as u32, file);
     }
+    for folder in folders {
+        builder.directory(folder, folder);
+    }
     let Builder { directories, mut problems, .. } = builder;
     problems.extend(directories.iter().filter(|d| d.entries > LIMIT_ENTRIES).map(|d| TreeProblem::DirectoryTooLarge {
         path: d.path.to_owned(),
         found_entries: d.entries,
         limit_entries: LIMIT_ENTRIES,
     }));
-    if problems.is_empty() { Ok(Tree { directories }) } else { Err(LayoutError::Tree { problems }) }
+    (directories, problems)
 }
 
 struct Builder<'a, 'f> {
@@ -128,7 +142,7 @@ impl<'a> Builder<'a, '_> {
 
     /// Adds a child, or reports why not and returns what has its name.
     fn add(&mut self, parent: u32, name: &'a str, path: &'a str, node: Node, because: &'a str) -> Option<Node> {
-        let existing = match self.names.entry((parent, names::fold(name))) {
+        let existing = match self.names.entry((parent, names::fold_name(name))) {
             Entry::Vacant(vacant) => {
                 vacant.insert(node);
                 let directory = &mut self.directories[parent as usize];

@@ -22,6 +22,7 @@ fn sixty_thousand_files_are_laid_out_in_little_memory() {
         ids: DriveIds::default(),
         modified: FatTime::from_unix_seconds(1_770_000_000),
         boot: None,
+        folders: Vec::new(),
     };
     let paths: Vec<String> = (0..60_000)
         .map(|n| {
@@ -36,7 +37,7 @@ fn sixty_thousand_files_are_laid_out_in_little_memory() {
     let mut files: Vec<FileSpec<'_>> = paths
         .iter()
         .zip(0..)
-        .map(|(path, n)| FileSpec { path, size_bytes: sizes(n), sealed: false, keep_at_bytes: None })
+        .map(|(path, n)| FileSpec { path, size_bytes: sizes(n), sealed: false, keep_at_bytes: None, modified: None })
         .collect();
 
     let before = peak_kib();

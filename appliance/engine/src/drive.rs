@@ -123,4 +123,6 @@ pub trait Drive: ReadDrive {
     fn confirm(&mut self) -> Result<(), DriveError>;
     /// See that nobody else has begun to use the drive since it was opened.
     fn confirm_unshared(&mut self) -> Result<(), DriveError>;
+    /// It is finished and recorded: let the rest of the system see what is on it, where that was asked for.
+    fn publish(&mut self) {}
 }

@@ -4,23 +4,16 @@
 //! process of its own, without any rights, whose only way out is the [`Examination`] it prints (see
 //! `platen_device::sandbox`). What it says is then judged by [`crate::report`] against the signed manifest.
 
-use std::cell::Cell;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::rc::Rc;
+mod volume;
+mod walk;
 
-use platen_disk::{READ_IDS_BYTES, Scheme, read_ids};
-use platen_media::envelope;
-use platen_media::manifest::MAX_MANIFEST_BYTES;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use platen_disk::{ALIGN_BYTES, READ_IDS_BYTES, Scheme, read_ids, read_volume};
 use serde::{Deserialize, Serialize};
 
-/// Deeper folders than this are not followed: a loop of folders has no end.
-const MAX_LEVEL: usize = 64;
-/// More files and folders than a full 2 TiB volume of the smallest real media would hold.
-const MAX_ENTRIES: usize = 2_000_000;
-/// What may be read besides the volume once over: allocation tables and folders are looked at again and again.
-const OVERHEAD_BYTES: u64 = 256 << 20;
-/// What may be read where only names and the files that carry the manifest are wanted.
-const NAMES_BYTES: u64 = 1 << 30;
+use self::volume::Volume;
+use self::walk::Walk;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +31,10 @@ pub enum Depth {
 pub struct SeenFile {
     pub path: String,
     pub size_bytes: u64,
+    /// The short name as stored, each byte as the character of the same number.
+    pub short: String,
+    /// As stored.
+    pub attributes: u8,
     /// Hexadecimal; None where the content was not asked for.
     pub blake3: Option<String>,
     /// The text of the small files that carry the manifest and its signatures.
@@ -47,6 +44,16 @@ pub struct SeenFile {
     /// whether the place is in use otherwise. None where places were not asked for, and for files without bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_bytes: Option<u64>,
+}
+
+/// A folder as found on the drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFolder {
+    pub path: String,
+    /// As of files.
+    pub short: String,
+    /// As stored.
+    pub attributes: u8,
 }
 
 /// What a drive says of itself at fixed places.
@@ -63,16 +70,60 @@ pub struct SeenIds {
 }
 
 /// Everything that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examination {
     /// None: not laid out as Platen does.
     pub ids: Option<SeenIds>,
-    /// Without folders.
+    /// Without folders, and without what operating systems made.
     pub files: Vec<SeenFile>,
+    /// Without the root, and without what operating systems made.
+    pub folders: Vec<SeenFolder>,
     /// Folders with nothing in them.
     pub empty_folders: Vec<String>,
-    /// What could not be read.
+    /// Files and folders that operating systems leave on every drive. What is in such folders is not listed.
+    pub made_by_systems: Vec<String>,
+    /// Entries of files that were deleted.
+    pub deleted_entries: usize,
+    /// The file allocation tables say that an operating system had the volume mounted and did not unmount it.
+    pub is_dirty: bool,
+    /// False: there was more than any medium has, and not all of it was looked at.
+    pub is_whole: bool,
+    /// What could not be read, or would be read differently by different systems.
     pub problems: Vec<String>,
+    /// Problems that were found besides, when there were too many.
+    pub more_problems: usize,
+}
+
+/// Whoever reads them has seen enough.
+const MAX_PROBLEMS: usize = 100;
+/// Characters of one.
+const MAX_PROBLEM_CHARS: usize = 1000;
+
+impl Default for Examination {
+    fn default() -> Self {
+        Self {
+            ids: None,
+            files: Vec::new(),
+            folders: Vec::new(),
+            empty_folders: Vec::new(),
+            made_by_systems: Vec::new(),
+            deleted_entries: 0,
+            is_dirty: false,
+            is_whole: true,
+            problems: Vec::new(),
+            more_problems: 0,
+        }
+    }
+}
+
+impl Examination {
+    fn problem(&mut self, text: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(text.chars().take(MAX_PROBLEM_CHARS).collect());
+        } else {
+            self.more_problems += 1;
+        }
+    }
 }
 
 /// Examine a drive of `size_bytes` and print the answer as JSON.
@@ -82,12 +133,12 @@ pub fn run(drive: impl Read + Seek, size_bytes: u64, depth: Depth, out: &mut dyn
     out.flush()
 }
 
-/// Read partition table and file system, and hash every file.
+/// Read partition table and file system; with [`Depth::Content`] everything that any system reads of them.
 pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Examination {
     let mut found = Examination::default();
     let mut head = vec![0; READ_IDS_BYTES.min(usize::try_from(size_bytes).unwrap_or(READ_IDS_BYTES))];
     if let Err(error) = drive.seek(SeekFrom::Start(0)).and_then(|_| drive.read_exact(&mut head)) {
-        found.problems.push(format!("reading the first sectors: {error}"));
+        found.problem(format!("reading the first sectors: {error}"));
         return found;
     }
     let Some(record) = read_ids(&head) else { return found };
@@ -101,192 +152,10 @@ pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Ex
         esp_guid: record.ids.esp_guid,
         bios_boot_guid: record.ids.bios_boot_guid,
     });
-    // A volume that says it is bigger than its drive ends with the drive.
-    let len_bytes = record.volume_bytes.min(size_bytes.saturating_sub(platen_disk::ALIGN_BYTES));
-    let all_bytes = len_bytes.saturating_add(len_bytes / 8).saturating_add(OVERHEAD_BYTES);
-    let left_bytes = if depth == Depth::Content { all_bytes } else { all_bytes.min(NAMES_BYTES) };
-    let probe = Rc::new(Probe::default());
-    let volume = Volume {
-        drive,
-        start_bytes: platen_disk::ALIGN_BYTES,
-        at_bytes: 0,
-        len_bytes,
-        left_bytes,
-        probe: Rc::clone(&probe),
-    };
-    match fatfs::FileSystem::new(volume, fatfs::FsOptions::new()) {
-        Ok(volume) => Walk { depth, found: &mut found, entries: 0, probe }.folder(&volume.root_dir(), "", 0),
-        Err(error) => found.problems.push(format!("reading the file system: {error}")),
+    match read_volume(&head[ALIGN_BYTES as usize..], size_bytes) {
+        Some(shape) => Walk::new(Volume::new(drive, shape), depth, &mut found).run(),
+        None => found.problem("the boot sector describes a file system that can't be there".to_owned()),
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found
-}
-
-struct Walk<'a> {
-    depth: Depth,
-    found: &'a mut Examination,
-    entries: usize,
-    probe: Rc<Probe>,
-}
-
-impl Walk<'_> {
-    fn folder<D: fatfs::ReadWriteSeek>(&mut self, folder: &fatfs::Dir<'_, D>, path: &str, level: usize) {
-        if level > MAX_LEVEL {
-            self.found.problems.push(format!("{path}: too deep; not followed"));
-            return;
-        }
-        let before = self.entries;
-        for entry in folder.iter() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    self.found.problems.push(format!("{path}/: {error}"));
-                    return;
-                }
-            };
-            let name = entry.file_name();
-            if name == "." || name == ".." {
-                continue;
-            }
-            self.entries += 1;
-            if self.entries >= MAX_ENTRIES {
-                if self.entries == MAX_ENTRIES {
-                    self.found.problems.push(format!("{path}/: too many files; not followed"));
-                }
-                return;
-            }
-            let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-            if entry.is_dir() {
-                self.folder(&entry.to_dir(), &path, level + 1);
-            } else {
-                self.file(&entry, path);
-            }
-        }
-        if self.entries == before && !path.is_empty() {
-            self.found.empty_folders.push(path.to_owned());
-        }
-    }
-
-    fn file<D: fatfs::ReadWriteSeek>(&mut self, entry: &fatfs::DirEntry<'_, D>, path: String) {
-        let size_bytes = entry.len();
-        let keep = envelope::ALL.contains(&&*path) && size_bytes <= MAX_MANIFEST_BYTES;
-        let offset_bytes = if self.depth == Depth::Places { self.probe.first_byte(entry.to_file()) } else { None };
-        if self.depth != Depth::Content && !keep {
-            self.found.files.push(SeenFile { path, size_bytes, blake3: None, text: None, offset_bytes });
-            return;
-        }
-        match hash(entry.to_file(), keep) {
-            Ok((blake3, read_bytes, text)) => {
-                if read_bytes != size_bytes {
-                    self.found.problems.push(format!("{path}: {read_bytes} of {size_bytes} bytes can be read"));
-                }
-                self.found.files.push(SeenFile { path, size_bytes, blake3: Some(blake3), text, offset_bytes });
-            }
-            Err(error) => self.found.problems.push(format!("{path}: {error}")),
-        }
-    }
-}
-
-fn hash(mut file: impl Read, keep: bool) -> io::Result<(String, u64, Option<String>)> {
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; 128 << 10];
-    let mut kept = Vec::new();
-    let mut read_bytes = 0;
-    loop {
-        let n = match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&piece[..n]);
-        read_bytes += n as u64;
-        if keep {
-            kept.extend_from_slice(&piece[..n]);
-        }
-    }
-    let text = if keep { String::from_utf8(kept).ok() } else { None };
-    Ok((hasher.finalize().to_hex().to_string(), read_bytes, text))
-}
-
-/// Finds out where files begin. `fatfs` knows and doesn't tell; but where it reads their first byte, there it is. While
-/// the probe waits, the volume answers for the drive, so that 60,000 places cost nothing.
-#[derive(Default)]
-struct Probe {
-    waiting: Cell<bool>,
-    /// In bytes from the start of the drive.
-    at_bytes: Cell<Option<u64>>,
-}
-
-impl Probe {
-    /// How much is asked for. Entries of the allocation table are longer: those are read from the drive.
-    const BYTES: usize = 1;
-
-    fn first_byte(&self, mut file: impl Read) -> Option<u64> {
-        self.waiting.set(true);
-        let read = file.read(&mut [0; Self::BYTES]);
-        self.waiting.set(false);
-        self.at_bytes.take().filter(|_| matches!(read, Ok(Self::BYTES)))
-    }
-
-    /// True: this is what is waited for, and was noted.
-    fn notes(&self, at_bytes: u64, len: usize) -> bool {
-        let noted = len == Self::BYTES && self.waiting.take();
-        if noted {
-            self.at_bytes.set(Some(at_bytes));
-        }
-        noted
-    }
-}
-
-/// The FAT volume inside the drive. Nothing is ever written: `fatfs` only wants to be able to.
-struct Volume<D> {
-    drive: D,
-    start_bytes: u64,
-    at_bytes: u64,
-    len_bytes: u64,
-    /// Chains of clusters and folders may lead in circles: who has read more than there is has to stop.
-    left_bytes: u64,
-    probe: Rc<Probe>,
-}
-
-impl<D: Read + Seek> Read for Volume<D> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.left_bytes = self.left_bytes.saturating_sub(bytes.len() as u64);
-        if self.left_bytes == 0 {
-            return Err(io::Error::other("more is listed than the volume can hold: it leads in circles"));
-        }
-        let left = usize::try_from(self.len_bytes.saturating_sub(self.at_bytes)).unwrap_or(usize::MAX);
-        let len = bytes.len().min(left);
-        let at_bytes = self.start_bytes.checked_add(self.at_bytes).ok_or(io::ErrorKind::InvalidInput)?;
-        if left > 0 && self.probe.notes(at_bytes, bytes.len()) {
-            self.at_bytes += Probe::BYTES as u64;
-            return Ok(Probe::BYTES);
-        }
-        self.drive.seek(SeekFrom::Start(at_bytes))?;
-        let read = self.drive.read(&mut bytes[..len])?;
-        self.at_bytes += read as u64;
-        Ok(read)
-    }
-}
-
-impl<D> Write for Volume<D> {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<D> Seek for Volume<D> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.len_bytes.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at_bytes.checked_add_signed(by),
-        };
-        self.at_bytes = at.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.at_bytes)
-    }
 }

@@ -25,6 +25,7 @@ mod notice;
 mod overwrite;
 mod pace;
 pub mod plan;
+mod plan_image;
 mod probe;
 mod pulse;
 pub mod record;
@@ -52,7 +53,7 @@ pub use probe::Fake;
 pub use shared::Sources;
 pub use source::SourceError;
 pub use station::{Job, Limits, Running, Station, reserve_memory};
-pub use write::{Survey, WriteError, compare};
+pub use write::{Survey, WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count
 /// (64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.

@@ -7,12 +7,13 @@ use std::ops::Range;
 use platen_cache::CachedMedia;
 use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError};
 use platen_events::Code;
-use platen_media::manifest::{Manifest, NotValid, RawImage, Scheme};
+use platen_media::manifest::{Manifest, NotValid, Scheme};
 use platen_media::{Timestamp, envelope};
 
 use crate::boot_code::{Unreadable, boot_records, disk_scheme};
 use crate::notice;
 pub use crate::notice::Notice;
+use crate::plan_image::plan_image;
 use crate::record::DRIVE_RECORD_BYTES;
 pub use crate::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
@@ -25,12 +26,18 @@ pub enum PlanError {
     /// File system or partition table can't be computed; all problems are in the source.
     #[error("laying out {name} on a drive of {size_bytes} bytes")]
     Layout { name: String, size_bytes: u64, source: LayoutError },
-    /// A raw image is bigger than the drive.
-    #[error("{name}: the image needs {needed_bytes} bytes, the drive has {size_bytes}; use a bigger drive")]
-    ImageTooBig { name: String, needed_bytes: u64, size_bytes: u64 },
-    /// An image made for 512-byte sectors shows no partitions on a drive with others.
-    #[error("{name}: a disk image needs a drive with 512-byte sectors, found {sector_bytes}-byte ones")]
-    ImageSectors { name: String, sector_bytes: u32 },
+    /// What is in a raw image, to the end of its last partition, is bigger than the drive.
+    #[error(
+        "{name}: of the image's {image_bytes} bytes {needed_bytes} are needed, the drive has {size_bytes}; \
+         use a bigger drive"
+    )]
+    ImageTooBig { name: String, needed_bytes: u64, image_bytes: u64, size_bytes: u64 },
+    /// An image shows its partitions only on a drive whose sectors are those it was made for.
+    #[error("{name}: the disk image needs a drive with {image_bytes}-byte sectors, found {drive_bytes}-byte ones")]
+    ImageSectors { name: String, image_bytes: u32, drive_bytes: u32 },
+    /// The image's partition table can't be fitted to the drive.
+    #[error("{name}: fitting the image's partition table to the drive")]
+    ImageTable { name: String, source: Unreadable },
     /// The author's ceiling.
     #[error("{name}: files and file system take {needed_bytes} bytes, more than its media size of {limit_bytes}")]
     OverMediaSize { name: String, needed_bytes: u64, limit_bytes: u64 },
@@ -50,7 +57,7 @@ impl PlanError {
             }
             Self::ImageTooBig { .. } => Code::TooSmall,
             Self::Layout { .. } | Self::ImageSectors { .. } | Self::OverMediaSize { .. } => Code::DoesNotFit,
-            Self::BootCode { .. } => Code::CacheDamaged,
+            Self::BootCode { .. } | Self::ImageTable { .. } => Code::CacheDamaged,
         }
     }
 
@@ -137,15 +144,16 @@ pub(crate) fn plan_files(
     let spec = disk_spec(manifest, shape, scheme, ids, boot).map_err(layout_error)?;
 
     let own_files = own_files(media);
-    let spec_of = |path, size_bytes, sealed| {
+    let spec_of = |path, size_bytes, sealed, modified: Option<Timestamp>| {
         let keep_at_bytes = places.get(path).copied();
-        FileSpec { path, size_bytes, sealed, keep_at_bytes }
+        let modified = modified.map(|modified| FatTime::from_unix_seconds(modified.unix_s()));
+        FileSpec { path, size_bytes, sealed, keep_at_bytes, modified }
     };
     let mut files: Vec<FileSpec<'_>> = own_files
         .iter()
-        .map(|(path, size_bytes, source)| spec_of(path, *size_bytes, *source == Source::Record))
+        .map(|(path, size_bytes, source)| spec_of(path, *size_bytes, *source == Source::Record, None))
         .collect();
-    files.extend(manifest.files.iter().map(|file| spec_of(file.path.as_str(), file.size_bytes, false)));
+    files.extend(manifest.files.iter().map(|file| spec_of(file.path.as_str(), file.size_bytes, false, file.modified)));
     let layout = platen_disk::lay_out(&spec, &files).map_err(layout_error)?;
 
     let convert = |extent: Extent| {
@@ -197,59 +205,6 @@ pub(crate) fn plan_files(
     }
 }
 
-fn plan_image(media: &CachedMedia, image: &RawImage, shape: DriveShape, ids: DriveIds) -> Result<WritePlan, PlanError> {
-    let named = || media.name().to_owned();
-    if shape.sector_bytes != 512 {
-        return Err(PlanError::ImageSectors { name: named(), sector_bytes: shape.sector_bytes });
-    }
-    if image.size_bytes > shape.size_bytes {
-        let (needed_bytes, size_bytes) = (image.size_bytes, shape.size_bytes);
-        return Err(PlanError::ImageTooBig { name: named(), needed_bytes, size_bytes });
-    }
-    let mut extents = Vec::with_capacity(image.parts.len() * 2 + 1);
-    let mut end_bytes = 0;
-    let zero = |extents: &mut Vec<PlannedExtent>, from: u64, to: u64| {
-        if from < to {
-            extents.push(PlannedExtent { offset_bytes: from, len_bytes: to - from, source: Source::Zero });
-        }
-    };
-    for (index, part) in image.parts.iter().enumerate() {
-        zero(&mut extents, end_bytes, part.offset_bytes);
-        let source = Source::Content(Name::ImagePart(index as u32));
-        extents.push(PlannedExtent { offset_bytes: part.offset_bytes, len_bytes: part.size_bytes, source });
-        end_bytes = part.offset_bytes + part.size_bytes;
-    }
-    zero(&mut extents, end_bytes, image.size_bytes);
-    // An old GPT backup at the end of a bigger drive would contradict the image's own table.
-    let tail_start = shape.size_bytes.saturating_sub(1 << 20).max(image.size_bytes);
-    zero(&mut extents, tail_start, shape.size_bytes);
-
-    // An image that begins with a long hole is sealed by the beginning of that.
-    let is_long_hole = |first: &&mut PlannedExtent| first.source == Source::Zero && first.len_bytes > HOLE_SEAL_BYTES;
-    if let Some(first) = extents.first_mut().filter(is_long_hole) {
-        let end_bytes = std::mem::replace(&mut first.len_bytes, HOLE_SEAL_BYTES);
-        let (offset_bytes, len_bytes) = (HOLE_SEAL_BYTES, end_bytes - HOLE_SEAL_BYTES);
-        extents.insert(1, PlannedExtent { offset_bytes, len_bytes, source: Source::Zero });
-    }
-    // Without the part that begins at byte 0 an image has no partition table and no boot code: that is its seal.
-    let (seal, payload): (Vec<_>, Vec<_>) = extents.into_iter().partition(|extent| extent.offset_bytes == 0);
-    Ok(WritePlan {
-        purpose: Purpose::Medium(Box::new(media.clone())),
-        shape,
-        scheme: None,
-        ids,
-        payload: payload.into(),
-        seal,
-        invalidate: table_places(shape.size_bytes),
-        present: None,
-        notices: Vec::new(),
-        free_bytes: shape.size_bytes - image.size_bytes,
-    })
-}
-
-/// Nothing boots from a hole: sector 0 and what a direct write of it takes.
-const HOLE_SEAL_BYTES: u64 = 4096;
-
 /// Where a drive written before has its partition tables, and its file system's first sectors.
 pub(crate) fn table_places(size_bytes: u64) -> Vec<Range<u64>> {
     let (align, tail) = (platen_disk::ALIGN_BYTES, size_bytes.saturating_sub(1 << 20)..size_bytes);
@@ -272,9 +227,10 @@ pub(crate) fn disk_spec(
         size_bytes: shape.whole_sectors_bytes(),
         sector_bytes: shape.sector_bytes,
         scheme: disk_scheme(scheme),
-        label: platen_disk::VolumeLabel::new(manifest.label.as_str())?,
+        label: manifest.label.on_disk(),
         ids,
         modified: FatTime::from_unix_seconds(manifest.created.unix_s()),
         boot,
+        folders: manifest.folders.iter().map(ToString::to_string).collect(),
     })
 }

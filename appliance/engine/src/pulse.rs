@@ -171,4 +171,8 @@ impl Drive for Watched<'_> {
     fn confirm_unshared(&mut self) -> Result<(), DriveError> {
         self.stamped(|drive| drive.confirm_unshared()).0
     }
+
+    fn publish(&mut self) {
+        self.drive.publish();
+    }
 }

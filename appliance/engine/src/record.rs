@@ -1,12 +1,15 @@
 //! `platen/drive.json`: what a drive says about its own making. The only file on a medium that is not signed, because
 //! the station that writes it holds no author's key; nobody decides anything by it.
 
-use platen_events::DriveRef;
+use platen_events::{DriveRef, clean};
 use platen_media::{Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Size of the file: fixed, so that its place is planned before its text is known. Filled up with spaces.
 pub const DRIVE_RECORD_BYTES: u64 = 4096;
+
+/// The longest text in a record, in characters.
+const MAX_TEXT_CHARS: usize = 128;
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +28,24 @@ pub struct DriveRecord {
 }
 
 impl DriveRecord {
+    /// As found on a drive, where nobody signs it: fit to be shown.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let found: Self = serde_json::from_str(text).ok()?;
+        let fit = |text: &String| clean(text, MAX_TEXT_CHARS);
+        Some(Self {
+            station: fit(&found.station),
+            drive: DriveRef { port: fit(&found.drive.port), path: fit(&found.drive.path) },
+            serial: found.serial.as_ref().map(fit),
+            medium: fit(&found.medium),
+            version: fit(&found.version),
+            read_back: fit(&found.read_back),
+            ..found
+        })
+    }
+
     /// Exactly [`DRIVE_RECORD_BYTES`] bytes. A drive's own texts are shortened, so that no drive can make it overflow.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let short = |text: &str| text.chars().take(128).collect::<String>();
+        let short = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
         let fitted = Self {
             station: short(&self.station),
             drive: DriveRef { port: short(&self.drive.port), path: short(&self.drive.path) },

@@ -1,30 +1,31 @@
 //! Is this drive a medium, which one, and is it unchanged? Answered from the drive alone: what an [`Examination`]
 //! found is held against the signed manifest it found, and the boot sectors are computed anew and compared.
 
-use std::collections::BTreeMap;
+mod structures;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use platen_disk::{ALIGN_BYTES, Data, DiskSpec, boot_structures};
-use platen_events::Code;
+use platen_events::{Code, clean};
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Blake3, Sha256, Timestamp, envelope, is_made_by_system};
+use platen_media::{Sha256, Timestamp, envelope};
 use serde::Serialize;
 
-use crate::boot_code::disk_scheme;
-use crate::buffer::AlignedBuffer;
 use crate::claim::{Claim, NoClaim};
 use crate::drive::{DriveError, ReadDrive};
 use crate::examine::{Examination, SeenFile};
 use crate::job::chain;
 use crate::notice::check_dates;
-use crate::plan::{DriveShape, disk_spec};
 use crate::record::DriveRecord;
 
-/// MBR boot code ends here; disk signature and partition table follow.
-const BOOT_CODE_BYTES: usize = 440;
-/// `BS_Reserved1` of a FAT32 boot sector: bit 0 is set by an operating system while it has the volume mounted.
-const DIRTY_FLAG: usize = 0x41;
+/// Whoever reads them has seen enough.
+const MAX_PROBLEMS: usize = 100;
+/// The same of what is harmless.
+const MAX_NOTED: usize = 20;
+/// The longest text that is shown, in characters.
+const MAX_TEXT_CHARS: usize = 1000;
+const NOT_UNMOUNTED: &str = "an operating system had the volume mounted and did not unmount it";
 
 /// The medium a drive claims to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,8 +52,15 @@ pub struct Medium {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub code: Code,
-    /// What, where, expected, found.
+    /// What, where, expected, found; fit to be shown.
     pub text: String,
+}
+
+impl Problem {
+    /// `text` may hold anything that was found on a drive.
+    pub fn new(code: Code, text: &str) -> Self {
+        Self { code, text: clean(text, MAX_TEXT_CHARS) }
+    }
 }
 
 /// The answer.
@@ -64,6 +72,8 @@ pub struct Report {
     pub image: Option<String>,
     /// None: the drive is a medium, complete and unchanged, and valid now.
     pub problems: Vec<Problem>,
+    /// Problems besides those, when there were too many to name.
+    pub more_problems: usize,
     /// Harmless, but worth knowing.
     pub notes: Vec<String>,
     pub checked_bytes: u64,
@@ -75,8 +85,33 @@ impl Report {
         (self.medium.is_some() || self.image.is_some()) && self.problems.is_empty()
     }
 
+    /// The same report and one thing more that is worth knowing.
+    pub fn with_note(mut self, text: &str) -> Self {
+        self.note(text);
+        self
+    }
+
+    /// Nothing but one problem.
+    pub fn of_problem(code: Code, text: &str) -> Self {
+        Self { problems: vec![Problem::new(code, text)], ..Self::default() }
+    }
+
+    fn note_once(&mut self, text: &str) {
+        if !self.notes.iter().any(|note| note == text) {
+            self.note(text);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(clean(text, MAX_TEXT_CHARS));
+    }
+
     fn problem(&mut self, code: Code, text: impl Into<String>) {
-        self.problems.push(Problem { code, text: text.into() });
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(Problem::new(code, &text.into()));
+        } else {
+            self.more_problems += 1;
+        }
     }
 }
 
@@ -92,7 +127,7 @@ pub fn judge(
         Ok(claim) => claim,
         Err(NoClaim::NoMedium(what)) => {
             report.problem(Code::NotAMedium, what);
-            report.notes.extend(found.problems.iter().cloned());
+            found.problems.iter().take(MAX_NOTED).for_each(|problem| report.note(problem));
             return Ok(report);
         }
         Err(NoClaim::NotTrusted(error)) => {
@@ -111,10 +146,11 @@ pub fn judge(
     }
     check_sums(signed, text(envelope::SHA256SUMS), text(envelope::SHA256SUMS_SIGNATURE), keys, &mut report);
     check_files(manifest, &claim.files, found, &mut report);
-    check_boot_sectors(drive, &claim, &mut report)?;
+    structures::check(drive, &claim, found, &mut report)?;
     for problem in &found.problems {
         report.problem(Code::FileChanged, problem);
     }
+    report.more_problems += found.more_problems;
     Ok(report)
 }
 
@@ -124,8 +160,8 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium 
         id: manifest.id.clone(),
         revision: manifest.revision,
         kind: manifest.kind,
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
+        name: clean(&manifest.name, MAX_TEXT_CHARS),
+        version: clean(&manifest.version, MAX_TEXT_CHARS),
         label: manifest.label.to_string(),
         created: manifest.created,
         valid_from: manifest.validity.from,
@@ -135,7 +171,7 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium 
         signed_by: signed.key_id().to_owned(),
         scheme,
         files: manifest.files.len(),
-        record: record.and_then(|text| serde_json::from_str(text).ok()),
+        record: record.and_then(DriveRecord::read),
     }
 }
 
@@ -178,115 +214,30 @@ fn check_files(manifest: &Manifest, files: &BTreeMap<&str, &SeenFile>, found: &E
         }
     }
     if unchecked > 0 {
-        report.notes.push(format!("the content of {unchecked} files was not read; `platen verify` does"));
+        report.note(&format!("the content of {unchecked} files was not read; `platen verify` does"));
     }
-    check_twins(found, report);
-    let mut noted: Vec<&str> = Vec::new();
     for path in files.keys().filter(|path| !listed.contains_key(*path)) {
-        if is_made_by_system(path) {
-            noted.push(path.split('/').next().unwrap_or(path));
-        } else {
-            report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
-        }
+        report.problem(Code::FileChanged, format!("{path}: not part of the medium"));
     }
-    for folder in &found.empty_folders {
-        noted.push(folder);
+    let listed_folders: BTreeSet<&str> = manifest.folders.iter().map(|folder| folder.as_str()).collect();
+    let folders: BTreeSet<&str> = found.folders.iter().map(|folder| &*folder.path).collect();
+    for folder in listed_folders.difference(&folders) {
+        report.problem(Code::FileChanged, format!("{folder}/: missing"));
     }
-    noted.dedup();
-    report.notes.extend(noted.into_iter().map(|name| format!("{name}: added by an operating system, not checked")));
-}
-
-/// Names that FAT takes for one. Firmware opens the first of them, whatever was checked in the other.
-fn check_twins(found: &Examination, report: &mut Report) {
-    let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    for path in found.files.iter().map(|file| &*file.path).chain(found.empty_folders.iter().map(|path| &**path)) {
-        if let Some(other) = names.insert(path.to_uppercase(), path) {
-            report.problem(Code::FileChanged, format!("{path}: is there twice, also as {other}"));
-        }
+    let empty = found.empty_folders.iter().filter(|folder| !listed_folders.contains(&***folder));
+    let added: Vec<&String> = found.made_by_systems.iter().chain(empty).collect();
+    for name in added.iter().take(MAX_NOTED) {
+        report.note(&format!("{name}: added by an operating system, not checked"));
     }
-}
-
-/// Compute partition tables, FAT boot sectors, boot code and the gap between them anew; compare byte for byte. Boot
-/// code is compared by digest, because its bytes are in the boot kit, not in the manifest.
-fn check_boot_sectors(drive: &mut dyn ReadDrive, claim: &Claim<'_>, report: &mut Report) -> Result<(), DriveError> {
-    let facts = drive.facts();
-    let shape = DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes };
-    let (manifest, scheme, sector_bytes) = (claim.signed.manifest(), claim.scheme(), claim.ids.sector_bytes);
-    if sector_bytes != shape.sector_bytes {
-        let text = format!("written for {sector_bytes}-byte sectors, this drive has {}", shape.sector_bytes);
-        report.problem(Code::FileChanged, text);
-        return Ok(());
+    if let Some(more) = added.len().checked_sub(MAX_NOTED).filter(|more| *more > 0) {
+        report.note(&format!("{more} more files and folders: added by operating systems, not checked"));
     }
-    let spec: Result<DiskSpec, _> = disk_spec(manifest, shape, scheme, claim.drive_ids(), None);
-    let structures = match spec.and_then(|spec| boot_structures(&spec)) {
-        Ok(structures) => structures,
-        Err(error) => {
-            report.problem(Code::FileChanged, format!("this drive can't hold the medium: {error}"));
-            return Ok(());
-        }
-    };
-
-    let mut gap = read(drive, 0, ALIGN_BYTES as usize)?;
-    check_boot_code(manifest, scheme, shape, &mut gap, report);
-    for structure in structures {
-        let extent = &structure.extent;
-        let Data::Bytes(expected) = &extent.data else { continue };
-        let mut seen = if extent.end_bytes() <= ALIGN_BYTES {
-            let range = extent.offset_bytes as usize..extent.end_bytes() as usize;
-            let seen = gap[range.clone()].to_vec();
-            gap[range].fill(0);
-            seen
-        } else {
-            read(drive, extent.offset_bytes, expected.len())?.to_vec()
-        };
-        let mut expected = expected.to_vec();
-        if extent.offset_bytes == 0 {
-            // Boot code was hashed and blanked above.
-            expected[..BOOT_CODE_BYTES].fill(0);
-        }
-        let is_fat_boot_sector = extent.offset_bytes == ALIGN_BYTES;
-        if is_fat_boot_sector && seen.get(DIRTY_FLAG) == Some(&1) {
-            seen[DIRTY_FLAG] = 0;
-            report.notes.push("an operating system had the volume mounted and did not unmount it".to_owned());
-        }
-        report.checked_bytes += seen.len() as u64;
-        if let Some(at) = seen.iter().zip(&expected).position(|(a, b)| a != b) {
-            let at_bytes = extent.offset_bytes + at as u64;
-            report.problem(Code::FileChanged, format!("{}: changed at {at_bytes:#x}", structure.name));
-        }
+    if found.deleted_entries > 0 {
+        report.note(&format!("an operating system deleted {} files of its own", found.deleted_entries));
     }
-    if let Some(at) = gap.iter().position(|&byte| byte != 0) {
-        report.problem(Code::FileChanged, format!("the gap before the partition: changed at {at:#x}"));
+    if found.is_dirty {
+        report.note(NOT_UNMOUNTED);
     }
-    Ok(())
-}
-
-/// Hash boot code and core image, then blank them, so that what is left of the gap must be zeros.
-fn check_boot_code(manifest: &Manifest, scheme: Scheme, shape: DriveShape, gap: &mut [u8], report: &mut Report) {
-    let record = manifest.bios.iter().flat_map(|bios| &bios.records).find(|record| record.scheme == scheme);
-    // No BIOS starts from a drive with other sectors, so no boot code is laid down there.
-    let Some(record) = record.filter(|_| shape.sector_bytes == 512) else { return };
-    if Blake3::of(&gap[..BOOT_CODE_BYTES]) != record.boot_code_blake3 {
-        report.problem(Code::FileChanged, "BIOS boot code in the master boot record: changed");
-    }
-    gap[..BOOT_CODE_BYTES].fill(0);
-    let start = platen_disk::grub::core_lba(disk_scheme(scheme)) as usize * 512;
-    let end = usize::try_from(record.core_size_bytes).ok().and_then(|size| start.checked_add(size));
-    match end.and_then(|end| gap.get_mut(start..end)) {
-        Some(core) => {
-            if Blake3::of(core) != record.core_blake3 {
-                report.problem(Code::FileChanged, "GRUB core image: changed");
-            }
-            core.fill(0);
-        }
-        None => report.problem(Code::FileChanged, "GRUB core image: the manifest gives an impossible size"),
-    }
-}
-
-fn read(drive: &mut dyn ReadDrive, offset_bytes: u64, len: usize) -> Result<AlignedBuffer, DriveError> {
-    let mut buffer = AlignedBuffer::new(len);
-    drive.read_at(offset_bytes, &mut buffer)?;
-    Ok(buffer)
 }
 
 impl fmt::Display for Report {
@@ -314,6 +265,9 @@ impl fmt::Display for Report {
         }
         for problem in &self.problems {
             writeln!(f, "problem    {}  {}", problem.code, problem.text)?;
+        }
+        if self.more_problems > 0 {
+            writeln!(f, "problem    and {} more", self.more_problems)?;
         }
         if self.is_good() {
             write!(f, "verdict    READY: {} bytes checked, all as signed", self.checked_bytes)

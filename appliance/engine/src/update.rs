@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use platen_cache::CachedMedia;
+use platen_disk::DriveIds;
 use platen_events::Code;
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignError, TrustedKeys};
@@ -72,12 +73,13 @@ impl UpdateError {
 
 /// Compute the plan for a drive on which `found` was found, looked at with [`crate::examine::Depth::Places`].
 ///
-/// The drive keeps its scheme and its numbers. The release on it may be out of date, and may be the very one that is to
+/// The drive keeps its scheme and gets `ids`: drives that were cloned must not stay alike. The release on it may be out of date, and may be the very one that is to
 /// be written; the new one has to be valid `now`.
 pub fn plan_update(
     media: &CachedMedia,
     shape: DriveShape,
     found: &Examination,
+    ids: DriveIds,
     keys: &TrustedKeys,
     now: Timestamp,
 ) -> Result<WritePlan, UpdateError> {
@@ -104,7 +106,7 @@ pub fn plan_update(
     }
     let notices = notices(media, now)?;
 
-    let (scheme, ids) = (claim.scheme(), claim.drive_ids());
+    let scheme = claim.scheme();
     let cluster_bytes =
         disk_spec(manifest, shape, scheme, ids, None).and_then(|spec| platen_disk::cluster_bytes(&spec));
     let cluster_bytes = cluster_bytes.map_err(|source| layout_error(media, shape, source))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use platen_cache::CachedMedia;
 use platen_disk::DriveIds;
-use platen_media::manifest::{Location, Scheme};
+use platen_media::manifest::{ImageGpt, Location, Scheme};
 use platen_media::{Blake3, Sha256, envelope};
 
 use crate::notice::Notice;
@@ -311,6 +311,13 @@ impl fmt::Display for WritePlan {
                 writeln!(f, "medium    {} {:?} version {}", media.name(), manifest.name, manifest.version)?;
             }
             None => writeln!(f, "job       {}", self.title())?,
+        }
+        if let Some(image) = self.media().and_then(|media| media.manifest().image.as_ref()) {
+            writeln!(f, "image     {} bytes, {} of them needed", image.size_bytes, image.needed_bytes())?;
+            if image.gpt == Some(ImageGpt::Fixed) && image.size_bytes < self.shape.size_bytes {
+                let end_bytes = image.size_bytes;
+                writeln!(f, "note      the copy of its partition table ends at byte {end_bytes}, not with the drive")?;
+            }
         }
         writeln!(f, "drive     {} bytes, {}-byte sectors, {scheme}", self.shape.size_bytes, self.shape.sector_bytes)?;
         writeln!(f, "to write  {} bytes in {} extents, read back in full", self.write_bytes(), self.payload.len())?;

@@ -97,6 +97,7 @@ codes! {
     ReadFailed      "P-V-002" PullAndSetAside "The drive can't be read back."                "Pull this drive and set it aside."
     NotAMedium      "P-V-003" TryAgain "This drive holds no finished medium."                "Write it."
     FileChanged     "P-V-004" TryAgain "Files or boot records were changed after writing."   "Write the drive anew."
+    ImageUnjudged   "P-V-005" TryAgain "This drive seems to hold a disk image, not compared yet." "Verify it with --medium and the image's name."
     SealFailed      "P-S-001" PullAndSetAside "The boot records did not read back right."    "Pull this drive and set it aside."
     CacheDamaged    "P-C-001" TryAgain "The station's own copy of the content is damaged."   "Run a cache scrub and import the medium again."
     CacheMissing    "P-C-002" TryAgain "Content is missing from the station's cache."        "Import the medium again."

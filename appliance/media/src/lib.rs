@@ -20,7 +20,8 @@ mod timestamp;
 
 pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};
 pub use label::{LabelError, VolumeLabel};
-pub use path::{MediaPath, PathError};
+pub use path::{MAX_LEVELS, MediaPath, PathError};
+pub use platen_disk::fold_name;
 pub use systems::is_made_by_system;
 pub use timestamp::{ParseTimestampError, Timestamp};
 

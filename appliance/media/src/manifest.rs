@@ -3,11 +3,13 @@
 //! A manifest says *what* is on a medium, never *where on a drive*: the same manifest serves drives of every size.
 //! Reading one is strict (unknown fields are refused) and [`Manifest::problems`] lists everything that is wrong.
 
-use std::collections::HashMap;
+mod check;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::check::{is_id, is_unprintable, tree_problems};
 use crate::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
 
 /// The only schema number this version reads and writes.
@@ -183,6 +185,9 @@ pub struct FileRecord {
     /// None exactly when the file is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Location>,
+    /// When its author last changed it; None: take [`Manifest::created`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Timestamp>,
 }
 
 /// A part of a raw image that is not all zeros; what lies between parts is zeros.
@@ -201,8 +206,40 @@ pub struct ImagePart {
 #[serde(deny_unknown_fields)]
 pub struct RawImage {
     pub size_bytes: u64,
+    /// What of it a drive must have room for, to its last byte that is not zero and to the end of its last partition;
+    /// None: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed_bytes: Option<u64>,
+    /// The sector size its partition table was made for, 512 or 4096; None: 512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sector_bytes: Option<u32>,
     /// Ascending, not overlapping, inside the image.
     pub parts: Vec<ImagePart>,
+    /// Where it has a GUID partition table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpt: Option<ImageGpt>,
+}
+
+impl RawImage {
+    /// What a drive must have room for.
+    pub fn needed_bytes(&self) -> u64 {
+        self.needed_bytes.unwrap_or(self.size_bytes)
+    }
+
+    /// Sectors of a drive that it is for.
+    pub fn sector_bytes(&self) -> u32 {
+        self.sector_bytes.unwrap_or(512)
+    }
+}
+
+/// What becomes of an image's GUID partition table, of which a copy stands at the image's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageGpt {
+    /// Both stay where the image has them.
+    Fixed,
+    /// The copy is not among the parts; it is made anew for each drive's end, and the first one is made to match.
+    Grow,
 }
 
 /// How the partition table is written.
@@ -293,6 +330,9 @@ pub struct Manifest {
     pub blobs: Vec<Blob>,
     /// Sorted by content, then by place in the store, so that a medium is streamed in one pass. Empty for `raw`.
     pub files: Vec<FileRecord>,
+    /// Folders that no file is in, sorted. Empty for `raw`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<MediaPath>,
     /// Present exactly for `raw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<RawImage>,
@@ -345,107 +385,6 @@ impl Manifest {
     pub fn content_of(&self, file: &FileRecord) -> Option<&Content> {
         self.contents.get(file.content as usize)
     }
-
-    /// Everything that is wrong with it, one sentence each.
-    pub fn problems(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        if self.schema != SCHEMA {
-            found.push(format!("schema: expected {SCHEMA}, found {}", self.schema));
-        }
-        if !is_id(&self.id) {
-            found.push(format!("id: expected 1 to 32 of A-Z a-z 0-9 - _ ., found {:?}", self.id));
-        }
-        if let (Some(from), Some(until)) = (self.validity.from, self.validity.until)
-            && from > until
-        {
-            found.push(format!("validity: from {from} is after until {until}"));
-        }
-        if (self.kind == MediaKind::Raw) != self.image.is_some() {
-            found.push(format!("image: expected exactly for kind raw, found kind {}", self.kind));
-        }
-        self.check_files(&mut found);
-        self.check_image(&mut found);
-        self.check_bios(&mut found);
-        found
-    }
-
-    fn check_files(&self, found: &mut Vec<String>) {
-        // Folded path -> is it a file; every directory on the way to a file is entered too.
-        let mut names: HashMap<String, (bool, &str)> = HashMap::with_capacity(self.files.len() * 2);
-        for reserved in envelope::ALL {
-            names.insert(reserved.to_uppercase(), (true, reserved));
-        }
-        for file in &self.files {
-            let path = file.path.as_str();
-            if self.content_of(file).is_none() {
-                found.push(format!("file {path}: content {} of {}", file.content, self.contents.len()));
-            }
-            match file.at {
-                None if file.size_bytes == 0 => {}
-                Some(at) if file.size_bytes > 0 && self.holds(at, file.size_bytes) => {}
-                _ => found.push(format!("file {path}: its {} bytes are in no blob", file.size_bytes)),
-            }
-            let folded = file.path.case_folded();
-            for (end, _) in folded.match_indices('/') {
-                match names.get(&folded[..end]) {
-                    Some((true, other)) => found.push(format!("file {path}: {other} is a file, not a folder")),
-                    Some(_) => {}
-                    None => drop(names.insert(folded[..end].to_owned(), (false, path))),
-                }
-            }
-            if let Some((_, other)) = names.insert(folded, (true, path)) {
-                found.push(format!("file {path}: collides with {other} (names on FAT differ in more than case)"));
-            }
-        }
-    }
-
-    fn check_image(&self, found: &mut Vec<String>) {
-        let Some(image) = &self.image else { return };
-        if !self.files.is_empty() {
-            found.push(format!("files: expected none in a raw image, found {}", self.files.len()));
-        }
-        let mut end_bytes = 0;
-        for part in &image.parts {
-            let end = part.offset_bytes.checked_add(part.size_bytes);
-            match end {
-                Some(end) if part.offset_bytes >= end_bytes && end <= image.size_bytes && part.size_bytes > 0 => {
-                    end_bytes = end
-                }
-                _ => found.push(format!("image: part at {:#x} overlaps or leaves the image", part.offset_bytes)),
-            }
-            if !self.holds(part.at, part.size_bytes) {
-                found.push(format!("image: part at {:#x} is in no blob", part.offset_bytes));
-            }
-        }
-    }
-
-    fn check_bios(&self, found: &mut Vec<String>) {
-        let Some(bios) = &self.bios else { return };
-        for (name, slice) in [("boot_img", bios.boot_img), ("core_mbr", bios.core_mbr), ("core_gpt", bios.core_gpt)] {
-            // 1 MiB less the table is all the room there is before the first partition.
-            if slice.size_bytes == 0 || slice.size_bytes > 1 << 20 || !self.holds(slice.at, slice.size_bytes) {
-                found.push(format!("bios.{name}: {} bytes are in no blob or do not fit", slice.size_bytes));
-            }
-        }
-        for scheme in [Scheme::Mbr, Scheme::Gpt] {
-            if bios.records.iter().filter(|record| record.scheme == scheme).count() != 1 {
-                found.push(format!("bios.records: expected one for {scheme}"));
-            }
-        }
-    }
-
-    fn holds(&self, at: Location, size_bytes: u64) -> bool {
-        self.blobs
-            .get(at.blob as usize)
-            .is_some_and(|blob| at.offset_bytes.checked_add(size_bytes).is_some_and(|end| end <= blob.size_bytes))
-    }
-}
-
-/// Ids of media and contents: they become file and folder names, and are read out on the phone.
-pub fn is_id(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && MediaPath::new(text).is_ok()
 }
 
 #[cfg(test)]
@@ -477,6 +416,7 @@ mod tests {
             }],
             blobs: vec![Blob { sha256: Sha256::of(b"hello"), size_bytes: 5 }],
             files: vec![file("a/hello.txt", 5)],
+            folders: Vec::new(),
             image: None,
         }
     }
@@ -484,7 +424,15 @@ mod tests {
     fn file(path: &str, size_bytes: u64) -> FileRecord {
         let at = (size_bytes > 0).then_some(Location { blob: 0, offset_bytes: 0 });
         let path = MediaPath::new(path).expect("valid");
-        FileRecord { path, size_bytes, blake3: Blake3::of(b"hello"), sha256: Sha256::of(b"hello"), content: 0, at }
+        FileRecord {
+            path,
+            size_bytes,
+            blake3: Blake3::of(b"hello"),
+            sha256: Sha256::of(b"hello"),
+            content: 0,
+            at,
+            modified: None,
+        }
     }
 
     #[test]
@@ -505,11 +453,24 @@ mod tests {
             ("validity", |m| {
                 m.validity = Validity { from: Some(Timestamp::from_unix_s(2)), until: Some(Timestamp::from_unix_s(1)) }
             }),
+            ("name: expected at most 50 characters", |m| m.name = "x".repeat(51)),
+            ("version: expected", |m| m.version = "1\u{1b}[2J".into()),
+            ("comment: expected", |m| m.comment = "\u{202e}txt".into()),
+            ("contents[0].name: expected", |m| m.contents[0].name = "two\nlines".into()),
+            ("contents[0].version: expected", |m| m.contents[0].version = "v".repeat(1 << 20)),
+            ("contents[0].id: expected", |m| m.contents[0].id = "\u{9b}".into()),
             ("image", |m| m.kind = MediaKind::Raw),
-            ("A/HELLO.TXT: collides with a/hello.txt", |m| m.files.push(file("A/HELLO.TXT", 5))),
-            ("a/hello.txt is a file", |m| m.files.push(file("a/hello.txt/b", 5))),
-            ("file a: collides", |m| m.files.push(file("a", 5))),
-            ("platen/manifest.json", |m| m.files.push(file("Platen/Manifest.json", 5))),
+            ("`a` and `A`", |m| m.files.push(file("A/hello.txt", 5))),
+            ("`a/hello.txt` and `a/HELLO.txt`", |m| m.files.push(file("a/HELLO.txt", 5))),
+            ("`a/σ` and `a/ς`", |m| m.files.extend([file("a/σ", 5), file("a/ς", 5)])),
+            ("`a/hello.txt` is a file", |m| m.files.push(file("a/hello.txt/b", 5))),
+            ("`a` is a file", |m| m.files.push(file("a", 5))),
+            ("`a/hello.txt` is a file", |m| m.folders.push(MediaPath::new("a/hello.txt").expect("valid"))),
+            ("`a` and `A`", |m| m.folders.push(MediaPath::new("A").expect("valid"))),
+            ("expected at most 65536 entries", |m| {
+                m.files.extend((0..16_384).map(|n| file(&format!("many/{n:05}{}", "x".repeat(30)), 5)))
+            }),
+            ("platen/manifest.json", |m| m.files.push(file("platen/Manifest.json", 5))),
             ("in no blob", |m| m.files[0].size_bytes = 6),
             ("in no blob", |m| m.files[0].at = None),
             ("in no blob", |m| m.files[0].at = Some(Location { blob: 1, offset_bytes: 0 })),

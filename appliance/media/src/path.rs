@@ -2,7 +2,14 @@
 
 use std::fmt;
 
+use platen_disk::{NameProblem, fold_name, name_problems};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Most folders a file may be in, one inside the other. No reader of drives follows more: a loop of folders has no end.
+pub const MAX_LEVELS: usize = 64;
+
+/// Longest path, in bytes: Linux opens 4095, and some are needed for where the medium is mounted.
+const MAX_PATH_BYTES: usize = 4000;
 
 /// Why a text is no path for a medium. Every variant carries the whole path, so that one line names the culprit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,10 +35,16 @@ pub enum PathError {
     /// VFAT long names hold 255 UTF-16 units.
     #[error("path {path:?} has a name of {found} UTF-16 units; at most 255 are possible")]
     TooLong { path: String, found: usize },
+    /// More folders than readers follow.
+    #[error("path {path:?} is in {found} folders, one inside the other; at most {MAX_LEVELS} are possible")]
+    TooDeep { path: String, found: usize },
+    /// More than the booted computer can open.
+    #[error("path {path:?} has {found} bytes; at most {MAX_PATH_BYTES} are possible")]
+    PathTooLong { path: String, found: usize },
 }
 
 /// A relative path with `/` between names, each of which is safe on FAT, on Windows and on Linux: no `..`, no
-/// reserved device name, no trailing dot or space, at most 255 UTF-16 units.
+/// reserved device name, no trailing dot or space, at most 255 UTF-16 units, at most [`MAX_LEVELS`] folders deep.
 ///
 /// Case is kept; two paths of one medium must differ in more than case (checked by the manifest).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +62,13 @@ impl MediaPath {
         }
         for component in text.split('/') {
             check_component(component, path)?;
+        }
+        let levels = text.matches('/').count();
+        if levels > MAX_LEVELS {
+            return Err(PathError::TooDeep { path: path(), found: levels });
+        }
+        if text.len() > MAX_PATH_BYTES {
+            return Err(PathError::PathTooLong { path: path(), found: text.len() });
         }
         Ok(Self(text.into()))
     }
@@ -68,36 +88,22 @@ impl MediaPath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// What FAT compares: the path with every character raised to upper case one by one.
+    /// The form in which FAT drivers compare it, see [`fold_name`].
     pub fn case_folded(&self) -> String {
-        self.0.chars().map(fold).collect()
-    }
-}
-
-/// Upper case of one character where that is one character again, as VFAT's table has it.
-fn fold(c: char) -> char {
-    let mut upper = c.to_uppercase();
-    match (upper.next(), upper.next()) {
-        (Some(single), None) => single,
-        _ => c,
+        fold_name(&self.0)
     }
 }
 
 fn check_component(component: &str, path: impl Fn() -> String) -> Result<(), PathError> {
     let named = || component.to_owned();
-    if matches!(component, "" | "." | "..") {
-        return Err(PathError::Component { path: path(), component: named() });
-    }
-    let forbidden = |c: &char| c.is_control() || matches!(c, '"' | '*' | ':' | '<' | '>' | '?' | '\\' | '|');
-    if let Some(character) = component.chars().find(forbidden) {
-        return Err(PathError::Character { path: path(), character });
-    }
-    if component.ends_with(['.', ' ']) {
-        return Err(PathError::TrailingDotOrSpace { path: path(), component: named() });
-    }
-    let units = component.encode_utf16().count();
-    if units > 255 {
-        return Err(PathError::TooLong { path: path(), found: units });
+    if let Some(&problem) = name_problems(component).first() {
+        let path = path();
+        return Err(match problem {
+            NameProblem::Empty | NameProblem::Dots => PathError::Component { path, component: named() },
+            NameProblem::Character(character) => PathError::Character { path, character },
+            NameProblem::TrailingDotOrSpace => PathError::TrailingDotOrSpace { path, component: named() },
+            NameProblem::TooLong { found_units: found } => PathError::TooLong { path, found },
+        });
     }
     // Windows looks at what stands before the first dot, blanks ignored ("CON .txt" is the console too).
     let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
@@ -157,6 +163,15 @@ mod tests {
             assert!(MediaPath::new(good).is_ok(), "{good}");
         }
         assert!(MediaPath::new(&"x".repeat(255)).is_ok());
+        assert!(MediaPath::new(&format!("{}x", "f/".repeat(MAX_LEVELS))).is_ok());
+    }
+
+    #[test]
+    fn folders_deeper_than_readers_follow_are_refused() {
+        let deep = MediaPath::new(&format!("{}x", "f/".repeat(MAX_LEVELS + 1)));
+        assert!(matches!(deep, Err(PathError::TooDeep { found: 65, .. })));
+        let long = MediaPath::new(&vec!["한".repeat(80); 20].join("/"));
+        assert!(matches!(long, Err(PathError::PathTooLong { found: 4819, .. })));
     }
 
     #[test]
@@ -189,6 +204,9 @@ mod tests {
             "a>b",
             "quo\"te",
             "del\u{7f}",
+            "c1\u{85}",
+            "noncharacter\u{ffff}",
+            "noncharacter\u{fdd0}",
         ] {
             let error = MediaPath::new(bad).expect_err(bad);
             assert!(bad.is_empty() || error.to_string().contains(&format!("{bad:?}")), "{error} does not name {bad:?}");

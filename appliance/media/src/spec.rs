@@ -32,6 +32,10 @@ pub const MAX_CREATED_BY: usize = 50;
 pub const MAX_VALUE: usize = 4000;
 /// Names and values of all variables together, in bytes.
 pub const MAX_ENVIRONMENT_BYTES: u64 = 32 << 20;
+/// Memory that unpacking a disk image may take when the definition gives no other, in MiB.
+pub const DEFAULT_MEMORY_MIB: u32 = 1024;
+/// Findings that stop a build unless they are listed in `allow`.
+pub const ALLOWABLE: [&str; 4] = ["BOOT-LOADER", "BOOT-PROGRAM", "IMAGE-PACKED", "WIM-FORMAT"];
 /// Longest definition that is read, in bytes.
 pub const MAX_SPEC_BYTES: u64 = 40 << 20;
 
@@ -73,6 +77,18 @@ pub struct VariableSpec {
     pub secret: bool,
 }
 
+/// What becomes of symbolic links in a content's folder; FAT has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Links {
+    /// Each is a problem.
+    #[default]
+    Refuse,
+    /// What they lead to is taken, wherever it is.
+    Follow,
+    /// They are left out.
+    Skip,
+}
+
 /// A content that is a folder or file with nothing more to say: boot image or driver package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentSpec {
@@ -80,6 +96,7 @@ pub struct ContentSpec {
     pub name: String,
     pub version: String,
     pub path: PathBuf,
+    pub links: Links,
 }
 
 /// The operating system image.
@@ -114,6 +131,24 @@ pub struct PrestartSpec {
     pub command: String,
     /// Folder with the files it needs.
     pub path: Option<PathBuf>,
+    pub links: Links,
+}
+
+/// The tree of a medium of kind `tree`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeSpec {
+    pub path: PathBuf,
+    pub links: Links,
+}
+
+/// The disk image of a medium of kind `raw`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSpec {
+    pub path: PathBuf,
+    /// Most memory that unpacking it may take, in MiB.
+    pub memory_mib: u32,
+    /// Its GUID partition table is made to fit each drive it is written to.
+    pub grow: bool,
 }
 
 /// See the module's documentation. Paths are joined to the definition's folder.
@@ -147,9 +182,11 @@ pub struct MediaSpec {
     pub variables: Vec<VariableSpec>,
     pub prestart: Option<PrestartSpec>,
     /// For kind `tree`.
-    pub tree: Option<PathBuf>,
+    pub tree: Option<TreeSpec>,
     /// For kind `raw`.
-    pub image: Option<PathBuf>,
+    pub image: Option<ImageSpec>,
+    /// Of [`ALLOWABLE`]: what the author knows and wants all the same.
+    pub allow: Vec<String>,
 }
 
 /// One thing that is wrong in a definition.

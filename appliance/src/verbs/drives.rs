@@ -70,9 +70,13 @@ pub fn prepare(
         }
     }
     let paths: Vec<PathBuf> = found.iter().map(|candidate| candidate.facts().drive.path.clone().into()).collect();
+    let rescan = options.rescan;
     let prepare = move |candidate: Candidate, signs: &Signs| {
         let expected = Expected::of(candidate.facts());
         let mut drive = candidate.for_writing(&expected, &policy).map_err(open_failure)?;
+        if rescan {
+            drive.rescan_when_finished();
+        }
         signs.alive();
         Ok((plan(&mut drive, signs)?, drive))
     };

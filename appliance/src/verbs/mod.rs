@@ -4,6 +4,7 @@ pub mod author;
 pub mod cache;
 pub mod drives;
 pub mod examine;
+pub mod images;
 pub mod ledger;
 pub mod overwrite;
 pub mod verify;

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use platen_device::{Candidate, OpenedDrive};
-use platen_engine::plan::{fresh_ids, plan};
 use platen_engine::report::{Problem, Report, judge};
 use platen_engine::{Clock, Drive, Limits, SystemClock, chain};
 use platen_events::Code;
-use platen_media::manifest::{MediaKind, Scheme};
+use platen_media::manifest::MediaKind;
 use platen_media::sign::TrustedKeys;
 use serde::Serialize;
 
@@ -17,7 +16,8 @@ use crate::args::{DepthArg, Places, VerifyOptions};
 use crate::attend::{Answering, Attended, Patience, Signs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::verbs::drives::{answer_of, open_failure, shape_of, stop_flag, stopped};
+use crate::verbs::drives::{answer_of, open_failure, stop_flag, stopped};
+use crate::verbs::images::{compare_image, recognise};
 use crate::verbs::{cache, examine};
 use crate::verbs::{trusted_keys, warn_of_unusable};
 
@@ -42,18 +42,22 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
         })?
     };
     warn_of_unusable(&keys, output);
+    let places = places.clone();
     let check_one = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         signs.alive();
         match &expected {
-            Some(media) if media.manifest().kind == MediaKind::Raw => compare_image(&mut drive, media, signs),
+            Some(media) if media.manifest().kind == MediaKind::Raw => {
+                let report = compare_image(&mut Answering { drive: &mut drive, signs }, media);
+                confirmed(&mut drive, report)
+            }
             expected => {
-                let mut report = check(&mut drive, DepthArg::Content, &keys, signs)?;
+                let mut report = check(&mut drive, DepthArg::Content, &places, &keys, signs)?;
                 if let (Some(media), Some(found)) = (expected, &report.medium)
                     && found.manifest_sha256 != media.signed().manifest_digest()
                 {
                     let text = format!("expected {}, found {}-r{}", media.name(), found.id, found.revision);
-                    report.problems.push(Problem { code: Code::NotAMedium, text });
+                    report.problems.push(Problem::new(Code::NotAMedium, &text));
                 }
                 Ok(report)
             }
@@ -87,9 +91,10 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
 pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
     let keys = trusted_keys(places, output)?;
+    let places = places.clone();
     let look = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
-        check(&mut drive, DepthArg::Names, &keys, signs)
+        check(&mut drive, DepthArg::Names, &places, &keys, signs)
     };
     let patience = Patience::new(&stop, Limits::default().stall);
     let looked = patience.side_by_side(vec![path.to_owned()], look);
@@ -101,7 +106,7 @@ pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode
 
 /// A drive that did not answer has a report as well.
 fn report_of(attended: Attended<Result<Report, Failure>>) -> Result<Report, Failure> {
-    let problem = |code, text| Ok(Report { problems: vec![Problem { code, text }], ..Report::default() });
+    let problem = |code, text: String| Ok(Report::of_problem(code, &text));
     match attended {
         Attended::Done(report) => report,
         Attended::Stalled(silent) => problem(Code::Stalled, format!("no answer for {} s", silent.as_secs())),
@@ -116,13 +121,27 @@ fn print(path: &Path, report: &Report, event: &'static str, output: &Output) {
     output.result(&line, || format!("{}\n{report}", path.display()));
 }
 
-fn check(drive: &mut OpenedDrive, depth: DepthArg, keys: &TrustedKeys, signs: &Signs) -> Result<Report, Failure> {
-    let unreadable =
-        |text: String| Report { problems: vec![Problem { code: Code::ReadFailed, text }], ..Report::default() };
-    let report = examine::look(drive, depth, signs).map(|seen| match seen {
-        Ok(found) => judge(&mut Answering { drive, signs }, &found, keys, SystemClock::new().now())
-            .unwrap_or_else(|error| unreadable(chain(&error))),
-        Err(died) => unreadable(chain(&died)),
+fn check(
+    drive: &mut OpenedDrive,
+    depth: DepthArg,
+    places: &Places,
+    keys: &TrustedKeys,
+    signs: &Signs,
+) -> Result<Report, Failure> {
+    let unreadable = |text: String| Report::of_problem(Code::ReadFailed, &text);
+    let report = examine::look(drive, depth, signs).map(|seen| {
+        let found = match seen {
+            Ok(found) => found,
+            Err(died) => return unreadable(chain(&died)),
+        };
+        let mut drive = Answering { drive: &mut *drive, signs };
+        match judge(&mut drive, &found, keys, SystemClock::new().now()) {
+            Ok(report) if report.problems.iter().any(|problem| problem.code == Code::NotAMedium) => {
+                recognise(report, &mut drive, depth, places, keys)
+            }
+            Ok(report) => report,
+            Err(error) => unreadable(chain(&error)),
+        }
     });
     confirmed(drive, report)
 }
@@ -130,20 +149,5 @@ fn check(drive: &mut OpenedDrive, depth: DepthArg, keys: &TrustedKeys, signs: &S
 /// What was read of a drive that is no longer there, or holds another medium by now, counts for nothing.
 fn confirmed(drive: &mut OpenedDrive, report: Result<Report, Failure>) -> Result<Report, Failure> {
     let Err(gone) = drive.confirm() else { return report };
-    Ok(Report { problems: vec![Problem { code: Code::Vanished, text: chain(&gone) }], ..Report::default() })
-}
-
-/// A raw image has no manifest on it; it is compared with the plan it would be written by.
-fn compare_image(drive: &mut OpenedDrive, media: &platen_cache::CachedMedia, signs: &Signs) -> Result<Report, Failure> {
-    let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let plan = plan(media, shape_of(drive), Scheme::Mbr, ids, SystemClock::new().now())?;
-    let mut report = Report::default();
-    match platen_engine::compare(&plan, &mut Answering { drive, signs }) {
-        Ok(checked_bytes) => {
-            report.checked_bytes = checked_bytes;
-            report.image = Some(media.name().to_owned());
-        }
-        Err(error) => report.problems.push(Problem { code: error.code(), text: chain(&error) }),
-    }
-    confirmed(drive, Ok(report))
+    Ok(Report::of_problem(Code::Vanished, &chain(&gone)))
 }

@@ -122,7 +122,8 @@ fn update_plan(
         let text = format!("{path}: what is on it can't be read: {}", chain(&died));
         coded(Code::NothingToUpdate, Failure::new(Exit::Request, text))
     })?;
-    plan_update(media, shape_of(drive), &found, keys, SystemClock::new().now()).map_err(|error| {
+    let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
+    plan_update(media, shape_of(drive), &found, ids, keys, SystemClock::new().now()).map_err(|error| {
         let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
         coded(error.code(), Failure::new(exit, format!("{path}: {}", chain(&error))))
     })

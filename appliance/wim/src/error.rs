@@ -9,9 +9,12 @@ use crate::ffi;
 /// Every failure; each names the file it was about.
 #[derive(Debug, thiserror::Error)]
 pub enum WimError {
-    /// The file does not begin like a WIM, or is of a kind nobody but its maker can read.
+    /// The file does not begin like a WIM, or is of a version nobody knows.
     #[error("{path} is no WIM: {found}")]
     NotAWim { path: PathBuf, found: String },
+    /// An ESD as Windows' update service delivers it: its maker alone can read it.
+    #[error("{path} is encrypted; decrypt it first")]
+    Encrypted { path: PathBuf },
     /// The file ends before its tables say it does, or its writer never finished it.
     #[error("{path} is cut short: {found}")]
     Truncated { path: PathBuf, found: String },
@@ -68,9 +71,8 @@ impl WimError {
         let path = path.to_owned();
         let found = describe(code, messages);
         match code {
-            ffi::ERR_NOT_A_WIM_FILE | ffi::ERR_UNKNOWN_VERSION | ffi::ERR_WIM_IS_ENCRYPTED => {
-                Self::NotAWim { path, found }
-            }
+            ffi::ERR_NOT_A_WIM_FILE | ffi::ERR_UNKNOWN_VERSION => Self::NotAWim { path, found },
+            ffi::ERR_WIM_IS_ENCRYPTED => Self::Encrypted { path },
             ffi::ERR_UNEXPECTED_END_OF_FILE | ffi::ERR_WIM_IS_INCOMPLETE => Self::Truncated { path, found },
             ffi::ERR_DECOMPRESSION
             | ffi::ERR_IMAGE_COUNT

@@ -9,6 +9,8 @@ use crate::session::{Session, Wim};
 /// A WIM file, or one part of a split one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WimInfo {
+    /// The same in every part of a split WIM, and in no other.
+    pub guid: [u8; 16],
     pub image_count: u32,
     /// The bootable image, counted from 1; 0 when there is none.
     pub boot_index: u32,
@@ -46,6 +48,7 @@ pub fn info(path: &Path) -> Result<WimInfo, WimError> {
     let info = wim.info();
     let total_bytes = std::fs::metadata(path).map_err(WimError::io("reading the size of", path))?.len();
     Ok(WimInfo {
+        guid: info.guid,
         image_count: info.image_count,
         boot_index: info.boot_index,
         images: (1..=info.image_count).map(|index| image(&wim, index)).collect(),

@@ -106,6 +106,35 @@ pub fn put(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
+/// An EFI application as a linker writes it, with one section; `machine` as in `IMAGE_FILE_MACHINE_*`.
+pub fn efi_program(machine: u16, subsystem: u16) -> Vec<u8> {
+    let mut b = vec![0u8; 0x400];
+    b[..2].copy_from_slice(b"MZ");
+    b[0x3c] = 0x80;
+    b[0x80..0x84].copy_from_slice(b"PE\0\0");
+    b[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
+    b[0x86] = 1;
+    let is_32_bit = machine == 0x14c;
+    b[0x94] = if is_32_bit { 224 } else { 240 };
+    b[0x98..0x9a].copy_from_slice(&(if is_32_bit { 0x10b_u16 } else { 0x20b }).to_le_bytes());
+    b[0x98 + 68..0x98 + 70].copy_from_slice(&subsystem.to_le_bytes());
+    b[0x98 + if is_32_bit { 92 } else { 108 }] = 16;
+    let header = 0x98 + usize::from(b[0x94]);
+    b[header..header + 5].copy_from_slice(b".text");
+    b[header + 8..header + 10].copy_from_slice(&0x200u16.to_le_bytes());
+    b[header + 16..header + 18].copy_from_slice(&0x200u16.to_le_bytes());
+    b[header + 20..header + 22].copy_from_slice(&0x200u16.to_le_bytes());
+    b
+}
+
+/// What x86_64 firmware starts.
+pub fn boot_loader() -> Vec<u8> {
+    efi_program(0x8664, 10)
+}
+
+/// What begins like Windows' boot manager for BIOS.
+pub const BOOT_MANAGER: &[u8] = b"\xe9\xd5\x01\xeb\x04\x90 boot manager";
+
 /// A WIM with one image of several files, made by the tool and not by our own library.
 pub fn wim(path: &Path, files: &[(&str, usize)], arguments: &[&str]) {
     let tree = tempfile::tempdir().unwrap();
@@ -243,6 +272,11 @@ impl Fixture {
 
     pub fn build(&self, out: &str) -> Result<BuildReport, AuthorError> {
         self.build_with(out, &options())
+    }
+
+    /// Rules that were broken without stopping the build.
+    pub fn warned(&self, out: &str) -> Vec<&'static str> {
+        self.build(out).unwrap().findings.iter().map(|finding| finding.rule).collect()
     }
 
     /// Builds, expects a refusal, and gives its whole chain.

@@ -110,6 +110,7 @@ pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Ve
                 sha256: Sha256::of(file),
                 content: contents.len() as u32,
                 at,
+                modified: None,
             });
         }
         contents.push(Content {
@@ -140,6 +141,7 @@ pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Ve
         contents,
         blobs,
         files,
+        folders: Vec::new(),
         image: None,
     };
     assert_eq!(manifest.problems(), Vec::<String>::new());

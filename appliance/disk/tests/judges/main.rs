@@ -10,6 +10,7 @@
 mod big;
 mod controls;
 mod fields;
+mod grow;
 mod image;
 mod readers;
 mod refusals;

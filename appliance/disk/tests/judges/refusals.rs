@@ -12,7 +12,7 @@ fn drive() -> DiskSpec {
 }
 
 fn file(path: &str) -> FileSpec<'_> {
-    FileSpec { path, size_bytes: 1, sealed: false, keep_at_bytes: None }
+    FileSpec { path, size_bytes: 1, sealed: false, keep_at_bytes: None, modified: None }
 }
 
 fn problems(paths: &[&str]) -> Vec<TreeProblem> {
@@ -50,7 +50,7 @@ fn dot_components() {
 
 #[test]
 fn forbidden_characters() {
-    for character in "\"*:<>?|\\\0\u{1}\u{1f}\u{7f}\u{85}\u{ffff}".chars() {
+    for character in "\"*:<>?|\\\0\u{1}\u{1f}\u{7f}\u{85}\u{ffff}\u{fffe}\u{fdd0}\u{1ffff}".chars() {
         let path = format!("a/b{character}c/d");
         let component = format!("b{character}c");
         assert_eq!(only(&[&path]), TreeProblem::ForbiddenCharacter { path, component, character });
@@ -79,13 +79,33 @@ fn names_of_more_than_255_units() {
 #[test]
 fn names_that_are_the_same() {
     let same = |first: &str, second: &str| TreeProblem::SameName { first: text(first), second: text(second) };
-    for (first, second) in [("a", "A"), ("d/Ä", "d/ä"), ("x", "x"), ("K", "\u{212a}")] {
+    for (first, second) in [("a", "A"), ("d/Ä", "d/ä"), ("x", "x"), ("Σ", "ς")] {
         assert_eq!(only(&[first, second]), same(first, second));
     }
     assert_eq!(only(&["EFI/a", "efi/b"]), same("EFI", "efi"));
     assert_eq!(problems(&["EFI/a", "efi/A"]), [same("EFI", "efi"), same("EFI/a", "efi/A")]);
     assert_eq!(only(&["EFI/a", "efi"]), same("EFI", "efi"));
     assert!(lay_out(&drive(), &[file("a/x"), file("b/x")]).is_ok());
+    for (first, second) in [("straße", "STRASSE"), ("ﬁ.x", "FI.X"), ("k", "\u{212a}"), ("é", "e\u{301}"), ("𐐀", "𐐨")]
+    {
+        assert!(lay_out(&drive(), &[file(first), file(second)]).is_ok(), "{first} {second}");
+    }
+}
+
+#[test]
+fn folders_are_judged_like_files() {
+    let with = |folders: &[&str]| {
+        let folders = folders.iter().map(|folder| text(folder)).collect();
+        lay_out(&DiskSpec { folders, ..drive() }, &[file("a/x")])
+    };
+    assert_eq!(with(&["a", "b/c", "b/c", "b"]).unwrap().stats.directories, 4);
+    for (folder, problem) in [
+        ("A", TreeProblem::SameName { first: text("a"), second: text("A") }),
+        ("a/x", TreeProblem::FileAndDirectory { file: text("a/x"), below: text("a/x") }),
+        ("b?", TreeProblem::ForbiddenCharacter { path: text("b?"), component: text("b?"), character: '?' }),
+    ] {
+        assert_eq!(with(&[folder]), Err(LayoutError::Tree { problems: vec![problem] }));
+    }
 }
 
 #[test]
@@ -172,7 +192,8 @@ fn drives_that_no_volume_fits() {
         matches!(refused(4096, 200 * MIB), LayoutError::BelowMinimum { minimum_bytes, .. } if minimum_bytes > 256 * MIB)
     );
     assert!(matches!(refused(512, 0), LayoutError::BelowMinimum { .. }));
-    assert!(matches!(refused(512, 3 << 40), LayoutError::AboveMaximum { limit_sectors: 4_294_967_295, .. }));
+    let of_mbr = lay_out(&spec(Scheme::Mbr, 512, 3 << 40), &[]).unwrap_err();
+    assert!(matches!(of_mbr, LayoutError::AboveMaximum { limit_sectors: 4_294_967_295, .. }));
     assert!(matches!(refused(512, GIB + 1), LayoutError::SizeNotWhole { .. }));
     assert!(matches!(refused(2048, GIB), LayoutError::SectorSize { sector_bytes: 2048 }));
 }

@@ -28,7 +28,7 @@ impl TreeFile {
 
     fn spec(&self) -> FileSpec<'_> {
         let Self { path, size, sealed, keep_at } = self;
-        FileSpec { path, size_bytes: *size, sealed: *sealed, keep_at_bytes: *keep_at }
+        FileSpec { path, size_bytes: *size, sealed: *sealed, keep_at_bytes: *keep_at, modified: None }
     }
 }
 
@@ -117,6 +117,7 @@ pub(crate) fn spec(scheme: Scheme, sector_bytes: u32, size_bytes: u64) -> DiskSp
         },
         modified: FatTime::from_unix_seconds(1_770_000_001),
         boot: Some(boot_records(scheme)),
+        folders: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ fn entry(serial: &str) -> NewEntry {
         job: "write".into(),
         port: "2-3".into(),
         path: "/dev/sdb".into(),
+        disk_sequence: "17".into(),
         serial: serial.into(),
         vendor_product: "0781:5581".into(),
         size_bytes: 64 << 20,

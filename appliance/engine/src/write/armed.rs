@@ -37,6 +37,7 @@ impl<'a> Armed<'a> {
     /// It is right and recorded.
     pub(super) fn keep(mut self) {
         self.kept = true;
+        self.drive.publish();
     }
 
     /// Zero every place where a partition table or file system is looked for.

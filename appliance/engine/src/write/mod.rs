@@ -14,7 +14,7 @@ mod survey;
 use platen_events::Step;
 
 pub use self::error::WriteError;
-pub use self::read_back::compare;
+pub use self::read_back::{begins_like, compare};
 pub(crate) use self::seal::SealedDrive;
 pub use self::survey::Survey;
 

@@ -1,5 +1,7 @@
 //! Reading everything back from the device and comparing it.
 
+use std::sync::Arc;
+
 use platen_events::Step;
 
 use super::{Presume, VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
@@ -11,6 +13,7 @@ use crate::drive::ReadDrive;
 use crate::plan::{PlannedExtent, Purpose, WritePlan};
 use crate::pulse::Waiting;
 use crate::shared::Tap;
+use crate::source::PlanReader;
 use crate::spans::pieces;
 use crate::write::survey::Survey;
 
@@ -62,6 +65,36 @@ pub fn compare(plan: &WritePlan, drive: &mut dyn ReadDrive) -> Result<u64, Write
     let mut each = |_| Ok(());
     let payload_bytes = read_back(drive, plan, plan.payload(), &[], Step::Verify, &mut each)?;
     Ok(payload_bytes + read_back(drive, plan, plan.seal(), &[], Step::Verify, &mut each)?)
+}
+
+/// How many pieces are compared by [`begins_like`]; and how many are looked through for them, since some are all zeros.
+const BEGINNING_PIECES: usize = 2;
+const LOOKED_THROUGH_PIECES: usize = 64;
+
+/// Whether the first pieces of a plan that say anything are on the drive: what is there may be what the plan makes.
+pub fn begins_like(plan: &WritePlan, drive: &mut dyn ReadDrive) -> Result<bool, WriteError> {
+    let (mut expected, mut found) = (vec![0; PIECE_BYTES], AlignedBuffer::new(PIECE_BYTES));
+    let mut compared = 0;
+    for extents in [plan.seal(), plan.payload()] {
+        let mut reader = PlanReader::new(plan, extents);
+        for piece in pieces(extents).take(LOOKED_THROUGH_PIECES) {
+            let (expected, found) = (&mut expected[..piece.len], &mut found[..piece.len]);
+            reader.read(piece, expected, &[]).map_err(|source| WriteError::Content(Arc::new(source)))?;
+            if expected.iter().all(|&byte| byte == 0) {
+                continue;
+            }
+            let failed = |source| WriteError::Drive { step: Step::Verify, source };
+            drive.read_at(piece.offset_bytes, found).map_err(failed)?;
+            if found != expected {
+                return Ok(false);
+            }
+            compared += 1;
+            if compared == BEGINNING_PIECES {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(compared > 0)
 }
 
 /// `each` is told how far it is, and may stop it. Returns how many bytes were read and right.

@@ -146,7 +146,7 @@ pub(crate) fn raw_manifest() -> (Manifest, Vec<Vec<u8>>) {
     };
     manifest.kind = MediaKind::Raw;
     let parts = vec![part(0, 5 << 20, 0), part(7 << 20, 2 << 20, 5 << 20)];
-    manifest.image = Some(RawImage { size_bytes: 9 << 20, parts });
+    manifest.image = Some(RawImage { size_bytes: 9 << 20, needed_bytes: None, sector_bytes: None, parts, gpt: None });
     manifest.blobs = vec![Blob { sha256: Sha256::of(&blob), size_bytes: blob.len() as u64 }];
     blobs.push(blob);
     (manifest, blobs)

@@ -134,10 +134,12 @@ fn every_byte_of_the_signed_envelope_is_looked_at() {
     eprintln!("{tried} changes in manifest, sums and signatures: all refused but {comment} in untrusted comments");
 }
 
-/// Where a change is meant to pass: the drive's own numbers that no signature covers, and the flag Windows sets.
+/// Where a change is meant to pass: the drive's own numbers that no signature covers, and the flag Windows sets,
+/// in the backup too.
 fn is_free(scheme: Scheme, at: usize, mask: u8) -> bool {
     let signature = scheme == Scheme::Mbr && (440..444).contains(&at);
-    signature || (at == (1 << 20) + 0x41 && mask == 1)
+    let boot_sectors = [1 << 20, (1 << 20) + 6 * 512];
+    signature || (boot_sectors.iter().any(|sector| at == sector + 0x41) && mask == 1)
 }
 
 #[test]

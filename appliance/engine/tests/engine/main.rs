@@ -27,3 +27,4 @@ mod stalls;
 mod swapped;
 mod update;
 mod updating;
+mod volumes;

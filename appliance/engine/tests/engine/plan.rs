@@ -189,6 +189,33 @@ fn raw_images_need_room_and_their_own_sectors() {
 }
 
 #[test]
+fn zeros_at_an_images_end_need_no_room() {
+    let (mut manifest, blobs) = raw_manifest();
+    let image = manifest.image.as_mut().unwrap();
+    (image.size_bytes, image.needed_bytes) = (64 << 20, Some(20 << 20));
+    let bench = Bench::with(&manifest, &blobs);
+    for size_bytes in [20 << 20, (20 << 20) + 512, 40 << 20, 64 << 20, 70 << 20] {
+        let plan = plan(&bench.media, shape(size_bytes), Scheme::Mbr, IDS, now()).unwrap();
+        let end = size_bytes.min(64 << 20) as usize;
+        assert!(bench.golden(&plan)[9 << 20..end].iter().all(|byte| *byte == 0), "{size_bytes}");
+    }
+    let refused = plan(&bench.media, shape((20 << 20) - 512), Scheme::Mbr, IDS, now()).unwrap_err();
+    assert_eq!(refused.code(), Code::TooSmall);
+    assert!(refused.to_string().contains("of the image's 67108864 bytes 20971520 are needed"), "{refused}");
+}
+
+#[test]
+fn an_image_for_big_sectors_is_for_drives_that_have_them() {
+    let (mut manifest, blobs) = raw_manifest();
+    manifest.image.as_mut().unwrap().sector_bytes = Some(4096);
+    let bench = Bench::with(&manifest, &blobs);
+    let refused = plan(&bench.media, shape(64 << 20), Scheme::Mbr, IDS, now()).unwrap_err();
+    assert_eq!(refused.code(), Code::DoesNotFit);
+    assert!(refused.to_string().contains("needs a drive with 4096-byte sectors, found 512-byte ones"), "{refused}");
+    bench.golden(&bench.plan_for(Scheme::Mbr, 64 << 20, 4096));
+}
+
+#[test]
 fn boot_code_damaged_in_the_cache_is_refused() {
     let (mut manifest, mut blobs) = manifest("PLT00001", 1, &contents(1));
     add_bios(&mut manifest, &mut blobs);

@@ -155,7 +155,8 @@ fn what_another_try_can_not_mend_is_not_tried_again() {
     once(&mut drive(Lie::Wrap { real: 16 << 20 }), false, Code::Fake);
     once(&mut drive(Lie::Honest), true, Code::Cancelled);
     // A drive that fails while its job is stopped.
-    let fails = |asked: Asked| if asked.nth == 1 { Act::Fail(Trouble::Broken) } else { Act::Work };
+    let fails =
+        |asked: Asked| if asked.kind == Kind::Write && asked.nth == 1 { Act::Fail(Trouble::Broken) } else { Act::Work };
     once(&mut Rigged::new(drive(Lie::Honest), fails), true, Code::WriteFailed);
 }
 

@@ -9,12 +9,12 @@ use toml::value::{Datetime, Offset};
 use super::check;
 use super::fields::{Fields, Located, Report, kind};
 use super::{
-    ApplicationSpec, ContentSpec, MAX_COMMENT, MAX_CREATED_BY, MAX_NAME, MAX_VALUE, MAX_VERSION, MediaSpec,
-    OperatingSystemImageSpec, PackageSpec, PrestartSpec, SecretSource, SpecProblem, ValueSource, VariableSpec,
-    is_variable_name,
+    ALLOWABLE, ApplicationSpec, ContentSpec, DEFAULT_MEMORY_MIB, ImageSpec, Links, MAX_COMMENT, MAX_CREATED_BY,
+    MAX_NAME, MAX_VALUE, MAX_VERSION, MediaSpec, OperatingSystemImageSpec, PackageSpec, PrestartSpec, SecretSource,
+    SpecProblem, TreeSpec, ValueSource, VariableSpec, is_variable_name,
 };
 use crate::keyboard::Keyboard;
-use crate::manifest::{MediaKind, Validity, is_id};
+use crate::manifest::{MediaKind, Validity, is_id, is_unprintable};
 use crate::{Timestamp, VolumeLabel};
 
 pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProblem>> {
@@ -106,8 +106,9 @@ impl Reader<'_, '_> {
             packages: Vec::new(),
             variables: Vec::new(),
             prestart: None,
-            tree: self.path_table(&mut top, "tree"),
-            image: self.path_table(&mut top, "image"),
+            tree: self.tree(&mut top),
+            image: self.image(&mut top),
+            allow: self.allow(&mut top),
         };
         let mut ids = Vec::new();
         if let Some(mut table) = top.table("boot-image") {
@@ -149,7 +150,8 @@ impl Reader<'_, '_> {
                 table.missing("command", "a command line");
             }
             let path = self.path(&mut table, "path");
-            spec.prestart = command.map(|command| PrestartSpec { command, path });
+            let links = self.links(&mut table);
+            spec.prestart = command.map(|command| PrestartSpec { command, path, links });
             table.finish();
         }
         check::ids(self.report, &ids);
@@ -217,7 +219,7 @@ impl Reader<'_, '_> {
         let count = text.value.chars().count();
         if count > limit {
             table.note(text.line, name, format!("at most {limit} characters"), count.to_string());
-        } else if text.value.chars().any(char::is_control) {
+        } else if text.value.contains(is_unprintable) {
             table.note(text.line, name, "one line of text", format!("{:?}", text.value));
         } else if needed && text.value.trim().is_empty() {
             table.note(text.line, name, format!("1 to {limit} characters"), "none");
@@ -264,14 +266,49 @@ impl Reader<'_, '_> {
         self.join(table, name, &text)
     }
 
-    fn path_table(&self, top: &mut Fields<'_, '_, '_>, name: &'static str) -> Option<PathBuf> {
-        let mut table = top.table(name)?;
-        let path = self.path(&mut table, "path");
+    fn needed_path(&self, table: &mut Fields<'_, '_, '_>) -> Option<PathBuf> {
+        let path = self.path(table, "path");
         if path.is_none() {
             table.missing("path", "a path");
         }
-        table.finish();
         path
+    }
+
+    fn tree(&self, top: &mut Fields<'_, '_, '_>) -> Option<TreeSpec> {
+        let mut table = top.table("tree")?;
+        let (path, links) = (self.needed_path(&mut table), self.links(&mut table));
+        table.finish();
+        Some(TreeSpec { path: path?, links })
+    }
+
+    fn image(&self, top: &mut Fields<'_, '_, '_>) -> Option<ImageSpec> {
+        let mut table = top.table("image")?;
+        let path = self.needed_path(&mut table);
+        let memory_mib = table.number("memory-mib").map_or(DEFAULT_MEMORY_MIB, |number| number.value);
+        let grow = table.flag("grow").is_some_and(|flag| flag.value);
+        table.finish();
+        Some(ImageSpec { path: path?, memory_mib, grow })
+    }
+
+    fn links(&self, table: &mut Fields<'_, '_, '_>) -> Links {
+        let Some(text) = table.text("links") else { return Links::Refuse };
+        match &*text.value {
+            "follow" => Links::Follow,
+            "skip" => Links::Skip,
+            other => {
+                table.note(text.line, "links", "\"follow\" or \"skip\"", format!("{other:?}"));
+                Links::Refuse
+            }
+        }
+    }
+
+    fn allow(&self, top: &mut Fields<'_, '_, '_>) -> Vec<String> {
+        let names = top.texts("allow");
+        for name in names.iter().filter(|name| !ALLOWABLE.contains(&&*name.value)) {
+            let expected = format!("names of findings that may be allowed ({})", ALLOWABLE.join(", "));
+            top.note(name.line, "allow", expected, format!("{:?}", name.value));
+        }
+        names.into_iter().map(|name| name.value).collect()
     }
 
     fn content(&self, table: &mut Fields<'_, '_, '_>, ids: &mut Vec<Located<String>>) -> Option<ContentSpec> {
@@ -279,13 +316,10 @@ impl Reader<'_, '_> {
         ids.extend(id.clone());
         let name = self.short(table, "name", MAX_NAME, false);
         let version = self.short(table, "version", MAX_VERSION, false);
-        let path = self.path(table, "path");
-        if path.is_none() {
-            table.missing("path", "a path");
-        }
+        let (path, links) = (self.needed_path(table), self.links(table));
         let id = id?.value;
         let name = name.map(|name| name.value).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| id.clone());
-        Some(ContentSpec { id, name, version: text_of(version.as_ref()), path: path? })
+        Some(ContentSpec { id, name, version: text_of(version.as_ref()), path: path?, links })
     }
 
     fn label(
@@ -298,7 +332,8 @@ impl Reader<'_, '_> {
             return match VolumeLabel::new(&text.value) {
                 Ok(label) => Some(label),
                 Err(_) => {
-                    let expected = "1 to 11 of A-Z 0-9 space - _, not beginning with a space";
+                    let expected =
+                        "1 to 11 of A-Z 0-9 space - _ ! # $ % & ' ( ) @ ^ ` { } ~, no space first, and not NO NAME";
                     top.note(text.line, "label", expected, format!("{:?}", text.value));
                     None
                 }

@@ -213,7 +213,7 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             replace("task-sequence = \"deploy.xml\"", "tasksequence = \"deploy.xml\""),
-            "line 15: tasksequence: expected one of the fields application, boot-image",
+            "line 15: tasksequence: expected one of the fields allow, application, boot-image",
         ),
         (replace("boot-kit = \"kit\"\n", "\n"), "line 1: boot-kit: expected the boot kit's folder, found none"),
         (
@@ -222,7 +222,7 @@ fn each_mistake_is_named_with_its_line() {
         ),
         (
             replace("path = \"boot\"", "folder = \"boot\""),
-            "line 23: boot-image.folder: expected one of the fields id, name, path, version, found an unknown field",
+            "line 23: boot-image.folder: expected one of the fields id, links, name, path, version, found an unknown field",
         ),
         (replace("index = 3", "index = 0"), "line 30: operating-system-image.index: expected a whole number from 1"),
         (
@@ -454,4 +454,41 @@ fn hostile_definitions_end() {
     {
         assert!(read(text).is_err());
     }
+}
+
+#[test]
+fn what_a_content_does_with_links_and_what_is_allowed() {
+    let spec = good();
+    assert_eq!((spec.driver_packages[0].links, spec.allow.len()), (Links::Refuse, 0));
+    let tree =
+        |rest: &str| read(&format!("kind = \"tree\"\nid = \"T\"\nname = \"T\"\nversion = \"1\"\nrevision = 1\n{rest}"));
+    let spec = tree("allow = [\"BOOT-LOADER\"]\ntree = { path = \"t\", links = \"follow\" }").expect("good");
+    assert_eq!(spec.tree, Some(TreeSpec { path: "/d/t".into(), links: Links::Follow }));
+    assert_eq!(spec.allow, ["BOOT-LOADER"]);
+    for (text, said) in [
+        (
+            "allow = [\"boot\"]\ntree.path = \"t\"",
+            "line 6: allow: expected names of findings that may be allowed (BOOT-LOADER",
+        ),
+        (
+            "tree = { path = \"t\", links = \"copy\" }",
+            "line 6: tree.links: expected \"follow\" or \"skip\", found \"copy\"",
+        ),
+        ("tree = { links = \"skip\" }", "line 6: tree.path: expected a path, found none"),
+    ] {
+        let problems = tree(text).expect_err(said);
+        assert!(problems.iter().any(|problem| problem.starts_with(said)), "{problems:?}");
+    }
+}
+
+#[test]
+fn an_image_has_a_limit_of_memory_and_may_grow() {
+    let image = |rest: &str| {
+        let text = "kind = \"raw\"\nid = \"R\"\nname = \"R\"\nversion = \"1\"\nrevision = 1\n";
+        read(&format!("{text}image = {{ path = \"i\"{rest} }}"))
+    };
+    let given = |memory_mib, grow| Some(ImageSpec { path: "/d/i".into(), memory_mib, grow });
+    assert_eq!(image("").expect("good").image, given(DEFAULT_MEMORY_MIB, false));
+    assert_eq!(image(", memory-mib = 4096, grow = true").expect("good").image, given(4096, true));
+    assert!(image(", memory-mib = 0").is_err() && image(", grow = 1").is_err());
 }

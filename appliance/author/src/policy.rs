@@ -1,0 +1,72 @@
+//! The policy of a medium: its task sequence, variables, and where its contents stand.
+
+use platen_media::manifest::ContentKind;
+use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
+use platen_media::spec::ContentSpec;
+use platen_media::{MediaPath, envelope};
+
+use crate::AuthorError;
+use crate::definition::Definition;
+use crate::gather::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
+
+/// The policy as a content of its own, sealed when there is a password.
+pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {
+    let Some(sequence) = &definition.sequence else { return Ok(None) };
+    let spec = &definition.spec;
+    let place = |text: &str| MediaPath::new(text).expect("made of ids, which were checked");
+    let folder = |content: &ContentSpec| place(&format!("{CONTENT_FOLDER}/{}", content.id));
+    let software = |content: &ContentSpec, install: &Option<String>| Software {
+        id: content.id.clone(),
+        name: content.name.clone(),
+        version: content.version.clone(),
+        folder: folder(content),
+        install: install.clone(),
+    };
+    let system = spec.operating_system_image.as_ref().zip(system_files.first());
+    let policy = Policy {
+        media_id: spec.id.clone(),
+        revision: spec.revision,
+        task_sequence: sequence.to_json(),
+        variables: definition.variables.clone(),
+        prestart: spec.prestart.as_ref().map(|prestart| Prestart {
+            command: prestart.command.clone(),
+            files: prestart.path.as_ref().map(|_| place(PRESTART_FOLDER)),
+        }),
+        operating_system_image: system.map(|(image, first)| OperatingSystemImage {
+            id: image.content.id.clone(),
+            path: first.clone(),
+            index: image.index,
+            parts: u32::try_from(system_files.len()).expect("fewer parts than a WIM can have"),
+        }),
+        driver_packages: spec
+            .driver_packages
+            .iter()
+            .map(|content| DriverPackage {
+                id: content.id.clone(),
+                name: content.name.clone(),
+                version: content.version.clone(),
+                folder: folder(content),
+            })
+            .collect(),
+        applications: spec
+            .applications_in_order()
+            .in_order
+            .into_iter()
+            .map(|application| software(&application.content, &application.install))
+            .collect(),
+        packages: spec.packages.iter().map(|package| software(&package.content, &package.install)).collect(),
+    };
+    let (path, bytes) = match &definition.password {
+        None => (envelope::POLICY_CLEAR, policy.to_json()),
+        Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
+    };
+    Ok(Some(Planned {
+        id: "policy".into(),
+        kind: ContentKind::Policy,
+        name: "Policy".into(),
+        version: String::new(),
+        items: vec![Item::Bytes { place: place(path), bytes }],
+        folders: Vec::new(),
+        slices: Vec::new(),
+    }))
+}
