@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use platen_cache::layout::{Layout, MediaEntry};
 use platen_media::Sha256;
-use platen_media::manifest::{BiosBoot, ContentKind, Manifest, MediaKind, RawImage, SCHEMA};
+use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, RawImage, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_sequence::{Finding, Severity};
 
@@ -352,6 +352,14 @@ fn raw_content(
 /// Manifest, SHA256SUMS and their signatures, after the manifest was read back and found possible.
 fn sign(manifest: &Manifest, signer: &Signer) -> Result<(Sha256, MediaEntry), AuthorError> {
     let manifest_bytes = manifest.to_json();
+    let (files, len_bytes) = (manifest.files.len(), manifest_bytes.len() as u64);
+    if len_bytes > MAX_MANIFEST_BYTES {
+        let text = format!(
+            "{files} files make a manifest of {len_bytes} bytes: expected at most {MAX_MANIFEST_BYTES} (some 80,000 files); \
+             put many small files into an archive or a WIM"
+        );
+        return Err(AuthorError::Contents { problems: vec![text] });
+    }
     Manifest::from_json(&manifest_bytes).map_err(AuthorError::Manifest)?;
     let digest = Sha256::of(&manifest_bytes);
     let sums = manifest.sha256_sums(digest);

@@ -301,6 +301,15 @@ impl PartialEq for WritePlan {
     }
 }
 
+/// For people: rounded, and exact.
+fn sized(bytes: u64) -> String {
+    let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit_bytes)| bytes >= *unit_bytes) {
+        Some((unit, unit_bytes)) => format!("{:.2} {unit} ({bytes} bytes)", bytes as f64 / unit_bytes as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 impl fmt::Display for WritePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme =
@@ -313,22 +322,24 @@ impl fmt::Display for WritePlan {
             None => writeln!(f, "job       {}", self.title())?,
         }
         if let Some(image) = self.media().and_then(|media| media.manifest().image.as_ref()) {
-            writeln!(f, "image     {} bytes, {} of them needed", image.size_bytes, image.needed_bytes())?;
+            writeln!(f, "image     {}, needed {}", sized(image.size_bytes), sized(image.needed_bytes()))?;
             if image.gpt == Some(ImageGpt::Fixed) && image.size_bytes < self.shape.size_bytes {
                 let end_bytes = image.size_bytes;
                 writeln!(f, "note      the copy of its partition table ends at byte {end_bytes}, not with the drive")?;
             }
         }
-        writeln!(f, "drive     {} bytes, {}-byte sectors, {scheme}", self.shape.size_bytes, self.shape.sector_bytes)?;
-        writeln!(f, "to write  {} bytes in {} extents, read back in full", self.write_bytes(), self.payload.len())?;
+        let (size, sector_bytes) = (sized(self.shape.size_bytes), self.shape.sector_bytes);
+        writeln!(f, "drive     {size}, {sector_bytes}-byte sectors, {scheme}")?;
+        let (write, extents) = (sized(self.write_bytes()), self.payload.len());
+        writeln!(f, "to write  {write} in {extents} extents, read back in full")?;
         if let Some(present) = &self.present {
             let bytes: u64 = present.iter().map(|range| range.end - range.start).sum();
-            writeln!(f, "update    {bytes} bytes of it should be on the drive already")?;
+            writeln!(f, "update    {} of it should be on the drive already", sized(bytes))?;
         }
         writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
         for notice in &self.notices {
             writeln!(f, "notice    {notice}")?;
         }
-        write!(f, "free      {} bytes", self.free_bytes)
+        write!(f, "free      {}", sized(self.free_bytes))
     }
 }

@@ -18,8 +18,9 @@ pub const SCHEMA: u32 = 1;
 /// FAT32 stores sizes in 32 bits.
 pub const MAX_FAT_FILE_BYTES: u64 = u32::MAX as u64;
 
-/// Longest manifest that is read, in bytes: about 900,000 files.
-pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+/// Longest manifest that is signed or read, in bytes: some 80,000 files. A foreign drive's manifest is held in memory
+/// before its signature is known to be good.
+pub const MAX_MANIFEST_BYTES: u64 = 24 << 20;
 
 /// What kind of medium it is, in Microsoft Configuration Manager's words where they exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,8 +17,6 @@ use super::{Depth, Examination, SeenFile, SeenFolder};
 const MAX_ENTRIES: usize = 200_000;
 /// All paths together.
 const MAX_PATH_BYTES: usize = 24 << 20;
-/// The largest file that is passed on.
-const MAX_TEXT_BYTES: u64 = 24 << 20;
 /// fatgen103: a directory has at most 65,536 entries of 32 bytes.
 const MAX_DIRECTORY_BYTES: u32 = 2 << 20;
 
@@ -177,7 +175,7 @@ impl<'a, D: Read + Seek> Walk<'a, D> {
             offset_bytes: start.filter(|_| self.depth == Depth::Places),
         };
         if self.depth == Depth::Content || keep {
-            let most_bytes = MAX_TEXT_BYTES.min(MAX_MANIFEST_BYTES);
+            let most_bytes = MAX_MANIFEST_BYTES;
             if keep && size_bytes > most_bytes {
                 self.found.problem(format!("{}: expected at most {most_bytes} bytes, found {size_bytes}", seen.path));
             }
