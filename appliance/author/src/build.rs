@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_media::Sha256;
 use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, RawImage, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
+use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
@@ -154,7 +154,7 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
         dated.push(Dated { of, path, modified_s: source.modified_s });
         sources.add(&image.path, source.stamp);
     }
-    let mut findings = rules::check(definition, architectures, notes.findings);
+    let mut findings = rules::check(definition, architectures, notes.findings, Timestamp::from_unix_s(options.now_s));
     findings.extend(times::findings(&definition.spec, options, &dated));
     Ok(Checked { findings, gathered, size_bytes, stored_bytes, sources })
 }

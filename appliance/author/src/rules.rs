@@ -1,7 +1,5 @@
 //! The rules for task sequences, with what is on the medium; and rules for the definition itself.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use platen_media::Timestamp;
 use platen_media::keyboard::Keyboard;
 use platen_media::spec::{ALLOWABLE, MediaSpec, ValueSource};
@@ -21,10 +19,15 @@ pub(crate) struct Architectures {
     pub(crate) operating_system_image: Option<String>,
 }
 
-/// Everything that is against a rule; the definition's first, then `of_contents`.
-pub(crate) fn check(definition: &Definition, architectures: Architectures, of_contents: Vec<Finding>) -> Vec<Finding> {
+/// Everything that is against a rule at this time; the definition's first, then `of_contents`.
+pub(crate) fn check(
+    definition: &Definition,
+    architectures: Architectures,
+    of_contents: Vec<Finding>,
+    now: Timestamp,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    own(definition, &mut findings);
+    own(definition, now, &mut findings);
     findings.extend(of_contents.into_iter().map(|finding| allowed(finding, &definition.spec.allow)));
     if let Some(sequence) = &definition.sequence {
         let context = context(definition, architectures);
@@ -77,7 +80,7 @@ pub(crate) fn is_secret(variable: &platen_media::policy::Variable) -> bool {
     variable.secret || names_secret(&variable.name) || shows_secret(&variable.value)
 }
 
-fn own(definition: &Definition, findings: &mut Vec<Finding>) {
+fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
     let spec = &definition.spec;
     let mut note = |rule, severity, place: &str, text: String| {
         findings.push(Finding { rule, severity, place: place.to_owned(), text, fix: None });
@@ -113,7 +116,7 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
         }
     }
     if let Some(until) = spec.validity.until
-        && until < now()
+        && until < now
     {
         note("DEF-EXPIRED", Severity::Warning, "valid-until", format!("{until} is over; no station will write it"));
     }
@@ -154,12 +157,6 @@ fn own(definition: &Definition, findings: &mut Vec<Finding>) {
         let text = format!("depends on {wanted}, which is not on the medium; it must be on the computer already");
         note("DEF-DEPENDENCY", Severity::Warning, &format!("application {application}"), text);
     }
-}
-
-/// This machine's clock, for words of warning only.
-fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_s(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn commands(spec: &MediaSpec) -> Vec<(String, &str)> {

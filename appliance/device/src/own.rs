@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What SQLite keeps beside a database.
-const BESIDE_DATABASE: [&str; 4] = ["-journal", "-wal", "-shm", "-lock"];
+const BESIDE_DATABASE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// The station's own files and folders. None of the files in them is accepted as a drive, under any name or link.
 #[derive(Debug, Clone, Default)]
@@ -63,12 +63,12 @@ fn same_file(path: &Path, wanted: (u64, u64)) -> io::Result<Option<PathBuf>> {
     if (metadata.dev(), metadata.ino()) == wanted {
         return Ok(Some(path.to_owned()));
     }
-    // Links inside the folders lead to files that are named themselves, or to nowhere of the station's.
-    if !metadata.is_dir() || path.is_symlink() && !path.is_dir() {
+    if !metadata.is_dir() {
         return Ok(None);
     }
     for entry in fs::read_dir(path)? {
         let entry = entry?;
+        // Links inside the folders lead to files that are named themselves, or to nowhere of the station's.
         let inside = if entry.file_type()?.is_symlink() { None } else { same_file(&entry.path(), wanted)? };
         if inside.is_some() {
             return Ok(inside);
