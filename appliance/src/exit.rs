@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use platen_cache::CacheError;
 use platen_device::OpenError;
-use platen_engine::chain;
 use platen_engine::ledger::LedgerError;
 use platen_engine::plan::PlanError;
+use platen_events::{AnyCode, Code, Event};
 use platen_media::sign::SignError;
 
 /// See `platen --help`.
@@ -34,17 +34,61 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    pub error: Box<dyn Error + Send + Sync>,
+    /// What the operator is told, if there is a code for it.
+    pub code: Option<Code>,
+    /// What happened, then the cause of each before it.
+    chain: Vec<String>,
+    /// For people.
+    text: String,
 }
 
 impl Failure {
+    /// Without a code.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into() }
+        let error = error.into();
+        let chain: Vec<String> = std::iter::successors(Some(&*error as &dyn Error), |error| error.source())
+            .map(ToString::to_string)
+            .collect();
+        Self { exit, code: None, text: chain.join(": "), chain }
     }
 
-    /// The error and all its causes, one line.
+    /// What several failures together lead to.
+    pub fn of_all(doing: Option<&str>, failures: &[Self]) -> Self {
+        let worst = failures.iter().max_by_key(|failure| failure.exit);
+        let texts = failures.iter().map(|failure| failure.text.clone());
+        let before = doing.map_or_else(String::new, |doing| format!("{doing}: "));
+        Self {
+            exit: worst.map_or(Exit::Request, |worst| worst.exit),
+            code: worst.and_then(|worst| worst.code),
+            text: before + &texts.clone().collect::<Vec<_>>().join("\n        "),
+            chain: doing.map(str::to_owned).into_iter().chain(texts).collect(),
+        }
+    }
+
+    /// With an operator's code, which people read in front of the text.
+    pub fn coded(self, code: Code) -> Self {
+        Self { code: Some(code), text: format!("{code}  {}", self.text), ..self }
+    }
+
+    /// With a code that is in the record only.
+    fn recorded_as(self, code: Option<Code>) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The error and all its causes, for people.
     pub fn text(&self) -> String {
-        chain(&*self.error)
+        self.text.clone()
+    }
+
+    /// The error and all its causes, without the code.
+    pub fn reason(&self) -> String {
+        self.chain.join(": ")
+    }
+
+    /// For the record.
+    pub fn event(&self) -> Event {
+        let code = self.code.map(AnyCode::from);
+        Event::Error { exit: self.exit as u8, code, chain: self.chain.clone() }
     }
 }
 
@@ -76,7 +120,20 @@ impl From<CacheError> for Failure {
             | CacheError::Missing { .. }
             | CacheError::Damaged { .. } => Exit::Request,
         };
-        Self::new(exit, error)
+        let code = cache_code(&error);
+        Self::new(exit, error).recorded_as(code)
+    }
+}
+
+/// What the operator is told of the cache.
+fn cache_code(error: &CacheError) -> Option<Code> {
+    match error {
+        CacheError::Signature { .. } => Some(Code::NotTrusted),
+        CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
+        CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
+        CacheError::Missing { .. } => Some(Code::CacheMissing),
+        CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),
+        _ => None,
     }
 }
 
@@ -89,14 +146,16 @@ impl From<SignError> for Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
-        Self::new(Exit::Machine, error)
+        let code = error.code();
+        Self::new(Exit::Machine, error).recorded_as(Some(code))
     }
 }
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
-        Self::new(exit, error)
+        let code = error.code();
+        Self::new(exit, error).recorded_as(Some(code))
     }
 }
 
@@ -107,6 +166,7 @@ impl From<OpenError> for Failure {
             OpenError::Io { .. } => Exit::Machine,
             _ => Exit::Request,
         };
-        Self::new(exit, error)
+        let code = error.code();
+        Self::new(exit, error).recorded_as(Some(code))
     }
 }

@@ -3,16 +3,21 @@
 // A program has no public face.
 #![allow(unreachable_pub)]
 
+mod answers;
 mod args;
 mod attend;
+mod board;
 mod exit;
 mod output;
+mod stream;
 mod verbs;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use platen_events::Answer;
+use platen_events::answer::DocumentFormat;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Verb};
@@ -21,7 +26,10 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     platen_device::process::keep_files_private();
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return unparsed(&error),
+    };
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
     let output = Arc::new(Output::new(args.json));
@@ -37,6 +45,23 @@ fn main() -> ExitCode {
         return Exit::Machine.into();
     }
     code
+}
+
+/// A command line that is none, or that asks for help.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
+    if !arguments.any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let output = Output::new(true);
+    let text = error.to_string();
+    if error.use_stderr() {
+        let text = text.trim().trim_start_matches("error: ").to_owned();
+        output.failure(&Failure::new(Exit::Request, text));
+        return Exit::Request.into();
+    }
+    output.answer(Answer::Document { format: DocumentFormat::Help, of: None, text }, String::new);
+    ExitCode::SUCCESS
 }
 
 fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {

@@ -5,6 +5,7 @@
 //! is *on* a drive; that happens in a process of its own ([`sandbox`]).
 
 mod block;
+mod boot;
 mod direct;
 mod error;
 mod guard;
@@ -17,6 +18,7 @@ pub mod signals;
 mod users;
 mod window;
 
+pub use boot::{boot_id, since_boot};
 pub use direct::OpenedDrive;
 pub use error::OpenError;
 pub use guard::{Candidate, Expected, Identity, TargetPolicy};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What an operator does next. There is no fourth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Advice {
     /// Use the drive.
     Ready,
     /// Correct what the text says, then try the same drive again.
@@ -19,7 +19,7 @@ pub enum Verdict {
     PullAndSetAside,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ready => "READY",
@@ -38,7 +38,7 @@ pub struct Entry {
     pub what: &'static str,
     /// What to do now, one sentence of at most [`TODO_CHARS`] characters.
     pub todo: &'static str,
-    pub verdict: Verdict,
+    pub advice: Advice,
 }
 
 /// Longest `what` that fits two lines of the smallest display that shows sentences (320 x 240).
@@ -47,7 +47,7 @@ pub const WHAT_CHARS: usize = 64;
 pub const TODO_CHARS: usize = 72;
 
 macro_rules! codes {
-    ($($name:ident $id:literal $verdict:ident $what:literal $todo:literal)*) => {
+    ($($name:ident $id:literal $advice:ident $what:literal $todo:literal)*) => {
         /// An operator's code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code { $(#[doc = $what] $name),* }
@@ -59,7 +59,7 @@ macro_rules! codes {
             /// Its row in the table.
             pub const fn entry(self) -> Entry {
                 match self {
-                    $(Code::$name => Entry { id: $id, what: $what, todo: $todo, verdict: Verdict::$verdict }),*
+                    $(Code::$name => Entry { id: $id, what: $what, todo: $todo, advice: Advice::$advice }),*
                 }
             }
 
@@ -126,8 +126,8 @@ impl Code {
 
     /// The operator's whole sentence for a port: which port, what happened, what to do, usable or not.
     pub fn sentence(self, port: &str) -> String {
-        let Entry { id, what, todo, verdict } = self.entry();
-        format!("PORT {port}  {id}  {what} {todo} {verdict}.")
+        let Entry { id, what, todo, advice } = self.entry();
+        format!("PORT {port}  {id}  {what} {todo} {advice}.")
     }
 }
 
@@ -173,8 +173,8 @@ mod tests {
     fn every_code_is_in_the_document_word_for_word() {
         let mut table = "| code | what happened | what to do | verdict |\n|---|---|---|---|\n".to_owned();
         for code in Code::ALL {
-            let Entry { id, what, todo, verdict } = code.entry();
-            table += &format!("| {id} | {what} | {todo} | {verdict} |\n");
+            let Entry { id, what, todo, advice } = code.entry();
+            table += &format!("| {id} | {what} | {todo} | {advice} |\n");
         }
         assert!(include_str!("../CODES.md").contains(&table), "CODES.md should have this table:\n{table}");
     }

@@ -1,56 +1,168 @@
-//! What happens to a drive, as data: one event for each change of state, and progress in between. The screen, the
-//! progress bars, `--json` and the log all read this one stream.
+//! What happens at a station: one event for each change of state, and progress in between.
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::Code;
+use crate::answer::Answer;
+use crate::any_code::AnyCode;
+use crate::identity::{DriveId, DriveLabel, JobId};
+use crate::verdict::{JobEnd, JobKind};
 
-/// Which drive an event is about.
-///
-/// A drive is known by its port and disk sequence number; a path such as `/dev/sdb` is only where it was found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct DriveRef {
-    /// Label of the place it is inserted in: a sysfs port path such as `2-3.1`, or the file's name for image files.
-    pub port: String,
-    /// Where it was opened.
-    pub path: String,
-}
-
-/// The steps of one drive, in order.
+/// The steps of a job, in order. Not every job has all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
-    /// Old partition tables are wiped, so that a drive that fails now can't be mistaken for a medium.
+    /// Old partition tables are wiped, so that a drive that fails now can't be mistaken for a medium; and the drive is
+    /// asked whether it is as big as it claims.
     Prepare,
+    /// Content is sent to the drive.
     Write,
-    /// Everything written is read back from the device.
+    /// What is on the drive is read from it and compared.
     Verify,
-    /// Boot sectors, partition table and drive record.
+    /// Boot sectors, partition table and drive record are written and read back.
     Seal,
+    /// Of a newer version.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
 }
 
-/// How it ended for one drive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "result", rename_all = "lowercase")]
-pub enum Outcome {
-    /// Written, read back, sealed: may be used.
-    Ready { written_bytes: u64, verified_bytes: u64, write_ms: u64, verify_ms: u64 },
-    /// May not be used. `detail` is for the log, not for the display.
-    Failed { code: Code, detail: String },
+impl Step {
+    /// Where it stands among the steps of a job; none for one this version does not know.
+    pub fn position(self) -> Option<u8> {
+        match self {
+            Self::Prepare => Some(0),
+            Self::Write => Some(1),
+            Self::Verify => Some(2),
+            Self::Seal => Some(3),
+            Self::Unknown => None,
+        }
+    }
 }
 
-/// See the module's documentation.
+/// Something that takes a while and is about no drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Media are checked and copied into the cache.
+    Import,
+    /// Everything in the cache is read and checked.
+    Scrub,
+    /// A medium is built and signed.
+    Build,
+    /// Of a newer version.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
+}
+
+/// One thing that happened. A newer version may add events, and fields to these; a reader skips what it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Event {
-    /// A drive enters a step that will move `total_bytes`.
-    Started { drive: DriveRef, step: Step, total_bytes: u64 },
-    /// At most ten of these a second for each drive.
-    Progress { drive: DriveRef, step: Step, done_bytes: u64, total_bytes: u64 },
+    /// A drive was found. Said again, its label is replaced and an earlier refusal forgotten.
+    DriveSeen { drive: DriveId, label: DriveLabel },
+    /// A drive may not be worked on, and was left as it is.
+    DriveRefused {
+        drive: DriveId,
+        /// Absent when it is not the drive that is at fault.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<AnyCode>,
+        /// What, where, expected, found, what to do.
+        text: String,
+    },
+    /// After a job: nothing of this program holds the drive any more. For a drive that hangs this comes late, or never.
+    DriveReleased { drive: DriveId },
+
+    /// A job begins; from here on the drive is held.
+    JobStarted {
+        job: JobId,
+        kind: JobKind,
+        drive: DriveId,
+        /// The medium that will be written, `<id>-r<revision>`. Absent for jobs that write none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        medium: Option<String>,
+    },
+    /// A job enters a step.
+    StepStarted {
+        job: JobId,
+        step: Step,
+        /// How much the step will move. Absent when nobody knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total_bytes: Option<u64>,
+    },
+    /// How far the step is: at most ten times a second, and at its end when the total is known.
+    Progress { job: JobId, done_bytes: u64 },
     /// What is written has something to be known about it.
-    Notice { drive: DriveRef, text: String },
-    /// It failed, and is begun anew.
-    Retrying { drive: DriveRef, code: Code, detail: String },
-    /// The last event of a drive.
-    Finished { drive: DriveRef, outcome: Outcome },
+    JobNotice { job: JobId, text: String },
+    /// The job failed and begins again, with its first step.
+    JobRetried { job: JobId, code: AnyCode, detail: String },
+    /// The job's only end, and the last event of it.
+    JobEnded {
+        job: JobId,
+        #[serde(flatten)]
+        end: JobEnd,
+    },
+    /// All drives of one request have their end.
+    BatchEnded {
+        /// Jobs that came to their good end.
+        succeeded: u32,
+        failed: u32,
+        cancelled: u32,
+        /// Where each of them was recorded.
+        ledger: String,
+        /// How much was read from the cache for all of them together.
+        content_read_bytes: u64,
+    },
+
+    /// Something that is about no drive begins; only one of each kind runs at a time.
+    ActionStarted {
+        action: Action,
+        /// What it works on: a folder, a file.
+        of: String,
+    },
+    /// How far it is, at most ten times a second. The total may grow as more of the work becomes known.
+    ActionProgress { action: Action, done_bytes: u64, total_bytes: u64 },
+    /// It is over. What came of it is said by events of its own, and a failure by `error`.
+    ActionEnded { action: Action },
+
+    /// A medium was checked and copied into the cache.
+    MediumImported { medium: String, copied_bytes: u64, shared_bytes: u64 },
+    /// A medium was in the cache before; all of it was checked.
+    MediumPresent { medium: String, shared_bytes: u64 },
+    /// A medium stays out because it is older than what is in use.
+    MediumSkipped { medium: String, code: AnyCode, text: String },
+    /// A medium was not accepted.
+    MediumRefused {
+        medium: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<AnyCode>,
+        /// The exit status this alone would lead to.
+        exit: u8,
+        text: String,
+    },
+
+    /// What was asked for.
+    Answer(Box<Answer>),
+
+    /// Something is not as it should be, and stops nothing.
+    Warning { text: String },
+    /// What was asked for could not be done.
+    Error {
+        /// The exit status it leads to: 1 some drive failed, 2 the request or definition is wrong, 3 refused by policy,
+        /// 4 the machine lacks something.
+        exit: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<AnyCode>,
+        /// What happened, then the cause of each before it.
+        chain: Vec<String>,
+    },
+
+    /// Of a newer version.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
 }

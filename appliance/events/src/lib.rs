@@ -1,10 +1,33 @@
-//! Plain data that every part may speak: which drive and port, which step, how far, how it ended, and the codes an
-//! operator reads out on the phone. Nothing here does anything but make text from outside fit to be shown ([`clean`]).
+//! Plain data that every part may speak: the record of a station, and the codes an operator reads out on the phone.
+//!
+//! A stream begins with a [`Hello`], then has one [`Record`] for each [`Event`]. [`StationState`] is what a reader knows
+//! after it, and [`Replay`] follows a stream line by line. The command line's `--json` is such a stream;
+//! `docs/formats/events.md` describes it for readers written by others.
+//!
+//! Nothing here does anything but keep account, and make text from outside fit to be shown ([`clean`]).
 
+pub mod answer;
+mod any_code;
 mod clean;
 pub mod code;
 mod event;
+mod identity;
+mod record;
+mod replay;
+#[cfg(test)]
+mod schema;
+mod state;
+#[cfg(test)]
+mod state_tests;
+mod verdict;
 
+pub use answer::Answer;
+pub use any_code::AnyCode;
 pub use clean::{clean, is_plain};
-pub use code::{Code, Entry, Verdict};
-pub use event::{DriveRef, Event, Outcome, Step};
+pub use code::{Advice, Code, Entry};
+pub use event::{Action, Event, Step};
+pub use identity::{DriveId, DriveLabel, JobId};
+pub use record::{Hello, Line, Record, SCHEMA, Stamper};
+pub use replay::{Broken, Replay};
+pub use state::{ActionState, DriveState, Illegal, JobState, Refused, Retry, StationState, StepState};
+pub use verdict::{JobEnd, JobKind, Moved, Verdict};

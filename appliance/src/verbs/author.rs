@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use platen_author::boot_image::{self, BootImageError};
 use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
@@ -10,8 +11,11 @@ use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
 use platen_media::manifest::Manifest;
 use platen_media::text;
-use serde_json::json;
+use platen_events::answer::DocumentFormat;
+use platen_events::{Action, Answer};
+use serde::Serialize;
 
+use crate::answers::findings;
 use crate::args::{BootImageVerb, BootKitVerb, KeyVerb, MediaVerb};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes};
@@ -51,8 +55,12 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
         KeyVerb::New { name, out, password_file } => {
             let password = password(password_file.as_deref(), output)?;
             let key = keys::generate(&out, &name, password.as_deref())?;
-            let value = json!({ "id": key.id, "secret": key.secret, "public": key.public });
-            output.result(&value, || {
+            let answer = Answer::KeyMade {
+                id: key.id.clone(),
+                secret: key.secret.display().to_string(),
+                public: key.public.display().to_string(),
+            };
+            output.answer(answer, || {
                 let (secret, public) = (key.secret.display(), key.public.display());
                 format!("key {}: {secret} (keep it offline) and {public} (for stations)", key.id)
             });
@@ -62,8 +70,8 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
         }
         KeyVerb::Show { key } => {
             let shown = keys::show(&key)?;
-            output
-                .result(&json!({ "id": shown.id, "key": shown.base64 }), || format!("{}  {}", shown.id, shown.base64));
+            let answer = Answer::Key { id: shown.id.clone(), key: shown.base64.clone() };
+            output.answer(answer, || format!("{}  {}", shown.id, shown.base64));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -83,7 +91,7 @@ pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure>
     let BootKitVerb::Collect { out, packages } = verb;
     output.say("fetching packages and building GRUB's core images");
     let kit = boot_kit::collect(&out, &CollectOptions { packages })?;
-    output.result(kit.record(), || {
+    output.answer(document(DocumentFormat::BootKit, &out, kit.record()), || {
         let record = kit.record();
         let mut packages: Vec<String> =
             record.files.iter().map(|file| format!("{} {}", file.package, file.version)).collect();
@@ -101,7 +109,7 @@ pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Fail
         None => beside_this_program("platen-deploy")?,
     };
     let image = boot_image::build(&kit, &deploy, &trusted, &out)?;
-    output.result(image.record(), || {
+    output.answer(document(DocumentFormat::BootImage, &out, image.record()), || {
         let record = image.record();
         let keys = record.trusted_keys.join(", ");
         format!(
@@ -124,28 +132,28 @@ fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
     Err(Failure::new(Exit::Machine, text))
 }
 
-pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
+pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     match verb {
         MediaVerb::Lint { definition } => return lint(&definition, output),
         MediaVerb::Build { definition, key, key_password_file, out } => {
             let password = password(key_password_file.as_deref(), output)?;
             let signer = Signer::load(&key, password.as_deref())?;
-            let bar = output.bar("building");
-            let shown = bar.clone();
-            let progress = move |at: BuildProgress| {
-                shown.set_length(at.total_bytes);
-                shown.set_position(at.done_bytes);
+            let built = {
+                let action = output.action(Action::Build, definition.display().to_string(), "building");
+                let progress = move |at: BuildProgress| action.progress(at.done_bytes, at.total_bytes);
+                let options = BuildOptions { progress: Some(Box::new(progress)), ..BuildOptions::from_environment() };
+                platen_author::build(&definition, &signer, &out, &options)?
             };
-            let options = BuildOptions { progress: Some(Box::new(progress)), ..BuildOptions::from_environment() };
-            let built = platen_author::build(&definition, &signer, &out, &options);
-            bar.finish_and_clear();
-            let built = built?;
-            let value = json!({
-                "medium": built.name, "manifest_sha256": built.manifest_digest, "signed_by": built.key_id,
-                "files": built.manifest.files.len(), "content_bytes": built.manifest.content_bytes(),
-                "findings": built.findings, "log": built.log,
-            });
-            output.result(&value, || {
+            let answer = Answer::MediumBuilt {
+                medium: built.name.clone(),
+                manifest_sha256: built.manifest_digest.to_string(),
+                signed_by: built.key_id.clone(),
+                files: built.manifest.files.len() as u64,
+                content_bytes: built.manifest.content_bytes(),
+                findings: findings(&built.findings),
+                log: built.log.display().to_string(),
+            };
+            output.answer(answer, || {
                 let mut lines: Vec<String> = built.findings.iter().map(ToString::to_string).collect();
                 let parts = |split: &platen_author::Split| {
                     let sizes: Vec<String> = split.parts.iter().map(|(_, bytes)| human_bytes(*bytes)).collect();
@@ -160,16 +168,16 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
         }
         MediaVerb::Show { layout, medium } => {
             let layout = Layout::open(&layout)?;
-            for manifest in manifests(&layout, medium.as_ref())? {
-                output.result(&manifest, || platen_author::describe(&manifest));
+            for (name, text, manifest) in manifests(&layout, medium.as_ref())? {
+                let document = Answer::Document { format: DocumentFormat::Manifest, of: Some(name), text };
+                output.answer(document, || platen_author::describe(&manifest));
             }
         }
         MediaVerb::Diff { layout, old, new } => {
             let layout = Layout::open(&layout)?;
-            let one = |wanted: &MediaRef| Ok::<_, Failure>(manifests(&layout, Some(wanted))?.remove(0));
+            let one = |wanted: &MediaRef| Ok::<_, Failure>(manifests(&layout, Some(wanted))?.remove(0).2);
             let changes = platen_author::diff(&one(&old)?, &one(&new)?);
-            output
-                .result(&changes, || if changes.is_empty() { "no difference".to_owned() } else { changes.join("\n") });
+            output.answer(Answer::MediaCompared { changes: changes.clone() }, || if changes.is_empty() { "no difference".to_owned() } else { changes.join("\n") });
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -177,11 +185,14 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
 
 fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let report = platen_author::lint(definition, &BuildOptions::from_environment())?;
-    let value = json!({
-        "id": report.id, "revision": report.revision, "findings": report.findings,
-        "files": report.files, "content_bytes": report.content_bytes,
-    });
-    output.result(&value, || {
+    let answer = Answer::DefinitionChecked {
+        id: report.id.clone(),
+        revision: report.revision,
+        files: report.files,
+        content_bytes: report.content_bytes,
+        findings: findings(&report.findings),
+    };
+    output.answer(answer, || {
         let mut lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         if !report.outline.is_empty() {
             lines.push(report.outline.trim_end().to_owned());
@@ -193,16 +204,23 @@ fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
     Ok(if report.has_errors() { Exit::Request.into() } else { ExitCode::SUCCESS })
 }
 
-/// Manifests of a layout, as they stand: signatures are checked on import, not here.
-fn manifests(layout: &Layout, wanted: Option<&MediaRef>) -> Result<Vec<Manifest>, Failure> {
+/// A record of authoring, as it stands in its folder's file.
+fn document(format: DocumentFormat, folder: &Path, record: &impl Serialize) -> Answer {
+    let text = serde_json::to_string_pretty(record).expect("records have only strings, numbers and lists");
+    Answer::Document { format, of: Some(folder.display().to_string()), text }
+}
+
+/// Name, text and content of a layout's manifests, as they stand: signatures are checked on import, not here.
+fn manifests(layout: &Layout, wanted: Option<&MediaRef>) -> Result<Vec<(String, String, Manifest)>, Failure> {
     let entries = match wanted {
         Some(wanted) => vec![layout.find(wanted)?],
         None => layout.entries()?,
     };
     let read = |entry: &IndexEntry| {
         let media = layout.media(entry)?;
-        let text = |error| Failure::new(Exit::Request, format!("medium {}: {error}", entry.name));
-        Manifest::from_json(&media.manifest_bytes).map_err(text)
+        let wrong = |error| Failure::new(Exit::Request, format!("medium {}: {error}", entry.name));
+        let manifest = Manifest::from_json(&media.manifest_bytes).map_err(wrong)?;
+        Ok((entry.name.clone(), String::from_utf8_lossy(&media.manifest_bytes).into_owned(), manifest))
     };
     entries.iter().map(read).collect()
 }

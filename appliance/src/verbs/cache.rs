@@ -1,16 +1,20 @@
 //! `platen cache`: what is in the store, and how it gets there.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use platen_cache::layout::Layout;
-use platen_cache::{Answer, Cache, CacheError, ImportProgress, Minimum};
+use platen_cache::{Answer, Cache, CacheError, CachedMedia, Minimum};
 use platen_engine::ledger::NewEntry;
 use platen_engine::{Clock, SystemClock};
 use platen_media::sign::TrustedKeys;
-use serde_json::json;
+use platen_events::answer::DocumentFormat;
+use platen_events::{Action, Answer as Told, Code, Event};
 
+use crate::answers;
 use crate::args::{CacheVerb, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
@@ -20,40 +24,42 @@ use crate::verbs::trusted_keys;
 /// How long to wait for another process that changes the store.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
+pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     match verb {
         CacheVerb::Import { layout, medium, quota } => {
             let keys = trusted_keys(places, output)?;
             let source = Layout::open(&layout)?;
             let cache = Cache::open(&places.cache, quota)?.patient(PATIENCE);
-            let bar = output.bar("importing");
-            let mut progress = |at: ImportProgress| {
-                bar.set_length(at.total_bytes);
-                bar.set_position(at.done_bytes);
+            let answers = {
+                let action = output.action(Action::Import, layout.display().to_string(), "importing");
+                let now = SystemClock::new().now();
+                cache.import(&source, medium.as_ref(), &keys, now, &mut |at| {
+                    action.progress(at.done_bytes, at.total_bytes);
+                })?
             };
-            let answers = cache.import(&source, medium.as_ref(), &keys, SystemClock::new().now(), &mut progress)?;
-            bar.finish_and_clear();
             imported(answers, output)
         }
         CacheVerb::List => list(&open(&places.cache)?, output),
         CacheVerb::Show { medium } => {
             let keys = trusted_keys(places, output)?;
             let media = open(&places.cache)?.load(&medium, &keys)?;
-            let manifest = media.manifest();
-            output.result(manifest, || platen_author::describe(manifest));
+            output.answer(manifest(&media)?, || platen_author::describe(media.manifest()));
             Ok(ExitCode::SUCCESS)
         }
         CacheVerb::Scrub => {
-            let bar = output.bar("scrubbing");
-            let scrubbed = open(&places.cache)?.scrub(&mut |at| {
-                bar.set_length(at.total_bytes);
-                bar.set_position(at.done_bytes);
-            })?;
-            bar.finish_and_clear();
+            let cache = open(&places.cache)?;
+            let scrubbed = {
+                let action = output.action(Action::Scrub, places.cache.display().to_string(), "scrubbing");
+                cache.scrub(&mut |at| action.progress(at.done_bytes, at.total_bytes))?
+            };
             let lines = |damage: &platen_cache::Damage| {
                 format!("damaged   {} in {} (blob sha256:{})", damage.files.join(", "), damage.medium, damage.digest)
             };
-            output.result(&scrubbed, || {
+            let told = Told::Scrubbed {
+                checked_bytes: scrubbed.checked_bytes,
+                damage: scrubbed.damage.iter().map(answers::damage).collect(),
+            };
+            output.answer(told, || {
                 let mut text: Vec<String> = scrubbed.damage.iter().map(lines).collect();
                 let checked = human_bytes(scrubbed.checked_bytes);
                 text.push(match scrubbed.damage.len() {
@@ -66,7 +72,12 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
         }
         CacheVerb::Gc => {
             let collected = open(&places.cache)?.collect_garbage()?;
-            output.result(&collected, || {
+            let told = Told::GarbageCollected {
+                media: collected.media.clone(),
+                removed_blobs: collected.removed_blobs,
+                removed_bytes: collected.removed_bytes,
+            };
+            output.answer(told, || {
                 let media = if collected.media.is_empty() { "none".to_owned() } else { collected.media.join(", ") };
                 let freed = human_bytes(collected.removed_bytes);
                 format!("media removed: {media}; {} blobs removed, {freed} freed", collected.removed_blobs)
@@ -77,7 +88,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
         CacheVerb::Pin { medium, remove } => {
             let name = open(&places.cache)?.pin(&medium, !remove)?;
             let state = if remove { "no longer pinned" } else { "pinned" };
-            output.result(&json!({ "medium": name, "pinned": !remove }), || format!("{name} is {state}"));
+            output.answer(Told::PinChanged { medium: name.clone(), pinned: !remove }, || format!("{name} is {state}"));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -86,6 +97,15 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Output) -> Result<ExitCode
 /// An existing store; only an import makes a new one.
 pub fn open(dir: &Path) -> Result<Cache, Failure> {
     Ok(Cache::open_existing(dir)?.patient(PATIENCE))
+}
+
+/// The very bytes that were signed.
+fn manifest(media: &CachedMedia) -> Result<Told, Failure> {
+    let mut bytes = Vec::new();
+    let mut blob = media.open_blob(media.signed().manifest_digest())?;
+    blob.read_to_end(&mut bytes).map_err(|error| Failure::new(Exit::Machine, error))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Told::Document { format: DocumentFormat::Manifest, of: Some(media.name().to_owned()), text })
 }
 
 /// Say what became of each medium. Older revisions beside ones that are wanted are no failure; where there is nothing
@@ -98,24 +118,29 @@ fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> 
             Ok(one) => {
                 accepted += 1;
                 let (copied, shared) = (human_bytes(one.copied_bytes), human_bytes(one.shared_bytes));
-                let event = if one.was_here { "present" } else { "imported" };
-                let value = json!({ "event": event, "medium": name, "copied_bytes": one.copied_bytes, "shared_bytes": one.shared_bytes });
-                output.result(&value, || match one.was_here {
+                let (medium, shared_bytes) = (name.clone(), one.shared_bytes);
+                output.event(match one.was_here {
+                    true => Event::MediumPresent { medium, shared_bytes },
+                    false => Event::MediumImported { medium, copied_bytes: one.copied_bytes, shared_bytes },
+                });
+                output.text(|| match one.was_here {
                     true => format!("{name} was here already: {shared} checked"),
                     false => format!("{name} imported: {copied} copied, {shared} were here already"),
                 });
             }
             Err(error @ CacheError::OlderThanFloor { .. }) => {
                 let failure = Failure::from(error);
-                let value = json!({ "event": "skipped", "medium": name, "reason": failure.text() });
-                output.result(&value, || format!("{name} skipped: {}", failure.text()));
+                let (code, text) = (Code::OlderThanFloor.into(), failure.reason());
+                output.event(Event::MediumSkipped { medium: name.clone(), code, text });
+                output.text(|| format!("{name} skipped: {}", failure.text()));
                 older.push(failure);
             }
             Err(error) => {
                 let failure = Failure::from(error);
+                let (code, exit, text) = (failure.code.map(Into::into), failure.exit as u8, failure.reason());
+                output.event(Event::MediumRefused { medium: name.clone(), code, exit, text });
                 if !alone {
-                    let value = json!({ "event": "refused", "medium": name, "exit": failure.exit as u8, "error": failure.text() });
-                    output.result(&value, || format!("{name} refused: {}", failure.text()));
+                    output.text(|| format!("{name} refused: {}", failure.text()));
                 }
                 refused.push(failure);
             }
@@ -126,9 +151,7 @@ fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> 
         (0, []) => refused = older,
         _ => {}
     }
-    let exit = refused.iter().map(|failure| failure.exit).max().unwrap_or(Exit::Request);
-    let texts: Vec<String> = refused.iter().map(Failure::text).collect();
-    Err(Failure::new(exit, texts.join("\n        ")))
+    Err(Failure::of_all(None, &refused))
 }
 
 /// Show minimums, or change one and record that in the ledger.
@@ -163,9 +186,13 @@ fn minimum(
             ..NewEntry::about_no_drive(&places.station, "minimum-version", &detail, now)
         };
         ledger.append(&row)?;
-        let value = json!({ "event": "minimum", "before": before, "after": after, "withdrawn": change.withdrawn });
+        let told = Told::MinimumChanged {
+            before: answers::minimum(&before),
+            after: answers::minimum(&after),
+            withdrawn: change.withdrawn.clone(),
+        };
         change.apply()?;
-        output.result(&value, || format!("{id}: {detail}; recorded in {}", ledger.path().display()));
+        output.answer(told, || format!("{id}: {detail}; recorded in {}", ledger.path().display()));
         return Ok(ExitCode::SUCCESS);
     }
     let all = cache.minimums()?;
@@ -176,19 +203,14 @@ fn minimum(
             format!("no release of {id:?} was ever in {}", places.cache.display()),
         ));
     }
-    if output.is_json() {
-        for minimum in shown {
-            output.result(minimum, String::new);
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
     let row = |minimum: &&Minimum| {
         let made = minimum.created.map_or_else(|| "any time".to_owned(), |made| made.to_string());
         let signer = minimum.signed_by.clone().unwrap_or_else(|| "any trusted key".to_owned());
         vec![minimum.id.clone(), minimum.revision.to_string(), made, signer]
     };
     let rows: Vec<Vec<String>> = shown.iter().map(row).collect();
-    output.result(&(), || table(&["ID", "MINIMUM REVISION", "MADE", "SIGNED BY KEY"], &rows));
+    let told = shown.iter().map(|minimum| Told::Minimum(answers::minimum(minimum)));
+    output.answers(told, || table(&["ID", "MINIMUM REVISION", "MADE", "SIGNED BY KEY"], &rows));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,12 +226,6 @@ fn trusted(key: &str, places: &Places) -> Result<String, Failure> {
 
 fn list(cache: &Cache, output: &Output) -> Result<ExitCode, Failure> {
     let listed = cache.list()?;
-    if output.is_json() {
-        for line in &listed {
-            output.result(line, String::new);
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
     let rows: Vec<Vec<String>> = listed
         .iter()
         .map(|line| {
@@ -219,6 +235,6 @@ fn list(cache: &Cache, output: &Output) -> Result<ExitCode, Failure> {
             vec![line.name.clone(), line.title.clone(), line.version.clone(), line.kind.clone(), size, state]
         })
         .collect();
-    output.result(&(), || table(&["MEDIUM", "NAME", "VERSION", "KIND", "CONTENT", "STATE"], &rows));
+    output.answers(listed.iter().map(answers::cached_medium), || table(&["MEDIUM", "NAME", "VERSION", "KIND", "CONTENT", "STATE"], &rows));
     Ok(ExitCode::SUCCESS)
 }

@@ -11,39 +11,45 @@ use std::time::Duration;
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{Job, Limits, ReadDrive, Running, Sources, Station, SystemClock, reserve_memory};
-use platen_events::{Code, DriveRef, Event, Outcome};
-use serde_json::json;
+use platen_engine::{DriveFacts, Job, Limits, ReadDrive, Running, Sources, Station, SystemClock, reserve_memory};
+use platen_events::{Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Verdict};
 
 use crate::args::{DriveOptions, Places};
 use crate::attend::{Attended, Patience, Signs};
 use crate::exit::{Exit, Failure};
-use crate::output::{DriveBoard, Output, human_bytes, table};
+use crate::board::DriveBoard;
+use crate::output::{Output, human_bytes, table};
 
 /// A drive and what will be made of it.
 pub type Prepared = (OpenedDrive, WritePlan);
 
 /// Drives that can be worked on, and those that did not answer when they were looked at.
 pub struct Batch {
-    /// What will be made of them, as the ledger calls it.
-    job: &'static str,
+    kind: JobKind,
     pub jobs: Vec<Prepared>,
-    hanging: Vec<(DriveRef, Duration)>,
+    /// What they were asked for by, and how long they were silent.
+    hanging: Vec<(PathBuf, Duration)>,
 }
 
 /// Open and plan every drive before the first byte is erased on any of them; if one is refused, all are left alone. One
 /// that does not answer is no request that is wrong: the others are worked on.
 pub fn prepare(
-    job: &'static str,
+    kind: JobKind,
     options: &DriveOptions,
     places: &Places,
     stop: &Arc<AtomicBool>,
+    output: &Output,
     plan: impl Fn(&mut OpenedDrive, &Signs) -> Result<WritePlan, Failure> + Send + Sync + 'static,
 ) -> Result<Batch, Failure> {
     let machine = |error| Failure::new(Exit::Machine, error);
     let patience = Patience::new(stop, Duration::from_secs(options.stall_limit));
     let policy = TargetPolicy::new(&options.allow_device, own_files(places)).map_err(open_failure)?;
-    let (mut batch, mut refused) = (Batch { job, jobs: Vec::new(), hanging: Vec::new() }, Vec::new());
+    let mut batch = Batch { kind, jobs: Vec::new(), hanging: Vec::new() };
+    let mut refused: Vec<Failure> = Vec::new();
+    let mut refuse = |drive: DriveId, failure: Failure| {
+        output.event(refusal(drive, &failure));
+        refused.push(failure);
+    };
 
     // Every name is followed once; from here on drives are known by what was found.
     let mut found: Vec<Candidate> = Vec::new();
@@ -51,18 +57,26 @@ pub fn prepare(
     for (path, looked) in options.drives.iter().zip(looked) {
         match batch.attended(path, looked)? {
             None => {}
-            Some(Err(error)) => refused.push(open_failure(error)),
-            Some(Ok(candidate)) => match found.iter().find(|other| other.identity() == candidate.identity()) {
-                Some(other) => {
-                    let (one, other) = (path.display(), &other.facts().drive.path);
-                    let text = format!("{one} and {other} are the same drive; name each drive once");
-                    refused.push(Failure::new(Exit::Request, text));
+            Some(Err(error)) => {
+                let (drive, label) = asked_for(path);
+                output.event(Event::DriveSeen { drive: drive.clone(), label });
+                refuse(drive, open_failure(error));
+            }
+            Some(Ok(candidate)) => {
+                output.event(seen(candidate.facts()));
+                match found.iter().find(|other| other.identity() == candidate.identity()) {
+                    Some(other) => {
+                        let (one, other) = (path.display(), &other.facts().drive.path);
+                        let text = format!("{one} and {other} are the same drive; name each drive once");
+                        refuse(candidate.facts().id(), Failure::new(Exit::Request, text));
+                    }
+                    None => found.push(candidate),
                 }
-                None => found.push(candidate),
-            },
+            }
         }
     }
-    let paths: Vec<PathBuf> = found.iter().map(|candidate| candidate.facts().drive.path.clone().into()).collect();
+    let ids: Vec<(DriveId, PathBuf)> =
+        found.iter().map(|candidate| (candidate.facts().id(), candidate.facts().drive.path.clone().into())).collect();
     let rescan = options.rescan;
     let prepare = move |candidate: Candidate, signs: &Signs| {
         let expected = Expected::of(candidate.facts());
@@ -74,10 +88,10 @@ pub fn prepare(
         Ok((plan(&mut drive, signs)?, drive))
     };
     let prepared = patience.side_by_side(found, prepare).map_err(machine)?;
-    for (path, prepared) in paths.iter().zip(prepared) {
-        match batch.attended(path, prepared)? {
+    for ((drive, path), prepared) in ids.into_iter().zip(prepared) {
+        match batch.attended(&path, prepared)? {
             None => {}
-            Some(Err(failure)) => refused.push(failure),
+            Some(Err(failure)) => refuse(drive, failure),
             Some(Ok((mut plan, drive))) => {
                 if let Some((_, other)) = batch.jobs.first() {
                     plan.share_payload(other);
@@ -89,9 +103,25 @@ pub fn prepare(
     if refused.is_empty() {
         return Ok(batch);
     }
-    let exit = refused.iter().map(|failure| failure.exit).max().unwrap_or(Exit::Request);
-    let texts: Vec<String> = refused.iter().map(Failure::text).collect();
-    Err(Failure::new(exit, format!("nothing was written: {}", texts.join("\n        "))))
+    Err(Failure::of_all(Some("nothing was written"), &refused))
+}
+
+/// A drive that was looked at.
+pub fn seen(facts: &DriveFacts) -> Event {
+    Event::DriveSeen { drive: facts.id(), label: facts.label() }
+}
+
+/// A drive of which nothing is known but what it was asked for by.
+pub fn asked_for(path: &Path) -> (DriveId, DriveLabel) {
+    let place = path.display().to_string();
+    let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let label = DriveLabel { port, path: place.clone(), ..DriveLabel::default() };
+    (DriveId { place, disk_sequence: None }, label)
+}
+
+/// A drive that is left as it is.
+pub fn refusal(drive: DriveId, failure: &Failure) -> Event {
+    Event::DriveRefused { drive, code: failure.code.map(Into::into), text: failure.reason() }
 }
 
 impl Batch {
@@ -100,8 +130,7 @@ impl Batch {
         match attended {
             Attended::Done(result) => Ok(Some(result)),
             Attended::Stalled(silent) => {
-                let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                self.hanging.push((DriveRef { port, path: path.display().to_string() }, silent));
+                self.hanging.push((path.to_owned(), silent));
                 Ok(None)
             }
             Attended::Stopped => Err(stopped()),
@@ -111,7 +140,7 @@ impl Batch {
 
 /// Before anything was written.
 pub fn stopped() -> Failure {
-    coded(Code::Cancelled, Failure::new(Exit::Drive, "stopped while the drives were looked at; nothing was written"))
+    Failure::new(Exit::Drive, "stopped while the drives were looked at; nothing was written").coded(Code::Cancelled)
 }
 
 /// What no drive can be: the station's own cache, keys and ledger.
@@ -121,7 +150,8 @@ fn own_files(places: &Places) -> OwnFiles {
 
 /// A drive that was not opened.
 pub fn open_failure(error: OpenError) -> Failure {
-    coded(error.code(), error.into())
+    let code = error.code();
+    Failure::from(error).coded(code)
 }
 
 /// Run all jobs to their end and say how each one ended. `stop` ends them early.
@@ -137,7 +167,7 @@ pub fn run(
         floor_bytes_per_s: options.speed_floor * 1000,
         attempts: if options.retry { 2 } else { 1 },
     };
-    let Batch { job, jobs, hanging } = batch;
+    let Batch { kind, jobs, hanging } = batch;
     let station = Arc::new(Station {
         name: places.station.clone(),
         clock: Box::new(SystemClock::new()),
@@ -148,36 +178,56 @@ pub fn run(
         sources: Sources::new(),
         limits,
     });
-    let mut drives: Vec<DriveRef> = jobs.iter().map(|(drive, _)| drive.facts().drive.clone()).collect();
-    drives.extend(hanging.iter().map(|(drive, _)| drive.clone()));
-    let verdict = jobs.first().map_or("", |(_, plan)| plan.purpose().verdict());
-    let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives, verdict));
-    let hang = |(drive, silent): (DriveRef, Duration)| {
-        let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
-        if let Err(why) = station.record_unopened(job, &drive, Code::Stalled, &detail) {
-            detail += &format!("; not recorded: {why}");
-        }
-        let outcome = Outcome::Failed { code: Code::Stalled, detail };
-        board.show(&Event::Finished { drive, outcome: outcome.clone() });
-        outcome
-    };
-    let hanging: Vec<Outcome> = hanging.into_iter().map(hang).collect();
+    let mut drives: Vec<(DriveId, DriveLabel)> =
+        jobs.iter().map(|(drive, _)| (drive.facts().id(), drive.facts().label())).collect();
+    drives.extend(hanging.iter().map(|(path, _)| asked_for(path)));
+    let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives));
+    let mut numbers = (1..).map(JobId);
     let start = |(drive, plan): Prepared| {
         let board = Arc::clone(&board);
-        let report = Arc::new(move |event: Event| board.show(&event));
-        Job { plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
+        let report = Arc::new(move |event: Event| board.show(event));
+        let id = numbers.next().expect("there are more numbers than drives");
+        Job { id, plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
     };
-    let running = station.start_all(jobs.into_iter().map(start).collect()).map_err(|error| {
+    let jobs: Vec<Job> = jobs.into_iter().map(start).collect();
+    let given_up: Vec<JobEnd> = hanging
+        .iter()
+        .zip(numbers)
+        .map(|((path, silent), job)| hang(&station, &board, output, kind, job, path, *silent))
+        .collect();
+    let running = station.start_all(jobs).map_err(|error| {
         Failure::new(
             Exit::Machine,
             format!("nothing was written: threads or memory for the drives are missing: {error}"),
         )
     })?;
-    let mut outcomes: Vec<Outcome> = running.into_iter().map(Running::join).collect();
-    outcomes.extend(hanging);
-    summary(&drives, &outcomes, verdict, &station, output);
-    let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed { .. }));
-    Ok(if failed { Exit::Drive.into() } else { ExitCode::SUCCESS })
+    let mut ends: Vec<JobEnd> = running.into_iter().map(Running::join).collect();
+    ends.extend(given_up);
+    summary(&drives, &ends, &station, output);
+    let all_good = ends.iter().all(|end| end.verdict.is_success());
+    Ok(if all_good { ExitCode::SUCCESS } else { Exit::Drive.into() })
+}
+
+/// A drive that did not answer when it was looked at: its job has an end without a beginning on the drive.
+fn hang(
+    station: &Station,
+    board: &DriveBoard,
+    output: &Output,
+    kind: JobKind,
+    job: JobId,
+    path: &Path,
+    silent: Duration,
+) -> JobEnd {
+    let (drive, label) = asked_for(path);
+    let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
+    if let Err(why) = station.record_unopened(kind, &label, Code::Stalled, &detail) {
+        detail += &format!("; not recorded: {why}");
+    }
+    let end = JobEnd::failed(Code::Stalled, detail);
+    output.event(Event::DriveSeen { drive: drive.clone(), label });
+    board.show(Event::JobStarted { job, kind, drive, medium: None });
+    board.show(Event::JobEnded { job, end: end.clone() });
+    end
 }
 
 /// Wait for an answer of the station's own disk, which may hang as well as a drive may.
@@ -194,7 +244,7 @@ pub fn answer_of<T: Send + 'static>(
         Some(Attended::Stopped) => Err(stopped()),
         Some(Attended::Stalled(_)) | None => {
             let entry = code.entry();
-            Err(coded(code, Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo))))
+            Err(Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo)).coded(code))
         }
     }
 }
@@ -217,12 +267,6 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     Ok(flag)
 }
 
-/// The operator's code in front of an error.
-pub fn coded(code: Code, failure: Failure) -> Failure {
-    let text = format!("{code}  {}", failure.text());
-    Failure::new(failure.exit, text)
-}
-
 pub fn shape_of(drive: &dyn ReadDrive) -> DriveShape {
     let facts = drive.facts();
     DriveShape { size_bytes: facts.size_bytes, sector_bytes: facts.sector_bytes }
@@ -238,33 +282,31 @@ pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     Ok(Ledger::open(path)?)
 }
 
-fn summary(drives: &[DriveRef], outcomes: &[Outcome], verdict: &str, station: &Station, output: &Output) {
-    if output.is_json() {
-        let ready = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ready { .. })).count();
-        let ledger: PathBuf = station.ledger.path().to_owned();
-        let value = json!({
-            "event": "done", "ready": ready, "failed": outcomes.len() - ready, "ledger": ledger,
-            "content_read_bytes": station.sources.read_bytes(),
-        });
-        output.result(&value, String::new);
-        return;
-    }
+fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], station: &Station, output: &Output) {
+    let count = |wanted: fn(&Verdict) -> bool| ends.iter().filter(|end| wanted(&end.verdict)).count() as u32;
+    output.event(Event::BatchEnded {
+        succeeded: count(Verdict::is_success),
+        failed: count(|verdict| !verdict.is_success() && *verdict != Verdict::Cancelled),
+        cancelled: count(|verdict| *verdict == Verdict::Cancelled),
+        ledger: station.ledger.path().display().to_string(),
+        content_read_bytes: station.sources.read_bytes(),
+    });
     let speed = |bytes: u64, ms: u64| format!("{:.0} MiB/s", bytes as f64 / 1_048_576.0 / (ms.max(1) as f64 / 1000.0));
-    let row = |(drive, outcome): (&DriveRef, &Outcome)| match outcome {
-        Outcome::Ready { written_bytes, verified_bytes, write_ms, verify_ms } => vec![
-            drive.port.clone(),
-            human_bytes(*written_bytes),
-            speed(*written_bytes, *write_ms),
-            human_bytes(*verified_bytes),
-            speed(*verified_bytes, *verify_ms),
-            verdict.to_owned(),
+    let row = |((_, label), end): (&(DriveId, DriveLabel), &JobEnd)| match end.moved {
+        Some(moved) => vec![
+            label.port.clone(),
+            human_bytes(moved.written_bytes),
+            speed(moved.written_bytes, moved.write_ms),
+            human_bytes(moved.verified_bytes),
+            speed(moved.verified_bytes, moved.verify_ms),
+            end.verdict.to_string(),
         ],
-        Outcome::Failed { code, .. } => {
-            let verdict = format!("{} {code}", code.entry().verdict);
-            vec![drive.port.clone(), "-".into(), "-".into(), "-".into(), "-".into(), verdict]
+        None => {
+            let code = end.verdict.code().map_or_else(String::new, |code| code.to_string());
+            vec![label.port.clone(), "-".into(), "-".into(), "-".into(), "-".into(), format!("{} {code}", end.verdict)]
         }
     };
-    let rows: Vec<Vec<String>> = drives.iter().zip(outcomes).map(row).collect();
+    let rows: Vec<Vec<String>> = drives.iter().zip(ends).map(row).collect();
     let header = ["PORT", "WRITTEN", "AT", "READ BACK", "AT", "VERDICT"];
-    output.result(&(), || format!("\n{}\n\nledger: {}", table(&header, &rows), station.ledger.path().display()));
+    output.text(|| format!("\n{}\n\nledger: {}", table(&header, &rows), station.ledger.path().display()));
 }

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use platen_engine::ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
 use platen_engine::{Clock, SystemClock};
-use serde_json::json;
+use platen_events::Answer;
+use platen_events::answer::DocumentFormat;
 
+use crate::answers::ledger_row;
 use crate::args::{ExportFormat, LedgerVerb, Places};
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
@@ -19,26 +21,23 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
     }
     let ledger = Ledger::open_existing(&places.ledger)?;
     match verb {
-        LedgerVerb::List if output.is_json() => {
-            for row in ledger.entries()? {
-                output.result(&row, String::new);
-            }
-        }
         LedgerVerb::List => {
-            let rows: Vec<Vec<String>> = ledger.entries()?.iter().map(line).collect();
+            let entries = ledger.entries()?;
             let header =
                 ["NO", "FINISHED", "JOB", "PORT", "SERIAL", "MEDIUM", "VERSION", "WRITTEN", "READ BACK", "VERDICT"];
-            output.result(&(), || table(&header, &rows));
+            let answers = entries.iter().map(|row| Answer::LedgerRow(Box::new(ledger_row(row))));
+            output.answers(answers, || table(&header, &entries.iter().map(line).collect::<Vec<_>>()));
         }
         LedgerVerb::Check { head } => {
             let head = head.map(|head| head.parse().or_else(|_| ledger.read_head(Path::new(&head)))).transpose();
             let (rows, head) = head.and_then(|head| ledger.check(head.as_ref())).map_err(judged)?;
-            let value = json!({ "rows": rows, "head": head, "whole": true });
-            output.result(&value, || format!("{rows} rows, chain whole; head {head}"));
+            let checked = Answer::LedgerChecked { rows, head: head.to_string() };
+            output.answer(checked, || format!("{rows} rows, chain whole; head {head}"));
         }
         LedgerVerb::Head => {
-            let head = signed_head(&ledger, places)?;
-            output.result(&head, || head.signature.trim_end().to_owned());
+            let SignedHead { rows, head, signature } = signed_head(&ledger, places)?;
+            let answer = Answer::LedgerHead { rows, head: head.to_string(), signature: signature.clone() };
+            output.answer(answer, || signature.trim_end().to_owned());
         }
         LedgerVerb::Export { format, head } => {
             // The head first: rows that are added meanwhile come after it.
@@ -46,15 +45,26 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
                 let text = |error| Failure::new(Exit::Machine, format!("writing {}: {error}", path.display()));
                 std::fs::write(&path, signed_head(&ledger, places)?.signature).map_err(text)?;
             }
-            let mut out = io::stdout().lock();
-            match format {
-                ExportFormat::Csv => ledger.export_csv(&mut out)?,
-                ExportFormat::Json => ledger.export_json(&mut out)?,
-            }
-            out.flush().map_err(|error| Failure::new(Exit::Machine, error))?;
+            export(&ledger, format, output)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The document itself; in the record it is one answer.
+fn export(ledger: &Ledger, format: ExportFormat, output: &Output) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    let format = match format {
+        ExportFormat::Csv => ledger.export_csv(&mut bytes).map(|()| DocumentFormat::LedgerCsv),
+        ExportFormat::Json => ledger.export_json(&mut bytes).map(|()| DocumentFormat::LedgerJson),
+    }?;
+    if output.is_json() {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        output.answer(Answer::Document { format, of: None, text }, String::new);
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(&bytes).and_then(|()| out.flush()).map_err(|error| Failure::new(Exit::Machine, error))
 }
 
 fn signed_head(ledger: &Ledger, places: &Places) -> Result<SignedHead, Failure> {
@@ -68,7 +78,7 @@ fn judged(error: LedgerError) -> Failure {
         LedgerError::Head { .. } => Exit::Request,
         _ => Exit::Machine,
     };
-    Failure::new(exit, error)
+    Failure { exit, ..Failure::from(error) }
 }
 
 fn line(row: &LedgerEntry) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use platen_engine::plan::Erase;
 use platen_engine::{erase as plan_erase, test as plan_test};
+use platen_events::JobKind;
 
 use crate::args::{EraseOptions, Places, TestOptions};
 use crate::exit::{Exit, Failure};
@@ -13,8 +14,9 @@ use crate::verbs::drives::{begin, prepare, run, shape_of};
 
 pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = begin(options.on.drives.len())?;
-    let (how, job) = if options.full { (Erase::Full, "erase-full") } else { (Erase::Quick, "erase-quick") };
-    let batch = prepare(job, &options.on, places, &stop, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
+    let (how, kind) =
+        if options.full { (Erase::Full, JobKind::EraseFull) } else { (Erase::Quick, JobKind::EraseQuick) };
+    let batch = prepare(kind, &options.on, places, &stop, output, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
     let what = if options.full { "every byte" } else { "tables and boot sectors" };
     output.say(&format!("erasing {what} of {} drive(s)", batch.jobs.len()));
     run(batch, &options.on, places, &stop, output)
@@ -23,7 +25,7 @@ pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> R
 pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = begin(options.on.drives.len())?;
     let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let batch = prepare("test", &options.on, places, &stop, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
+    let batch = prepare(JobKind::Test, &options.on, places, &stop, output, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
     output.say(&format!(
         "testing {} drive(s): all of it is written and read back, nothing on it is kept",
         batch.jobs.len()

@@ -2,35 +2,92 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use platen_device::{Candidate, OpenedDrive};
 use platen_engine::report::{Problem, Report, judge};
-use platen_engine::{Clock, Drive, Limits, SystemClock, chain};
-use platen_events::Code;
+use platen_engine::{Clock, Drive, DriveFacts, Limits, ReadDrive, SystemClock, chain};
+use platen_events::{Answer, Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Moved, Step};
 use platen_media::manifest::MediaKind;
 use platen_media::sign::TrustedKeys;
-use serde::Serialize;
 
+use crate::answers;
 use crate::args::{DepthArg, Places, VerifyOptions};
 use crate::attend::{Answering, Attended, Patience, Signs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::verbs::drives::{answer_of, open_failure, stop_flag, stopped};
+use crate::verbs::drives::{answer_of, asked_for, open_failure, refusal, stop_flag};
 use crate::verbs::images::{compare_image, recognise};
 use crate::verbs::{cache, examine};
 use crate::verbs::{trusted_keys, warn_of_unusable};
 
-#[derive(Serialize)]
-struct Line<'a> {
-    event: &'static str,
-    drive: &'a platen_events::DriveRef,
-    good: bool,
-    #[serde(flatten)]
-    report: &'a Report,
+/// One drive that is checked, in the record: it is seen once, and its job begins and ends once, whoever is first to say so.
+struct Checked {
+    output: Arc<Output>,
+    job: JobId,
+    begun: Mutex<Option<(DriveId, Instant)>>,
 }
 
-pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
+impl Checked {
+    fn new(output: &Arc<Output>, job: JobId) -> Self {
+        Self { output: Arc::clone(output), job, begun: Mutex::default() }
+    }
+
+    /// Say which drive it is, if nobody has, and how long ago that was.
+    fn begin(&self, drive: DriveId, label: DriveLabel) -> (DriveId, Duration) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let (drive, since) = begun.get_or_insert_with(|| {
+            self.output.event(Event::DriveSeen { drive: drive.clone(), label });
+            let started = Event::JobStarted { job: self.job, kind: JobKind::Verify, drive: drive.clone(), medium: None };
+            self.output.event(started);
+            self.output.event(Event::StepStarted { job: self.job, step: Step::Verify, total_bytes: None });
+            (drive, Instant::now())
+        });
+        (drive.clone(), since.elapsed())
+    }
+
+    /// Say what was found.
+    fn report(&self, path: &Path, report: &Report, is_released: bool) {
+        let (drive, label) = asked_for(path);
+        let (drive, took) = self.begin(drive, label);
+        print(path, &drive, Some(self.job), report, &self.output);
+        let end = match report.problems.first() {
+            _ if report.is_good() => {
+                let (verified_bytes, verify_ms) = (report.checked_bytes, took.as_millis() as u64);
+                JobEnd::success(JobKind::Verify, Moved { verified_bytes, verify_ms, ..Moved::default() })
+            }
+            Some(problem) => JobEnd::failed(problem.code, &*problem.text),
+            None => JobEnd::failed(Code::NotAMedium, "no medium"),
+        };
+        self.end(drive, end, is_released);
+    }
+
+    /// Say why it can't be checked at all.
+    fn fail(&self, path: &Path, failure: &Failure) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match begun {
+            Some((drive, _)) => {
+                let code = failure.code.unwrap_or(Code::StationFault);
+                self.end(drive, JobEnd::failed(code, failure.reason()), true);
+            }
+            None => {
+                let (drive, label) = asked_for(path);
+                self.output.event(Event::DriveSeen { drive: drive.clone(), label });
+                self.output.event(refusal(drive, failure));
+            }
+        }
+    }
+
+    fn end(&self, drive: DriveId, end: JobEnd, is_released: bool) {
+        self.output.event(Event::JobEnded { job: self.job, end });
+        if is_released {
+            self.output.event(Event::DriveReleased { drive });
+        }
+    }
+}
+
+pub fn verify(options: &VerifyOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = stop_flag()?;
     let stall_limit = Duration::from_secs(options.stall_limit);
     let (keys, expected) = {
@@ -43,9 +100,10 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
     };
     warn_of_unusable(&keys, output);
     let places = places.clone();
-    let check_one = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
+    let check_one = move |(path, checked): (PathBuf, Arc<Checked>), signs: &Signs| -> Result<Report, Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
         signs.alive();
+        checked.begin(drive.facts().id(), drive.facts().label());
         match &expected {
             Some(media) if media.manifest().kind == MediaKind::Raw => {
                 let report = compare_image(&mut Answering { drive: &mut drive, signs }, media);
@@ -64,17 +122,26 @@ pub fn verify(options: &VerifyOptions, places: &Places, output: &Output) -> Resu
         }
     };
     let patience = Patience::new(&stop, stall_limit);
-    let reports = patience.side_by_side(options.drives.clone(), check_one);
+    let drives: Vec<(PathBuf, Arc<Checked>)> = options
+        .drives
+        .iter()
+        .zip((1..).map(JobId))
+        .map(|(path, job)| (path.clone(), Arc::new(Checked::new(output, job))))
+        .collect();
+    let reports = patience.side_by_side(drives.clone(), check_one);
     let reports = reports.map_err(|error| Failure::new(Exit::Machine, error))?;
     let (mut all_good, mut refused) = (true, None);
-    for (path, attended) in options.drives.iter().zip(reports) {
+    for ((path, checked), attended) in drives.iter().zip(reports) {
+        // A thread that is no longer waited for still holds its drive.
+        let is_released = matches!(attended, Attended::Done(_));
         match report_of(attended) {
             Ok(report) => {
                 all_good &= report.is_good();
-                print(path, &report, "verified", output);
+                checked.report(path, &report, is_released);
             }
             // A drive that can't be opened says nothing about the others.
             Err(failure) => {
+                checked.fail(path, &failure);
                 if let Some(earlier) = refused.replace(failure) {
                     output.failure(&earlier);
                 }
@@ -92,33 +159,46 @@ pub fn inspect(path: &Path, places: &Places, output: &Output) -> Result<ExitCode
     let stop = stop_flag()?;
     let keys = trusted_keys(places, output)?;
     let places = places.clone();
-    let look = move |path: PathBuf, signs: &Signs| -> Result<Report, Failure> {
+    let look = move |path: PathBuf, signs: &Signs| -> Result<(DriveFacts, Report), Failure> {
         let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
-        check(&mut drive, DepthArg::Names, &places, &keys, signs)
+        let report = check(&mut drive, DepthArg::Names, &places, &keys, signs)?;
+        Ok((drive.facts().clone(), report))
     };
     let patience = Patience::new(&stop, Limits::default().stall);
     let looked = patience.side_by_side(vec![path.to_owned()], look);
-    let looked = looked.map_err(|error| Failure::new(Exit::Machine, error))?.pop();
-    let report = looked.map_or_else(|| Err(stopped()), report_of)?;
-    print(path, &report, "inspected", output);
+    let looked = looked.map_err(|error| Failure::new(Exit::Machine, error))?.pop().unwrap_or(Attended::Stopped);
+    let ((drive, label), report) = match looked {
+        Attended::Done(Ok((facts, report))) => ((facts.id(), facts.label()), report),
+        Attended::Done(Err(failure)) => return Err(failure),
+        Attended::Stalled(silent) => (asked_for(path), stalled(silent)),
+        Attended::Stopped => (asked_for(path), stopped_early()),
+    };
+    output.event(Event::DriveSeen { drive: drive.clone(), label });
+    print(path, &drive, None, &report, output);
     Ok(if report.is_good() { ExitCode::SUCCESS } else { Exit::Drive.into() })
 }
 
 /// A drive that did not answer has a report as well.
 fn report_of(attended: Attended<Result<Report, Failure>>) -> Result<Report, Failure> {
-    let problem = |code, text: String| Ok(Report::of_problem(code, &text));
     match attended {
         Attended::Done(report) => report,
-        Attended::Stalled(silent) => problem(Code::Stalled, format!("no answer for {} s", silent.as_secs())),
-        Attended::Stopped => problem(Code::Cancelled, "stopped before all of it was read".to_owned()),
+        Attended::Stalled(silent) => Ok(stalled(silent)),
+        Attended::Stopped => Ok(stopped_early()),
     }
 }
 
-fn print(path: &Path, report: &Report, event: &'static str, output: &Output) {
-    let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let drive = platen_events::DriveRef { port, path: path.display().to_string() };
-    let line = Line { event, drive: &drive, good: report.is_good(), report };
-    output.result(&line, || format!("{}\n{report}", path.display()));
+fn stopped_early() -> Report {
+    Report::of_problem(Code::Cancelled, "stopped before all of it was read")
+}
+
+fn stalled(silent: Duration) -> Report {
+    Report::of_problem(Code::Stalled, &format!("no answer for {} s", silent.as_secs()))
+}
+
+fn print(path: &Path, drive: &DriveId, job: Option<JobId>, report: &Report, output: &Output) {
+    let (drive, good) = (drive.clone(), report.is_good());
+    let answer = Answer::DriveExamined { drive, job, good, report: answers::report(report) };
+    output.answer(answer, || format!("{}\n{report}", path.display()));
 }
 
 fn check(

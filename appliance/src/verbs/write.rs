@@ -4,22 +4,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platen_cache::{CacheError, CachedMedia, MediaRef};
+use platen_cache::{CachedMedia, MediaRef};
 use platen_device::{Candidate, OpenError, OpenedDrive};
-use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
+use platen_engine::plan::{DriveShape, PlannedExtent, WritePlan, fresh_ids, plan as plan_drive};
 use platen_engine::update::plan_update;
 use platen_engine::{Clock, Drive, ReadDrive, SystemClock, chain};
-use platen_events::Code;
+use platen_events::{Answer, Code, JobKind, answer};
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
-use serde_json::json;
 
 use crate::args::{DepthArg, Places, PlanOptions, WriteOptions};
 use crate::attend::Signs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::cache;
-use crate::verbs::drives::{answer_of, begin, coded, open_failure, prepare, run, shape_of};
+use crate::verbs::drives::{answer_of, begin, open_failure, prepare, run, shape_of};
 use crate::verbs::examine::look;
 use crate::verbs::{trusted_keys, warn_of_unusable};
 
@@ -33,19 +32,33 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
     let plan = new_plan(&media, shape, options.scheme.into())?;
     let extents = || plan.payload().iter().map(|e| ("payload", e)).chain(plan.seal().iter().map(|e| ("seal", e)));
     let map = options.map.then(|| {
-        extents().map(|(set, e)| (set, e.offset_bytes, e.len_bytes, plan.name_of(&e.source))).collect::<Vec<_>>()
+        let extent = |(set, e): (&str, &PlannedExtent)| answer::PlannedExtent {
+            set: set.to_owned(),
+            offset_bytes: e.offset_bytes,
+            len_bytes: e.len_bytes,
+            name: plan.name_of(&e.source),
+        };
+        extents().map(extent).collect::<Vec<_>>()
     });
-    let value = json!({
-        "medium": media.name(), "size_bytes": shape.size_bytes, "sector_bytes": shape.sector_bytes,
-        "write_bytes": plan.write_bytes(), "free_bytes": plan.free_bytes(),
-        "notices": plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "payload_extents": plan.payload().len(), "seal_extents": plan.seal().len(), "map": map,
-    });
-    output.result(&value, || {
-        let lines =
-            map.iter().flatten().map(|(set, offset, len, name)| format!("{set:<8}{offset:#014x} {len:>12}  {name}"));
+    let line = |e: &answer::PlannedExtent| {
+        format!("{:<8}{:#014x} {:>12}  {}", e.set, e.offset_bytes, e.len_bytes, e.name)
+    };
+    let text = || {
+        let lines = map.iter().flatten().map(line);
         std::iter::once(plan.to_string()).chain(lines).collect::<Vec<_>>().join("\n")
-    });
+    };
+    let planned = answer::Plan {
+        medium: media.name().to_owned(),
+        size_bytes: shape.size_bytes,
+        sector_bytes: shape.sector_bytes,
+        write_bytes: plan.write_bytes(),
+        free_bytes: plan.free_bytes(),
+        notices: plan.notices().iter().map(ToString::to_string).collect(),
+        payload_extents: plan.payload().len() as u64,
+        seal_extents: plan.seal().len() as u64,
+        map: map.clone(),
+    };
+    output.answer(Answer::Plan(planned), text);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,8 +76,8 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
     warn_of_unusable(&keys, output);
     let batch = {
         let (media, scheme, update) = (media.clone(), options.scheme.into(), options.update);
-        let job = if update { "update" } else { "write" };
-        prepare(job, &options.on, places, &stop, move |drive, signs| match update {
+        let kind = if update { JobKind::Update } else { JobKind::Write };
+        prepare(kind, &options.on, places, &stop, output, move |drive, signs| match update {
             true => update_plan(&media, drive, &keys, signs),
             false => new_plan(&media, shape_of(drive), scheme),
         })?
@@ -82,19 +95,9 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
 /// A medium that may be written now: signature, version floor and content are checked here.
 fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
     cache::open(&places.cache)?.load(medium, keys).map_err(|error| {
-        let code = match &error {
-            CacheError::Signature { .. } => Some(Code::NotTrusted),
-            CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
-            CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
-            CacheError::Missing { .. } => Some(Code::CacheMissing),
-            CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => {
-                Some(Code::CacheDamaged)
-            }
-            _ => None,
-        };
         let failure = Failure::from(error);
-        match code {
-            Some(code) => coded(code, failure),
+        match failure.code {
+            Some(code) => failure.coded(code),
             None => failure,
         }
     })
@@ -104,7 +107,7 @@ fn new_plan(media: &CachedMedia, shape: DriveShape, scheme: Scheme) -> Result<Wr
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
     plan_drive(media, shape, scheme, ids, SystemClock::new().now()).map_err(|error| {
         let code = error.code();
-        coded(code, Failure::from(error))
+        Failure::from(error).coded(code)
     })
 }
 
@@ -120,11 +123,11 @@ fn update_plan(
     drive.confirm().map_err(|_| open_failure(OpenError::Gone { path: path.clone().into() }))?;
     let found = seen?.map_err(|died| {
         let text = format!("{path}: what is on it can't be read: {}", chain(&died));
-        coded(Code::NothingToUpdate, Failure::new(Exit::Request, text))
+        Failure::new(Exit::Request, text).coded(Code::NothingToUpdate)
     })?;
     let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
     plan_update(media, shape_of(drive), &found, ids, keys, SystemClock::new().now()).map_err(|error| {
         let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
-        coded(error.code(), Failure::new(exit, format!("{path}: {}", chain(&error))))
+        Failure::new(exit, format!("{path}: {}", chain(&error))).coded(error.code())
     })
 }

@@ -1,0 +1,129 @@
+//! What other crates found, as the record says it.
+
+use platen_author::Finding;
+use platen_cache::{Damage, Listed, Minimum};
+use platen_engine::ledger::LedgerEntry;
+use platen_engine::record::DriveRecord;
+use platen_engine::report::{Medium, Report};
+use platen_events::{Answer, answer};
+
+pub fn cached_medium(listed: &Listed) -> Answer {
+    Answer::CachedMedium {
+        medium: listed.name.clone(),
+        title: listed.title.clone(),
+        version: listed.version.clone(),
+        kind: listed.kind.clone(),
+        content_bytes: listed.content_bytes,
+        created: listed.created.map(|created| created.to_string()),
+        pinned: listed.pinned,
+        problem: listed.problem.clone(),
+    }
+}
+
+pub fn damage(damage: &Damage) -> answer::Damage {
+    answer::Damage {
+        medium: damage.medium.clone(),
+        digest: damage.digest.to_string(),
+        files: damage.files.clone(),
+    }
+}
+
+pub fn minimum(minimum: &Minimum) -> answer::Minimum {
+    answer::Minimum {
+        id: minimum.id.clone(),
+        revision: minimum.revision,
+        created: minimum.created.map(|created| created.to_string()),
+        signed_by: minimum.signed_by.clone(),
+    }
+}
+
+pub fn findings(findings: &[Finding]) -> Vec<answer::Finding> {
+    let one = |finding: &Finding| answer::Finding {
+        rule: finding.rule.to_owned(),
+        severity: finding.severity.to_string(),
+        place: finding.place.clone(),
+        text: finding.text.clone(),
+        fix: finding.fix.as_ref().map(|fix| serde_json::to_string(fix).expect("a fix has only strings and numbers")),
+    };
+    findings.iter().map(one).collect()
+}
+
+pub fn report(report: &Report) -> answer::DriveReport {
+    answer::DriveReport {
+        medium: report.medium.as_ref().map(medium_on_drive),
+        image: report.image.clone(),
+        problems: report
+            .problems
+            .iter()
+            .map(|problem| answer::Problem { code: problem.code.into(), text: problem.text.clone() })
+            .collect(),
+        more_problems: report.more_problems as u64,
+        notes: report.notes.clone(),
+        checked_bytes: report.checked_bytes,
+    }
+}
+
+fn medium_on_drive(medium: &Medium) -> answer::MediumOnDrive {
+    answer::MediumOnDrive {
+        id: medium.id.clone(),
+        revision: medium.revision,
+        kind: medium.kind.to_string(),
+        name: medium.name.clone(),
+        version: medium.version.clone(),
+        label: medium.label.clone(),
+        created: medium.created.to_string(),
+        valid_from: medium.valid_from.map(|from| from.to_string()),
+        valid_until: medium.valid_until.map(|until| until.to_string()),
+        password_required: medium.password_required,
+        manifest_sha256: medium.manifest_sha256.to_string(),
+        signed_by: medium.signed_by.clone(),
+        scheme: medium.scheme.to_string(),
+        files: medium.files as u64,
+        record: medium.record.as_ref().map(making_record),
+    }
+}
+
+fn making_record(record: &DriveRecord) -> answer::MakingRecord {
+    answer::MakingRecord {
+        station: record.station.clone(),
+        port: record.drive.port.clone(),
+        path: record.drive.path.clone(),
+        serial: record.serial.clone(),
+        medium: record.medium.clone(),
+        version: record.version.clone(),
+        manifest_sha256: record.manifest_sha256.to_string(),
+        verified_at: record.verified_at.to_string(),
+        verified_bytes: record.verified_bytes,
+        read_back: record.read_back.clone(),
+    }
+}
+
+pub fn ledger_row(row: &LedgerEntry) -> answer::LedgerRow {
+    let entry = row.entry.clone();
+    answer::LedgerRow {
+        number: row.number,
+        station: entry.station,
+        job: entry.job,
+        port: entry.port,
+        path: entry.path,
+        disk_sequence: entry.disk_sequence,
+        serial: entry.serial,
+        vendor_product: entry.vendor_product,
+        size_bytes: entry.size_bytes,
+        medium: entry.medium,
+        version: entry.version,
+        manifest_sha256: entry.manifest_sha256,
+        written_bytes: entry.written_bytes,
+        verified_bytes: entry.verified_bytes,
+        write_ms: entry.write_ms,
+        verify_ms: entry.verify_ms,
+        read_back: entry.read_back,
+        verdict: entry.verdict,
+        code: entry.code,
+        detail: entry.detail,
+        started: entry.started.to_string(),
+        finished: entry.finished.to_string(),
+        previous: row.previous.to_string(),
+        hash: row.hash.to_string(),
+    }
+}
