@@ -112,9 +112,16 @@ impl BlockDevice {
         Some(UsbDevice {
             port: usb.sysname().to_string_lossy().into_owned(),
             serial: text("serial"),
+            model: named(text("manufacturer"), text("product")),
             vendor_product: number("idVendor").zip(number("idProduct")),
         })
     }
+}
+
+/// The names that are there, one after the other.
+fn named(manufacturer: Option<String>, product: Option<String>) -> Option<String> {
+    let names: Vec<String> = manufacturer.into_iter().chain(product).filter(|name| !name.is_empty()).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// What a USB drive says of itself, and where it is.
@@ -122,5 +129,7 @@ pub(crate) struct UsbDevice {
     /// Bus and port path, for example `2-3.1`.
     pub(crate) port: String,
     pub(crate) serial: Option<String>,
+    /// Manufacturer and product.
+    pub(crate) model: Option<String>,
     pub(crate) vendor_product: Option<(u16, u16)>,
 }

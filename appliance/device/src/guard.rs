@@ -14,7 +14,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use platen_engine::{DriveFacts, DriveKind};
-use platen_events::DriveRef;
 
 use crate::block::BlockDevice;
 use crate::direct::{Medium, OpenedDrive};
@@ -157,7 +156,8 @@ impl Candidate {
             size_bytes,
             sector_bytes: device.sector_bytes().unwrap_or(512),
             serial: usb.as_ref().and_then(|usb| usb.serial.clone()),
-            vendor_product: usb.and_then(|usb| usb.vendor_product),
+            vendor_product: usb.as_ref().and_then(|usb| usb.vendor_product),
+            model: usb.and_then(|usb| usb.model),
             disk_sequence,
             read_back: read_back(direct),
         };
@@ -177,6 +177,7 @@ impl Candidate {
             sector_bytes: 512,
             serial: None,
             vendor_product: None,
+            model: None,
             disk_sequence: None,
             read_back: read_back(direct),
         };

@@ -5,30 +5,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use platen_events::{DriveRef, Event, Step};
+use platen_events::{Event, Step};
 
 use crate::Station;
 use crate::pulse::{Pulse, Waiting};
+use crate::teller::Teller;
 
 /// What a job is given besides plan and drive.
 pub(crate) struct Context<'a> {
     pub(crate) station: &'a Station,
     pub(crate) pulse: Arc<Pulse>,
-    report: &'a dyn Fn(Event),
+    pub(crate) teller: &'a Teller<'a>,
     cancelled: &'a AtomicBool,
-    drive: DriveRef,
     last_report: Cell<Option<Duration>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(
-        drive: DriveRef,
+        teller: &'a Teller<'a>,
         station: &'a Station,
-        report: &'a dyn Fn(Event),
         cancelled: &'a AtomicBool,
         pulse: Arc<Pulse>,
     ) -> Self {
-        Self { station, report, cancelled, pulse, drive, last_report: Cell::new(None) }
+        Self { station, teller, cancelled, pulse, last_report: Cell::new(None) }
     }
 
     /// Wait for something that is not the drive, and may never answer.
@@ -44,25 +43,26 @@ impl<'a> Context<'a> {
         self.cancelled.load(Ordering::Relaxed) || self.pulse.is_decided()
     }
 
-    pub(crate) fn started(&self, step: Step, total_bytes: u64) {
+    /// `total_bytes` is what the step will move, if that is known.
+    pub(crate) fn started(&self, step: Step, total_bytes: Option<u64>) {
         self.last_report.set(None);
-        self.tell(Event::Started { drive: self.drive.clone(), step, total_bytes });
+        self.tell(Event::StepStarted { job: self.teller.job(), step, total_bytes });
     }
 
     /// At most ten a second, and always the last one.
-    pub(crate) fn progress(&self, step: Step, done_bytes: u64, total_bytes: u64) {
+    pub(crate) fn progress(&self, done_bytes: u64, total_bytes: u64) {
         let now = self.station.clock.elapsed();
         let due = self.last_report.get().is_none_or(|last| now - last >= Duration::from_millis(100));
         if due || done_bytes == total_bytes {
             self.last_report.set(Some(now));
-            self.tell(Event::Progress { drive: self.drive.clone(), step, done_bytes, total_bytes });
+            self.tell(Event::Progress { job: self.teller.job(), done_bytes });
         }
     }
 
     /// A thread that was given up and comes back has nothing to say any more.
     pub(crate) fn tell(&self, event: Event) {
         if !self.pulse.is_decided() {
-            (self.report)(event);
+            self.teller.tell(event);
         }
     }
 }

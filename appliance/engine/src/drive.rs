@@ -2,7 +2,7 @@
 
 use std::io;
 
-use platen_events::{Code, DriveRef};
+use platen_events::{Code, DriveId, DriveLabel};
 use serde::{Deserialize, Serialize};
 
 /// How a drive is attached.
@@ -19,6 +19,15 @@ pub enum DriveKind {
     Other,
 }
 
+/// What a drive is called, and where it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DriveRef {
+    /// Label of the place it is inserted in: a sysfs port path such as `2-3.1`, or the file's name for image files.
+    pub port: String,
+    /// Where it was opened.
+    pub path: String,
+}
+
 /// What is known of a drive before it is touched. None of the texts is ever used as a path or a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveFacts {
@@ -29,12 +38,34 @@ pub struct DriveFacts {
     pub sector_bytes: u32,
     /// As the drive says it; may be empty, repeated or hostile.
     pub serial: Option<String>,
+    /// Vendor and product as the drive says them; the same holds for these.
+    pub model: Option<String>,
     /// USB vendor and product number.
     pub vendor_product: Option<(u16, u16)>,
     /// Counts every insertion of every disk since the station started (Linux `diskseq`).
     pub disk_sequence: Option<u64>,
     /// Which cache the read-back passes by, for the report.
     pub read_back: String,
+}
+
+impl DriveFacts {
+    /// What it is known by in the record. An image file is not inserted anywhere: its place is its path.
+    pub fn id(&self) -> DriveId {
+        let place = if self.kind == DriveKind::File { &self.drive.path } else { &self.drive.port };
+        DriveId { place: place.clone(), disk_sequence: self.disk_sequence }
+    }
+
+    /// What people call it.
+    pub fn label(&self) -> DriveLabel {
+        DriveLabel {
+            port: self.drive.port.clone(),
+            path: self.drive.path.clone(),
+            serial: self.serial.clone(),
+            vendor_product: self.vendor_product.map(|(vendor, product)| format!("{vendor:04x}:{product:04x}")),
+            model: self.model.clone(),
+            size_bytes: Some(self.size_bytes),
+        }
+    }
 }
 
 /// What was being done to a drive.

@@ -3,31 +3,31 @@
 
 use std::time::Duration;
 
-use platen_events::{Code, Event, Outcome};
+use platen_events::{Code, Event, JobEnd, Moved, Verdict};
 use platen_media::Timestamp;
 
 use crate::Station;
 use crate::context::Context;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
-use crate::ledger::NewEntry;
+use crate::ledger::{Conclusion, NewEntry, Subject};
 use crate::plan::WritePlan;
 use crate::pulse::Watched;
 use crate::record::DriveRecord;
 use crate::recorder::Unrecorded;
 use crate::write::{Presume, SealedDrive, WriteError, write};
 
-/// Verdict of an attempt after which the drive was begun anew.
-const RETRIED: &str = "RETRIED";
-
 /// Write, read back, seal, record; begin anew where the station's limits say so.
-pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_>) -> Outcome {
+pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_>) -> JobEnd {
     let station = context.station;
     let pulse = &context.pulse;
     let drive = &mut Watched::new(drive, pulse, &*station.clock, station.limits.floor_bytes_per_s);
     let facts = drive.facts().clone();
+    let job = context.teller.job();
+    let medium = plan.media().map(|media| media.name().to_owned());
+    context.tell(Event::JobStarted { job, kind: plan.kind(), drive: context.teller.drive().clone(), medium });
     for notice in plan.notices() {
         tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
-        context.tell(Event::Notice { drive: facts.drive.clone(), text: notice.to_string() });
+        context.tell(Event::JobNotice { job, text: notice.to_string() });
     }
     let mut presume = Presume::Likely;
     let mut attempt = 1;
@@ -59,11 +59,12 @@ pub(crate) fn work(plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_
             };
         }
         let mut entry = entry(station, plan, &facts, started);
-        (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
+        entry.conclude(Conclusion::Retried(error.code()));
+        entry.detail = chain(&error);
         if let Err(Unrecorded { code, detail }) = station.record(&entry) {
-            return Outcome::Failed { code, detail };
+            return JobEnd::failed(code, detail);
         }
-        context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
+        context.tell(Event::JobRetried { job, code: error.code().into(), detail: entry.detail });
         if presumed {
             presume = Presume::Nothing;
         } else {
@@ -80,8 +81,8 @@ fn not_the_drives_fault(error: &WriteError, drive: &mut dyn Drive) -> Option<Wri
 }
 
 /// Nobody waits for this any more; the one who gave the drive up has told how it ended.
-fn stopped() -> Outcome {
-    Outcome::Failed { code: Code::Stalled, detail: String::new() }
+fn stopped() -> JobEnd {
+    JobEnd::failed(Code::Stalled, "")
 }
 
 fn record_success(
@@ -91,24 +92,24 @@ fn record_success(
     started: Timestamp,
     times: Times,
     sealed: SealedDrive<'_>,
-) -> Outcome {
+) -> JobEnd {
     let station = context.station;
     let mut entry = entry(station, plan, facts, started);
     entry.written_bytes = sealed.written_bytes;
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
-    entry.verdict = plan.purpose().verdict().to_owned();
+    entry.conclude(Conclusion::Ended(&plan.kind().success()));
     entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     match station.record(&entry) {
         Ok(()) => {
-            let outcome = Outcome::Ready {
+            let moved = Moved {
                 written_bytes: sealed.written_bytes,
                 verified_bytes: sealed.verified_bytes,
                 write_ms: times.write_ms,
                 verify_ms: times.verify_ms,
             };
             sealed.keep();
-            outcome
+            JobEnd::success(plan.kind(), moved)
         }
         Err(Unrecorded { code, detail }) => {
             // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
@@ -127,15 +128,14 @@ pub(crate) fn record_failure(
     started: Timestamp,
     code: Code,
     detail: String,
-) -> Outcome {
+) -> JobEnd {
     let mut entry = entry(station, plan, facts, started);
-    entry.verdict = code.entry().verdict.to_string();
-    entry.code = code.to_string();
+    entry.conclude(Conclusion::Ended(&Verdict::of_code(code)));
     entry.detail.clone_from(&detail);
     match station.record(&entry) {
-        Ok(()) => Outcome::Failed { code, detail },
-        Err(unrecorded) if unrecorded.code == code => Outcome::Failed { code, detail },
-        Err(unrecorded) => Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", unrecorded.detail) },
+        Ok(()) => JobEnd::failed(code, detail),
+        Err(unrecorded) if unrecorded.code == code => JobEnd::failed(code, detail),
+        Err(unrecorded) => JobEnd::failed(code, format!("{detail}; not recorded: {}", unrecorded.detail)),
     }
 }
 
@@ -144,12 +144,12 @@ fn entry(station: &Station, plan: &WritePlan, facts: &DriveFacts, started: Times
     let media = plan.media();
     NewEntry {
         station: station.name.clone(),
-        job: plan.job().to_owned(),
+        job: Subject::Job(plan.kind()).word().to_owned(),
         port: facts.drive.port.clone(),
         path: facts.drive.path.clone(),
         disk_sequence: facts.disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
         serial: facts.serial.clone().unwrap_or_default(),
-        vendor_product: facts.vendor_product.map_or_else(String::new, |(v, p)| format!("{v:04x}:{p:04x}")),
+        vendor_product: facts.label().vendor_product.unwrap_or_default(),
         size_bytes: facts.size_bytes,
         medium: media.map_or_else(String::new, |media| media.name().to_owned()),
         version: media.map_or_else(String::new, |media| media.manifest().version.clone()),

@@ -35,6 +35,7 @@ mod shared;
 mod source;
 mod spans;
 mod station;
+mod teller;
 pub mod update;
 mod write;
 mod write_plan;
@@ -46,7 +47,7 @@ mod sync {
 
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
-pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive, Trouble};
+pub use drive::{Drive, DriveError, DriveFacts, DriveKind, DriveRef, Operation, ReadDrive, Trouble};
 pub use job::chain;
 pub use overwrite::{erase, test};
 pub use probe::Fake;

@@ -1,9 +1,11 @@
 //! `platen/drive.json`: what a drive says about its own making. The only file on a medium that is not signed, because
 //! the station that writes it holds no author's key; nobody decides anything by it.
 
-use platen_events::{DriveRef, clean};
+use platen_events::clean;
 use platen_media::{Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::drive::DriveRef;
 
 /// Size of the file: fixed, so that its place is planned before its text is known. Filled up with spaces.
 pub const DRIVE_RECORD_BYTES: u64 = 4096;

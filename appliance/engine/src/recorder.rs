@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
-use platen_events::{Code, DriveRef};
+use platen_events::{Code, DriveLabel, JobKind, Verdict};
 
 use crate::Station;
 use crate::job::chain;
-use crate::ledger::{LedgerEntry, LedgerError, NewEntry};
+use crate::ledger::{Conclusion, LedgerEntry, LedgerError, NewEntry, Subject};
 
 /// Why there is no row.
 #[derive(Debug)]
@@ -55,14 +55,19 @@ impl Station {
     }
 
     /// A row for a drive that could not even be looked at. Says why there is none.
-    pub fn record_unopened(&self, job: &str, drive: &DriveRef, code: Code, detail: &str) -> Result<(), String> {
-        let entry = NewEntry {
+    pub fn record_unopened(
+        &self,
+        kind: JobKind,
+        drive: &DriveLabel,
+        code: Code,
+        detail: &str,
+    ) -> Result<(), String> {
+        let mut entry = NewEntry {
             port: drive.port.clone(),
             path: drive.path.clone(),
-            verdict: code.entry().verdict.to_string(),
-            code: code.to_string(),
-            ..NewEntry::about_no_drive(&self.name, job, detail, self.clock.now())
+            ..NewEntry::about_no_drive(&self.name, Subject::Job(kind), detail, self.clock.now())
         };
+        entry.conclude(Conclusion::Ended(&Verdict::of_code(code)));
         self.record(&entry).map_err(|unrecorded| unrecorded.detail)
     }
 }
@@ -75,12 +80,8 @@ fn answer(appended: Option<Result<LedgerEntry, LedgerError>>) -> Result<(), Unre
     }
 }
 
-fn taken_back(entry: NewEntry) -> NewEntry {
-    let code = Code::LedgerStalled;
-    NewEntry {
-        detail: format!("the row before was recorded too late: this drive was not kept as {}", entry.verdict),
-        verdict: code.entry().verdict.to_string(),
-        code: code.to_string(),
-        ..entry
-    }
+fn taken_back(mut entry: NewEntry) -> NewEntry {
+    entry.detail = format!("the row before was recorded too late: this drive was not kept as {}", entry.verdict);
+    entry.conclude(Conclusion::Ended(&Verdict::of_code(Code::LedgerStalled)));
+    entry
 }

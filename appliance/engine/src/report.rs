@@ -273,7 +273,7 @@ impl fmt::Display for Report {
             write!(f, "verdict    READY: {} bytes checked, all as signed", self.checked_bytes)
         } else {
             let code = self.problems.first().map_or(Code::NotAMedium, |problem| problem.code);
-            write!(f, "verdict    {}: {} {}", code.entry().verdict, code.entry().what, code.entry().todo)
+            write!(f, "verdict    {}: {} {}", code.entry().advice, code.entry().what, code.entry().todo)
         }
     }
 }

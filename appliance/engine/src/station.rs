@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use platen_events::{Code, Event, Outcome};
+use platen_events::{Code, Event, JobEnd, JobId};
 use platen_media::Timestamp;
 
 use crate::Clock;
@@ -19,11 +19,14 @@ use crate::ledger::Ledger;
 use crate::plan::WritePlan;
 use crate::pulse::{Pulse, Waiting};
 use crate::shared::Sources;
+use crate::teller::Teller;
 
 /// How often the watching thread looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a job that was stopped still waits for an answer.
 const CANCEL_LIMIT: Duration = Duration::from_secs(10);
+/// How long the end of a job waits for its drive to be closed.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 /// Pieces of memory that each job needs at most at one time: for reading back, marks, wiping, and its own reading.
 const JOB_BUFFERS: usize = 4;
 /// What one reading for all drives takes, and everything else that is not counted.
@@ -65,23 +68,40 @@ impl std::fmt::Debug for Station {
 
 /// A job that was started.
 #[derive(Debug)]
-pub struct Running(JoinHandle<Outcome>);
+pub struct Running(JoinHandle<JobEnd>);
 
 impl Running {
     /// Wait for its end, which comes in bounded time: a drive that hangs is given up, its thread is left behind.
-    pub fn join(self) -> Outcome {
+    pub fn join(self) -> JobEnd {
         self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
 /// One drive and what is to be made of it.
 pub struct Job {
+    /// Its number in the record.
+    pub id: JobId,
     pub plan: WritePlan,
     pub drive: Box<dyn Drive>,
-    /// Called from the job's threads; ends with [`Event::Finished`].
+    /// Called from the job's threads, from [`Event::JobStarted`] to [`Event::JobEnded`] and, when the drive is closed,
+    /// [`Event::DriveReleased`].
     pub report: Arc<dyn Fn(Event) + Send + Sync>,
     /// Setting it stops the job.
     pub cancelled: Arc<AtomicBool>,
+}
+
+/// A drive that tells when it is closed, also by a thread that was left behind or panicked.
+struct HeldDrive {
+    /// Always there but while it is closed.
+    drive: Option<Box<dyn Drive>>,
+    teller: Arc<Teller<'static>>,
+}
+
+impl Drop for HeldDrive {
+    fn drop(&mut self) {
+        drop(self.drive.take());
+        self.teller.release();
+    }
 }
 
 /// Where the threads of several jobs wait until all of them are there.
@@ -139,36 +159,37 @@ impl Station {
     }
 
     fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<Running> {
-        let Job { plan, drive, report, cancelled } = job;
+        let Job { id, plan, drive, report, cancelled } = job;
         let (facts, started) = (drive.facts().clone(), self.clock.now());
+        let teller = Arc::new(Teller::new(id, facts.id(), move |event| report(event)));
         let (pulse, (say, said)) = (Arc::new(Pulse::default()), channel());
         {
-            let (station, plan, report, pulse, gate, cancelled) = (
+            let (station, plan, teller, pulse, gate, cancelled) = (
                 Arc::clone(self),
                 plan.clone(),
-                Arc::clone(&report),
+                Arc::clone(&teller),
                 Arc::clone(&pulse),
                 Arc::clone(gate),
                 Arc::clone(&cancelled),
             );
             thread::Builder::new().spawn(move || {
-                let mut drive = drive;
                 if !gate.pass() {
                     return;
                 }
-                let context = Context::new(drive.facts().drive.clone(), &station, &*report, &cancelled, pulse);
-                let outcome = work(&plan, &mut *drive, &context);
+                let mut held = HeldDrive { drive: Some(drive), teller: Arc::clone(&teller) };
+                let drive = held.drive.as_mut().expect("it is not closed yet");
+                let end = work(&plan, &mut **drive, &Context::new(&teller, &station, &cancelled, pulse));
                 // Before the drive is let go: closing one that hangs may hang as well. Nobody listens any more if it
                 // was given up.
-                let _ = say.send(outcome);
+                let _ = say.send(end);
             })?;
         }
         let (station, gate) = (Arc::clone(self), Arc::clone(gate));
         let watching = thread::Builder::new().spawn(move || {
             if !gate.pass() {
-                return Outcome::Failed { code: Code::Cancelled, detail: "it was never begun".to_owned() };
+                return JobEnd::failed(Code::Cancelled, "it was never begun");
             }
-            station.watch(&plan, &facts, started, &*report, &cancelled, &pulse, &said)
+            station.watch(&plan, &facts, started, &teller, &cancelled, &pulse, &said)
         })?;
         Ok(Running(watching))
     }
@@ -180,16 +201,17 @@ impl Station {
         plan: &WritePlan,
         facts: &DriveFacts,
         started: Timestamp,
-        report: &(dyn Fn(Event) + Send + Sync),
+        teller: &Teller<'_>,
         cancelled: &AtomicBool,
         pulse: &Pulse,
-        said: &Receiver<Outcome>,
-    ) -> Outcome {
+        said: &Receiver<JobEnd>,
+    ) -> JobEnd {
         let (code, detail) = loop {
             match said.recv_timeout(LOOK) {
-                Ok(outcome) => {
-                    report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
-                    return outcome;
+                Ok(end) => {
+                    teller.end(&end);
+                    teller.wait_for_release(RELEASE_LIMIT);
+                    return end;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let (what, silent) = pulse.silent_for(self.clock.elapsed());
@@ -207,29 +229,29 @@ impl Station {
                 }
             }
         };
-        let outcome = if pulse.decide() {
+        let end = if pulse.decide() {
             record_failure(self, plan, facts, started, code, detail)
         } else {
             // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
-            Outcome::Failed { code, detail }
+            JobEnd::failed(code, detail)
         };
-        report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
-        outcome
+        teller.end(&end);
+        end
     }
 
-    /// The same on the calling thread, which waits as long as the drive lets it wait.
+    /// The same on the calling thread, which waits as long as the drive lets it wait, and keeps the drive. It is told as
+    /// job 1.
     pub fn run(
         &self,
         plan: &WritePlan,
         drive: &mut dyn Drive,
-        report: &dyn Fn(Event),
+        report: &(dyn Fn(Event) + Send + Sync),
         cancelled: &AtomicBool,
-    ) -> Outcome {
-        let drive_ref = drive.facts().drive.clone();
-        let context = Context::new(drive_ref.clone(), self, report, cancelled, Arc::default());
-        let outcome = work(plan, drive, &context);
-        report(Event::Finished { drive: drive_ref, outcome: outcome.clone() });
-        outcome
+    ) -> JobEnd {
+        let teller = Teller::new(JobId(1), drive.facts().id(), report);
+        let end = work(plan, drive, &Context::new(&teller, self, cancelled, Arc::default()));
+        teller.end(&end);
+        end
     }
 }
 

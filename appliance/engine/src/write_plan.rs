@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use platen_cache::CachedMedia;
 use platen_disk::DriveIds;
+use platen_events::JobKind;
 use platen_media::manifest::{ImageGpt, Location, Scheme};
 use platen_media::{Blake3, Sha256, envelope};
 
@@ -93,15 +94,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The verdict of a drive for which this was done and proved.
-    pub fn verdict(&self) -> &'static str {
-        match self {
-            Self::Medium(_) => "READY",
-            Self::Erase(_) => "ERASED",
-            Self::Test { .. } => "GOOD",
-        }
-    }
-
     fn same_content(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Medium(one), Self::Medium(other)) => {
@@ -148,14 +140,14 @@ impl WritePlan {
         self.media().expect("only media have content in the store")
     }
 
-    /// For the ledger: what was done.
-    pub fn job(&self) -> &'static str {
+    /// What kind of job carries it out.
+    pub fn kind(&self) -> JobKind {
         match &self.purpose {
-            Purpose::Medium(_) if self.present.is_some() => "update",
-            Purpose::Medium(_) => "write",
-            Purpose::Erase(Erase::Quick) => "erase-quick",
-            Purpose::Erase(Erase::Full) => "erase-full",
-            Purpose::Test { .. } => "test",
+            Purpose::Medium(_) if self.present.is_some() => JobKind::Update,
+            Purpose::Medium(_) => JobKind::Write,
+            Purpose::Erase(Erase::Quick) => JobKind::EraseQuick,
+            Purpose::Erase(Erase::Full) => JobKind::EraseFull,
+            Purpose::Test { .. } => JobKind::Test,
         }
     }
 

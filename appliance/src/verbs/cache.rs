@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError, CachedMedia, Minimum};
-use platen_engine::ledger::NewEntry;
+use platen_engine::ledger::{NewEntry, Subject};
 use platen_engine::{Clock, SystemClock};
 use platen_media::sign::TrustedKeys;
 use platen_events::answer::DocumentFormat;
@@ -183,7 +183,7 @@ fn minimum(
         }
         let row = NewEntry {
             medium: id.to_owned(),
-            ..NewEntry::about_no_drive(&places.station, "minimum-version", &detail, now)
+            ..NewEntry::about_no_drive(&places.station, Subject::MinimumVersion, &detail, now)
         };
         ledger.append(&row)?;
         let told = Told::MinimumChanged {

@@ -2,17 +2,48 @@
 
 use std::path::Path;
 
+use platen_events::{Code, JobKind, Verdict};
 use platen_media::{Sha256, Timestamp};
 use rusqlite::Row;
 use serde::Serialize;
 
 use super::LedgerError;
 
+/// What a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A job on a drive.
+    Job(JobKind),
+    /// Somebody changed which versions of a medium are accepted.
+    MinimumVersion,
+}
+
+impl Subject {
+    /// As it stands in the column `job`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Job(kind) => kind.word(),
+            Self::MinimumVersion => "minimum-version",
+        }
+    }
+}
+
+/// How what a row is about came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conclusion<'a> {
+    /// The job's end.
+    Ended(&'a Verdict),
+    /// It failed and was begun again.
+    Retried(Code),
+    /// Something that is about no drive was changed.
+    Changed,
+}
+
 /// What is known when a drive is finished. `code` is empty for a drive that is ready; `detail` then holds notices only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewEntry {
     pub station: String,
-    /// write, update, erase-quick, erase-full or test; minimum-version for a change that is about no drive.
+    /// The word of a [`Subject`].
     pub job: String,
     pub port: String,
     pub path: String,
@@ -32,7 +63,7 @@ pub struct NewEntry {
     pub verify_ms: u64,
     /// Which cache the read-back went past.
     pub read_back: String,
-    /// READY, ERASED or GOOD; RETRIED, TRY AGAIN or NOT USABLE; CHANGED for what is about no drive.
+    /// The word of a [`Conclusion`]: READY, ERASED or GOOD; RETRIED, TRY AGAIN or NOT USABLE; CHANGED.
     pub verdict: String,
     pub code: String,
     pub detail: String,
@@ -79,10 +110,10 @@ pub(super) const COLUMNS: [&str; 21] = [
 
 impl NewEntry {
     /// A row about a decision instead of a drive.
-    pub fn about_no_drive(station: &str, job: &str, detail: &str, now: Timestamp) -> Self {
-        Self {
+    pub fn about_no_drive(station: &str, subject: Subject, detail: &str, now: Timestamp) -> Self {
+        let mut entry = Self {
             station: station.to_owned(),
-            job: job.to_owned(),
+            job: subject.word().to_owned(),
             port: String::new(),
             path: String::new(),
             disk_sequence: String::new(),
@@ -97,12 +128,24 @@ impl NewEntry {
             write_ms: 0,
             verify_ms: 0,
             read_back: String::new(),
-            verdict: "CHANGED".to_owned(),
+            verdict: String::new(),
             code: String::new(),
             detail: detail.to_owned(),
             started: now,
             finished: now,
-        }
+        };
+        entry.conclude(Conclusion::Changed);
+        entry
+    }
+
+    /// Fill in verdict and code.
+    pub fn conclude(&mut self, conclusion: Conclusion<'_>) {
+        let (verdict, code) = match conclusion {
+            Conclusion::Ended(verdict) => (verdict.to_string(), verdict.code()),
+            Conclusion::Retried(code) => ("RETRIED".to_owned(), Some(code)),
+            Conclusion::Changed => ("CHANGED".to_owned(), None),
+        };
+        (self.verdict, self.code) = (verdict, code.map_or_else(String::new, |code| code.to_string()));
     }
 
     pub(super) fn values(&self) -> [String; COLUMNS.len()] {

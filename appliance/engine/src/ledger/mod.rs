@@ -22,7 +22,7 @@ use platen_media::Sha256;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params_from_iter};
 
-pub use self::entry::{LedgerEntry, NewEntry};
+pub use self::entry::{Conclusion, LedgerEntry, NewEntry, Subject};
 pub use self::error::LedgerError;
 pub use self::head::SignedHead;
 

@@ -67,11 +67,11 @@ pub(crate) fn write<'a>(
     // Only of the very drive that was opened may anything be wiped, also by what follows a failure.
     drive.confirm().map_err(|source| WriteError::Drive { step: Step::Prepare, source })?;
     let mut armed = Armed::new(plan, drive);
-    context.started(Step::Prepare, 0);
+    context.started(Step::Prepare, None);
     prepare(&mut armed, context)?;
 
     let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
-    context.started(Step::Write, total_bytes);
+    context.started(Step::Write, Some(total_bytes));
     let mut tap = context.station.sources.tap(plan);
     let mut putter = Putter::new(plan, presume);
     let mut done_bytes = 0;
@@ -82,7 +82,7 @@ pub(crate) fn write<'a>(
         let loaded = context.wait_for(Waiting::Content, || tap.load(index)).map_err(WriteError::Content)?;
         putter.put(armed.drive, &loaded).map_err(failed)?;
         done_bytes += loaded.piece.len as u64;
-        context.progress(Step::Write, done_bytes, total_bytes);
+        context.progress(done_bytes, total_bytes);
     }
     tap.rest();
     // An image's first part is large and needs no record: written now, it can't spoil what is read back after it.

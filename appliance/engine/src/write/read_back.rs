@@ -23,7 +23,7 @@ impl<'a> WrittenDrive<'a> {
         let Self { mut armed, mut tap, presume, written_bytes, begun } = self;
         let plan = armed.plan;
         let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
-        context.started(Step::Verify, total_bytes);
+        context.started(Step::Verify, Some(total_bytes));
         armed.drive.confirm().map_err(|source| WriteError::Drive { step: Step::Verify, source })?;
         let mut buffer = AlignedBuffer::new(PIECE_BYTES);
         let mut survey = Survey::default();
@@ -41,7 +41,7 @@ impl<'a> WrittenDrive<'a> {
                 return Err(differs(plan, &mut tap, index, found, presume, context)?);
             }
             verified_bytes += piece.len as u64;
-            context.progress(Step::Verify, verified_bytes, total_bytes);
+            context.progress(verified_bytes, total_bytes);
         }
         if !survey.is_good() {
             return Err(WriteError::Tested(survey));

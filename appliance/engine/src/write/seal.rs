@@ -82,7 +82,7 @@ impl<'a> VerifiedDrive<'a> {
         let record = record.map_or_else(Vec::new, DriveRecord::to_bytes);
         let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
         if total_bytes > 0 {
-            context.started(Step::Seal, total_bytes);
+            context.started(Step::Seal, Some(total_bytes));
         }
         stop_if_asked(context)?;
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
@@ -102,7 +102,7 @@ impl<'a> VerifiedDrive<'a> {
         }
         let seal_bytes = begun.written_bytes + begun.sector_zero.len() as u64;
         let mut each = |done_bytes| {
-            context.progress(Step::Seal, done_bytes, total_bytes);
+            context.progress(done_bytes, total_bytes);
             stop_if_asked(context)
         };
         let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, &mut each)?;

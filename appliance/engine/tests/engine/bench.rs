@@ -10,7 +10,7 @@ use platen_disk::{DriveIds, grub};
 use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, plan};
 use platen_engine::{Clock, Drive, Limits, Sources, Station};
-use platen_events::{Event, Outcome};
+use platen_events::{Code, DriveLabel, Event, JobEnd, JobId, Moved, StationState, Verdict};
 use platen_media::manifest::{
     BiosBoot, BiosRecords, Blob, BlobSlice, ContentKind, ImagePart, Location, Manifest, MediaKind, RawImage, Scheme,
 };
@@ -52,7 +52,7 @@ pub(crate) fn job_of(
     report: Arc<dyn Fn(Event) + Send + Sync>,
 ) -> platen_engine::Job {
     let cancelled = Arc::new(AtomicBool::new(false));
-    platen_engine::Job { plan: plan.clone(), drive: Box::new(drive), report, cancelled }
+    platen_engine::Job { id: JobId(1), plan: plan.clone(), drive: Box::new(drive), report, cancelled }
 }
 
 /// Room for a FAT32 volume with the smallest clusters, and some.
@@ -194,30 +194,53 @@ impl Bench {
         plan(&self.media, DriveShape { size_bytes, sector_bytes }, scheme, IDS, now()).unwrap()
     }
 
-    pub(crate) fn write(&self, plan: &WritePlan, drive: &mut Fake) -> Outcome {
-        self.station.run(plan, drive, &|_| {}, &AtomicBool::new(false))
+    pub(crate) fn write(&self, plan: &WritePlan, drive: &mut Fake) -> JobEnd {
+        observe(&self.station, plan, drive, &AtomicBool::new(false)).0
     }
 
     /// What a drive without faults holds afterwards.
     pub(crate) fn golden(&self, plan: &WritePlan) -> Vec<u8> {
         let mut drive = Fake::new(used(plan), plan.shape().sector_bytes);
         let outcome = self.write(plan, &mut drive);
-        assert!(matches!(outcome, Outcome::Ready { .. }), "{outcome:?}");
+        assert!(is_ready(&outcome), "{outcome:?}");
         assert!(is_armed(&drive.memory));
         std::mem::take(&mut drive.memory)
     }
 }
 
-/// Write a drive and listen.
+/// Run a job and listen: what is told must be a possible history, and the job's own.
 pub(crate) fn observe(
     station: &Station,
     plan: &WritePlan,
-    drive: &mut Fake,
+    drive: &mut dyn Drive,
     cancelled: &AtomicBool,
-) -> (Outcome, Vec<Event>) {
+) -> (JobEnd, Vec<Event>) {
     let events = Mutex::new(Vec::new());
     let outcome = station.run(plan, drive, &|event| events.lock().unwrap().push(event), cancelled);
-    (outcome, events.into_inner().unwrap())
+    let events = events.into_inner().unwrap();
+    assert_told(&events, &outcome, false);
+    (outcome, events)
+}
+
+/// Run a job on a drive that does as `rigged` wants.
+pub(crate) fn write(station: &Station, plan: &WritePlan, drive: &mut dyn Drive) -> JobEnd {
+    observe(station, plan, drive, &AtomicBool::new(false)).0
+}
+
+/// What was told of one job is a possible history that ends as the job did, and says whether the drive was let go.
+pub(crate) fn assert_told(events: &[Event], end: &JobEnd, is_released: bool) {
+    let Some(Event::JobStarted { job, drive, .. }) = events.first() else { panic!("it was never begun: {events:?}") };
+    let mut state = StationState::default();
+    let seen = Event::DriveSeen { drive: drive.clone(), label: DriveLabel::default() };
+    for event in std::iter::once(&seen).chain(events) {
+        state.apply(event).unwrap_or_else(|illegal| panic!("{illegal}: {events:#?}"));
+    }
+    let (told, _) = state.job(*job).unwrap();
+    assert_eq!((told.end.as_ref(), told.released), (Some(end), is_released), "{events:#?}");
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::JobEnded { .. })).count(), 1);
+    let mut again = StationState::default();
+    state.replicate().iter().for_each(|event| again.apply(event).unwrap());
+    assert_eq!(again, state);
 }
 
 /// A station whose clock stands still.
@@ -291,8 +314,19 @@ pub(crate) fn only_planned(plan: &WritePlan, memory: &[u8]) -> Vec<u8> {
     only
 }
 
-pub(crate) fn is_ready(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Ready { .. })
+pub(crate) fn is_ready(end: &JobEnd) -> bool {
+    end.verdict == Verdict::Ready
+}
+
+/// What was moved by a job that ended well.
+pub(crate) fn moved(end: &JobEnd) -> Moved {
+    assert!(end.verdict.is_success(), "{end:?}");
+    end.moved.unwrap()
+}
+
+/// The operator's code of a job that failed.
+pub(crate) fn code(end: &JobEnd) -> Option<Code> {
+    end.verdict.code()
 }
 
 /// The plan's drive, used before, with a fault.

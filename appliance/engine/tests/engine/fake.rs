@@ -4,9 +4,8 @@ use std::io;
 use std::sync::Mutex;
 
 use platen_engine::{
-    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
+    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
 };
-use platen_events::DriveRef;
 
 /// What goes wrong. Operations of a kind are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +74,7 @@ impl Fake {
             size_bytes: memory.len() as u64,
             sector_bytes,
             serial: Some("=FAKE,\"0001\"".to_owned()),
+            model: None,
             vendor_product: Some((0x0781, 0x5581)),
             disk_sequence: Some(7),
             read_back: "memory".to_owned(),

@@ -4,10 +4,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use platen_engine::ledger::Ledger;
-use platen_events::{Code, Event, Outcome, Step};
+use platen_events::{Code, Event, JobKind, Moved, Step, Verdict};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready, is_right, observe, recognisable, station};
+use crate::bench::{Bench, code, faulty, is_ready, is_right, observe, recognisable, station};
 use crate::fake::Fault;
 
 #[test]
@@ -33,14 +33,14 @@ fn every_drive_has_its_row_whatever_became_of_it() {
         assert_eq!((row.medium.as_str(), row.port.as_str()), ("PLT00001-r1", "2-1"));
         assert_eq!(row.manifest_sha256, bench.media.signed().manifest_digest().to_string());
         assert_eq!((row.serial.as_str(), row.vendor_product.as_str()), ("=FAKE,\"0001\"", "0781:5581"));
-        match outcome {
-            Outcome::Ready { written_bytes, verified_bytes, .. } => {
+        match outcome.moved {
+            Some(Moved { written_bytes, verified_bytes, .. }) => {
                 assert_eq!((row.written_bytes, row.verified_bytes), (written_bytes, verified_bytes));
                 // Zeros that the drive had already are not written.
                 assert!(written_bytes <= plan.write_bytes() && written_bytes > plan.write_bytes() / 2);
                 assert_eq!(verified_bytes, plan.write_bytes());
             }
-            Outcome::Failed { detail, .. } => assert_eq!(row.detail, detail),
+            None => assert_eq!(row.detail, outcome.detail()),
         }
     }
     bench.station.ledger.check(None).unwrap();
@@ -60,7 +60,7 @@ fn what_is_written_ahead_of_its_dates_has_a_notice_in_events_and_row() {
     assert!(is_ready(&outcome), "{outcome:?}");
     let row = bench.station.ledger.entries().unwrap().remove(0).entry;
     assert!(row.verdict == "READY" && row.detail.contains("not valid before"), "{row:?}");
-    let notices = events.iter().filter(|event| matches!(event, Event::Notice { text, .. } if *text == row.detail));
+    let notices = events.iter().filter(|event| matches!(event, Event::JobNotice { text, .. } if *text == row.detail));
     assert_eq!(notices.count(), 1);
 }
 
@@ -82,15 +82,15 @@ fn what_cannot_be_recorded_is_disarmed() {
         let refusing = station(refusing(&bench));
         let mut drive = faulty(&plan, Fault::None);
         let (outcome, events) = observe(&refusing, &plan, &mut drive, &AtomicBool::new(false));
-        assert!(matches!(&outcome, Outcome::Failed { code: Code::LedgerFailed, .. }), "{outcome:?}");
+        assert_eq!(code(&outcome), Some(Code::LedgerFailed), "{outcome:?}");
         assert_eq!(recognisable(&drive.memory, 512), None);
         assert_eq!(refusing.ledger.entries().unwrap().len(), 0);
-        assert!(matches!(events.last(), Some(Event::Finished { outcome: last, .. }) if *last == outcome));
+        assert!(matches!(events.last(), Some(Event::JobEnded { end, .. }) if *end == outcome));
         // A drive that failed anyway keeps its own code.
         let mut drive = faulty(&plan, Fault::FailWrite(2));
         let (outcome, _) = observe(&refusing, &plan, &mut drive, &AtomicBool::new(false));
-        let Outcome::Failed { code: Code::WriteFailed, detail } = outcome else { panic!("{outcome:?}") };
-        assert!(detail.contains("not recorded"), "{detail}");
+        assert_eq!(code(&outcome), Some(Code::WriteFailed), "{outcome:?}");
+        assert!(outcome.detail().contains("not recorded"), "{outcome:?}");
         let mut again = drive.repaired();
         assert!(is_ready(&bench.write(&plan, &mut again)) && is_right(&plan, &again.memory, &golden));
     }
@@ -115,7 +115,7 @@ fn a_full_disk_under_the_ledger_disarms_too() {
     let rows = full.ledger.entries().map(|rows| rows.len());
     drop((full, filler));
     assert!(Command::new("umount").arg(&at).status().unwrap().success());
-    assert!(matches!(&outcome, Outcome::Failed { code: Code::LedgerFailed, .. }), "{outcome:?}");
+    assert_eq!(code(&outcome), Some(Code::LedgerFailed), "{outcome:?}");
     assert_eq!(recognisable(&drive.memory, 512), None);
     assert_eq!(rows.unwrap_or(0), 0);
 }
@@ -128,9 +128,9 @@ fn a_stopped_job_leaves_a_wiped_drive() {
     cancelled.store(true, Ordering::Relaxed);
     let mut drive = faulty(&plan, Fault::None);
     let (outcome, events) = observe(&bench.station, &plan, &mut drive, &cancelled);
-    assert!(matches!(&outcome, Outcome::Failed { code: Code::Cancelled, .. }), "{outcome:?}");
+    assert_eq!(outcome.verdict, Verdict::Cancelled, "{outcome:?}");
     assert_eq!(recognisable(&drive.memory, 512), None);
-    assert!(matches!(events.first(), Some(Event::Started { step: Step::Prepare, .. })));
+    assert!(matches!(events[1], Event::StepStarted { step: Step::Prepare, .. }), "{events:?}");
 }
 
 #[test]
@@ -139,21 +139,26 @@ fn events_tell_the_whole_story_in_order() {
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
     let (_, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
-    let steps: Vec<Step> = events
-        .iter()
-        .filter_map(|event| if let Event::Started { step, .. } = event { Some(*step) } else { None })
-        .collect();
-    assert_eq!(steps, [Step::Prepare, Step::Write, Step::Verify, Step::Seal]);
-    let finished = events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
-    assert_eq!(finished, 1);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Ready { .. }, .. })));
-    for wanted in [Step::Write, Step::Verify] {
-        let last = events.iter().rev().find_map(|event| match event {
-            Event::Progress { step, done_bytes, total_bytes, .. } if *step == wanted => {
-                Some((*done_bytes, *total_bytes))
-            }
-            _ => None,
-        });
-        assert!(last.is_some_and(|(done, total)| done == total && total > 0), "{wanted:?} {last:?}");
+    assert!(matches!(&events[0], Event::JobStarted { kind: JobKind::Write, medium: Some(medium), .. } if medium == "PLT00001-r1"));
+    assert!(matches!(events.last(), Some(Event::JobEnded { end, .. }) if end.verdict == Verdict::Ready));
+    // Each step, what it was to move, and how far it came.
+    let mut steps: Vec<(Step, Option<u64>, u64)> = Vec::new();
+    for event in &events {
+        match event {
+            Event::StepStarted { step, total_bytes, .. } => steps.push((*step, *total_bytes, 0)),
+            Event::Progress { done_bytes, .. } => steps.last_mut().unwrap().2 = *done_bytes,
+            _ => {}
+        }
     }
+    let payload_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
+    let seal_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
+    let whole = |step, bytes| (step, Some(bytes), bytes);
+    let expected = [
+        // Nobody knows how much the probe will move.
+        (Step::Prepare, None, 0),
+        whole(Step::Write, payload_bytes),
+        whole(Step::Verify, payload_bytes),
+        whole(Step::Seal, seal_bytes),
+    ];
+    assert_eq!(steps, expected);
 }

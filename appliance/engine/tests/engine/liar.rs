@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use platen_engine::plan::{Source, WritePlan};
-use platen_engine::{AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, ReadDrive};
-use platen_events::DriveRef;
+use platen_engine::{AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, ReadDrive};
 
 pub(crate) use crate::sparse::Blank;
 use crate::sparse::{BLOCK, Sparse};
@@ -73,6 +72,7 @@ impl Liar {
             size_bytes,
             sector_bytes: 512,
             serial: None,
+            model: None,
             vendor_product: None,
             disk_sequence: Some(9),
             read_back: "memory".to_owned(),

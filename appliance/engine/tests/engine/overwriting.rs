@@ -1,14 +1,13 @@
 //! Testing what a drive holds, and erasing it.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use platen_engine::plan::{DriveShape, Erase, WritePlan};
 use platen_engine::{Drive, erase};
-use platen_events::{Code, Outcome};
+use platen_events::{Code, JobEnd, Verdict};
 
-use crate::bench::{Bench, copy, faulty, is_ready, recognisable, used};
+use crate::bench::{Bench, code, copy, faulty, moved, recognisable, used, write};
 use crate::fake::{Fake, Fault};
 use crate::liar::{Blank, Liar, Lie};
 use crate::probing::models;
@@ -18,8 +17,8 @@ fn shape(size_bytes: u64, sector_bytes: u32) -> DriveShape {
     DriveShape { size_bytes, sector_bytes }
 }
 
-fn run(bench: &Bench, plan: &WritePlan, drive: &mut dyn Drive) -> Outcome {
-    bench.station.run(plan, drive, &|_| {}, &AtomicBool::new(false))
+fn run(bench: &Bench, plan: &WritePlan, drive: &mut dyn Drive) -> JobEnd {
+    write(&bench.station, plan, drive)
 }
 
 /// Job, verdict, code, and bytes read back, of the row written last.
@@ -37,8 +36,9 @@ fn a_test_says_how_much_a_drive_holds() {
         let mut drive = Liar::new(size, model.lie, Blank::Noise(1)).with_cache(model.cache);
         let held = drive.can_hold();
         assert_eq!(held.good + held.repeated + held.lost, size);
-        let Outcome::Failed { code, detail } = run(&bench, &plan, &mut drive) else { panic!("{}", model.name) };
-        assert_eq!(code, Code::Fake, "{}: {detail}", model.name);
+        let end = run(&bench, &plan, &mut drive);
+        let detail = end.detail();
+        assert_eq!(code(&end), Some(Code::Fake), "{}: {detail}", model.name);
         let numbers = format!(
             "{} of {size} bytes hold what was written, {} repeat other addresses, {} were not stored, 0 have wrong bits; the first wrong \
              one is at {:#x}",
@@ -55,9 +55,8 @@ fn an_honest_drive_passes_its_test() {
     for (size, sector, blank) in [(64 << 20, 512, Blank::Ones), ((24 << 20) + 512, 512, Blank::Noise(2))] {
         let plan = platen_engine::test(shape(size, sector), 99);
         let outcome = run(&bench, &plan, &mut Liar::new(size, Lie::Honest, blank));
-        let right = matches!(outcome, Outcome::Ready { written_bytes, verified_bytes, .. }
-            if (written_bytes, verified_bytes) == (size, size));
-        assert!(right, "{outcome:?}");
+        assert_eq!(outcome.verdict, Verdict::Good, "{outcome:?}");
+        assert_eq!((moved(&outcome).written_bytes, moved(&outcome).verified_bytes), (size, size));
         assert_eq!(last_row(&bench), ("test".to_owned(), "GOOD".to_owned(), String::new(), size));
     }
 }
@@ -81,7 +80,8 @@ fn a_few_bad_sectors_make_no_fake() {
         let outcome = run(&bench, &plan, &mut drive);
         let spoiled = locked(&spoiled).clone();
         assert_eq!(spoiled.len(), 3);
-        let Outcome::Failed { code: Code::ReadBackDiffers, detail } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(code(&outcome), Some(Code::ReadBackDiffers), "{outcome:?}");
+        let detail = outcome.detail();
         let end = format!("0 were not stored, 1536 have wrong bits; the first wrong one is at {:#x}", spoiled[0]);
         assert!(detail.ends_with(&end), "{detail}, expected {end}");
     }
@@ -94,7 +94,7 @@ fn a_full_erase_leaves_nothing_but_zeros() {
         let plan = erase(shape(size, sector), Erase::Full);
         let mut drive =
             if size > 2 << 20 { faulty(&plan, Fault::None) } else { Fake::new(vec![7; size as usize], 512) };
-        assert!(is_ready(&run(&bench, &plan, &mut drive)));
+        assert_eq!(run(&bench, &plan, &mut drive).verdict, Verdict::Erased);
         assert!(drive.memory.iter().all(|&byte| byte == 0), "{size}");
         assert_eq!(last_row(&bench), ("erase-full".to_owned(), "ERASED".to_owned(), String::new(), size));
     }
@@ -109,7 +109,7 @@ fn a_quick_erase_leaves_nothing_recognisable_and_nothing_unsaid() {
         let mut drive = faulty(&plan, Fault::None);
         let before = used(&plan);
         assert!(recognisable(&before, sector as usize).is_some(), "control");
-        assert!(is_ready(&run(&bench, &plan, &mut drive)));
+        assert_eq!(run(&bench, &plan, &mut drive).verdict, Verdict::Erased);
         assert_eq!(recognisable(&drive.memory, sector as usize), None);
         let (head, tail) = (16 << 20, (size - (4 << 20)) as usize);
         assert!(drive.memory[..head].iter().chain(&drive.memory[tail..]).all(|&byte| byte == 0));
@@ -132,7 +132,7 @@ fn a_drive_that_keeps_something_is_not_erased() {
                 let mut drive = faulty(&plan, fault(n));
                 let outcome = run(&bench, &plan, &mut drive);
                 if !drive.struck {
-                    assert!(is_ready(&outcome), "{outcome:?}");
+                    assert_eq!(outcome.verdict, Verdict::Erased, "{outcome:?}");
                     break;
                 }
                 let is_erased = |memory: &[u8]| {
@@ -141,16 +141,16 @@ fn a_drive_that_keeps_something_is_not_erased() {
                     let mut ranges = extents.map(|extent| range(extent.offset_bytes, extent.len_bytes));
                     ranges.all(|range| memory[range].iter().all(|&byte| byte == 0))
                 };
-                match outcome {
-                    Outcome::Failed { code: Code::ReadBackDiffers, .. } => refused += 1,
+                match code(&outcome) {
+                    Some(Code::ReadBackDiffers) => refused += 1,
                     // The wiping before it was spoiled, and what it wiped is overwritten anyway.
-                    Outcome::Ready { .. } if is_erased(&drive.memory) => harmless += 1,
-                    outcome => panic!("{:?}: {outcome:?}", fault(n)),
+                    None if is_erased(&drive.memory) => harmless += 1,
+                    _ => panic!("{:?}: {outcome:?}", fault(n)),
                 }
                 if n < 10 {
                     let mut drive = faulty(&plan, fault(n));
                     drive.blind = Some(copy(&drive.memory));
-                    control += u64::from(is_ready(&run(&bench, &plan, &mut drive)) && !is_erased(&drive.memory));
+                    control += u64::from(run(&bench, &plan, &mut drive).verdict == Verdict::Erased && !is_erased(&drive.memory));
                 }
             }
         }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use platen_engine::plan::WritePlan;
 use platen_engine::{Clock, Limits, Station};
-use platen_events::{Code, Event, Outcome, Step};
+use platen_events::{Code, Event, JobEnd, Step, Verdict};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, is_ready};
+use crate::bench::{Bench, assert_told, code, is_ready};
 use crate::liar::{Answer, Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Kind, Rigged, Ticks, locked};
 
@@ -73,7 +73,7 @@ pub(crate) fn models(size: u64) -> Vec<Model> {
 
 /// A drive's run, with all that was asked of it before the payload.
 struct Run {
-    outcome: Outcome,
+    outcome: JobEnd,
     /// The payload was begun.
     begun: bool,
     asked: Vec<Asked>,
@@ -100,15 +100,17 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, stop: bool, asking: &Arc<At
         sources: platen_engine::Sources::new(),
         limits: Limits::default(),
     };
-    let took = Mutex::new(None);
+    let (took, told) = (Mutex::new(None), Mutex::new(Vec::new()));
     let report = |event: Event| {
-        if matches!(event, Event::Started { step: Step::Write, .. }) {
+        if matches!(event, Event::StepStarted { step: Step::Write, .. }) {
             *locked(&took) = Some(ticks.elapsed());
             asking.store(false, Ordering::SeqCst);
             cancelled.store(stop, Ordering::SeqCst);
         }
+        locked(&told).push(event);
     };
     let outcome = station.run(plan, &mut rigged, &report, &cancelled);
+    assert_told(&locked(&told), &outcome, false);
     let took = locked(&took).take();
     let behind = rigged.behind();
     drop(rigged);
@@ -147,23 +149,24 @@ fn sweep(bench: &Bench, size: u64, blinded: bool) -> Count {
         asking.store(false, Ordering::SeqCst);
         drive.power_cycle();
         let name = model.name;
-        let how = match &run.outcome {
-            Outcome::Ready { .. } if drive.is_like(&mut golden, &plan) => {
+        let how = match code(&run.outcome) {
+            None if drive.is_like(&mut golden, &plan) => {
                 count.holds_all += 1;
                 "READY, and holds it all".to_owned()
             }
-            Outcome::Ready { .. } => {
+            None => {
                 count.false_ready += 1;
                 "false READY".to_owned()
             }
-            Outcome::Failed { code: Code::Fake, .. } if !run.begun => {
+            Some(Code::Fake) if !run.begun => {
                 count.probe += 1;
                 "the probe".to_owned()
             }
-            Outcome::Failed { code, detail } => {
+            Some(code) => {
+                let detail = run.outcome.detail();
                 assert!(run.begun, "{name}: {code} {detail}");
                 // P-D-008 after the payload: zeros that were presumed were not there, and it was asked again.
-                let found = [Code::ReadBackDiffers, Code::SealFailed, Code::Fake].contains(code);
+                let found = [Code::ReadBackDiffers, Code::SealFailed, Code::Fake].contains(&code);
                 assert!(found, "{name}: {code} {detail}");
                 count.read_back += 1;
                 format!("{code}")
@@ -217,11 +220,7 @@ fn an_honest_drive_is_never_called_a_fake() {
                 for blank in [Blank::Zeros, Blank::Ones, Blank::Noise(nonce)] {
                     let drive = Liar::new(size, Lie::Honest, blank);
                     let (once, drive) = run(&bench, &plan, drive, true, &Arc::default());
-                    assert!(
-                        matches!(once.outcome, Outcome::Failed { code: Code::Cancelled, .. }),
-                        "{:?}",
-                        once.outcome
-                    );
+                    assert_eq!(once.outcome.verdict, Verdict::Cancelled, "{:?}", once.outcome);
                     // The marks of an earlier probe are on it now, where they were not wiped.
                     let (again, _) = run(&bench, &plan, drive.with_cache(MIB as usize), true, &Arc::default());
                     assert!(again.begun, "{size} {blank:?}: {:?}", again.outcome);

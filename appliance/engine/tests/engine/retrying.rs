@@ -1,15 +1,14 @@
 //! A drive that had a bad moment is begun anew, and one that is too slow is given up.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use platen_engine::plan::{DriveShape, Erase};
 use platen_engine::{Clock, Drive, Trouble, erase};
-use platen_events::{Code, Event, Outcome, Step};
+use platen_events::{Code, Event, JobEnd, Step, Verdict};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready, is_right, observe, recognisable};
+use crate::bench::{Bench, code, faulty, is_ready, is_right, observe, recognisable};
 use crate::fake::Fault;
 use crate::liar::{Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Kind, Rigged, Ticks, locked};
@@ -22,7 +21,7 @@ fn rows_since(bench: &Bench, before: usize) -> Vec<(String, String)> {
 
 /// What was said when a drive was begun anew.
 fn retries(events: &[Event]) -> Vec<Code> {
-    let code = |event: &Event| if let Event::Retrying { code, .. } = event { Some(*code) } else { None };
+    let code = |event: &Event| if let Event::JobRetried { code, .. } = event { code.known() } else { None };
     events.iter().filter_map(code).collect()
 }
 
@@ -50,17 +49,17 @@ fn a_drive_that_refuses_once_is_written_all_the_same() {
                 assert!(is_ready(&outcome) && rows.len() == 1);
                 break;
             }
-            match &outcome {
-                Outcome::Ready { .. } => {
+            match outcome.verdict.code() {
+                None => {
                     assert!(is_right(&plan, &drive.memory, &golden), "{:?}", kind(n));
                     assert_eq!(rows, [("RETRIED".to_owned(), code.to_string()), ("READY".to_owned(), String::new())]);
                     assert_eq!(told, vec![code]);
                     let steps =
-                        events.iter().filter(|event| matches!(event, Event::Started { step: Step::Prepare, .. }));
+                        events.iter().filter(|event| matches!(event, Event::StepStarted { step: Step::Prepare, .. }));
                     assert_eq!(steps.count(), 2, "it is begun at the beginning");
                     retried += 1;
                 }
-                Outcome::Failed { code, detail } => others.push(format!("{:?}: {code} {detail}", kind(n))),
+                Some(code) => others.push(format!("{:?}: {code} {}", kind(n), outcome.detail())),
             }
         }
     }
@@ -87,7 +86,7 @@ fn a_drive_that_gives_back_wrong_data_once_is_refused_however_often_it_may_be_tr
             }
             let wrong = [Code::ReadBackDiffers, Code::SealFailed];
             assert!(retries(&events).iter().all(|code| *code == Code::FileChanged), "{:?}: {events:?}", kind(n));
-            if let Outcome::Failed { code, .. } = outcome {
+            if let Some(code) = code(&outcome) {
                 assert!(wrong.contains(&code), "{:?}: {code}", kind(n));
                 let last = rows_since(&bench, before).pop().unwrap();
                 assert_eq!(last, ("NOT USABLE".to_owned(), code.to_string()));
@@ -112,23 +111,16 @@ fn a_drive_that_fails_again_is_refused() {
             let before = bench.station.ledger.entries().unwrap().len();
             let fails = move |asked: Asked| if asked.kind == kind && asked.nth >= 3 { act } else { Act::Work };
             let mut drive = Rigged::new(faulty(&plan, Fault::None), fails);
-            let (outcome, events) = listen(&bench, &plan, &mut drive);
-            assert!(matches!(outcome, Outcome::Failed { code: found, .. } if found == code), "{outcome:?}");
+            let (outcome, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+            assert_eq!(outcome.verdict.code(), Some(code), "{outcome:?}");
             let again = attempts as usize - 1;
             let mut expected = vec![("RETRIED".to_owned(), code.to_string()); again];
             expected.push(("NOT USABLE".to_owned(), code.to_string()));
             assert_eq!(rows_since(&bench, before), expected);
             assert_eq!(retries(&events), vec![code; again]);
-            let ends = events.iter().filter(|event| matches!(event, Event::Finished { .. })).count();
-            assert!(ends == 1 && matches!(events.last(), Some(Event::Finished { .. })));
+            assert!(matches!(events.last(), Some(Event::JobEnded { .. })));
         }
     }
-}
-
-fn listen(bench: &Bench, plan: &platen_engine::plan::WritePlan, drive: &mut dyn Drive) -> (Outcome, Vec<Event>) {
-    let events = Mutex::new(Vec::new());
-    let outcome = bench.station.run(plan, drive, &|event| locked(&events).push(event), &AtomicBool::new(false));
-    (outcome, events.into_inner().unwrap())
 }
 
 #[test]
@@ -141,12 +133,10 @@ fn what_another_try_can_not_mend_is_not_tried_again() {
         [(Trouble::Vanished, Code::Vanished), (Trouble::ReadOnly, Code::ReadOnly), (Trouble::TooSlow, Code::TooSlow)];
     let once = |drive: &mut dyn Drive, cancelled: bool, code: Code| {
         let before = bench.station.ledger.entries().unwrap().len();
-        let events = Mutex::new(Vec::new());
-        let report = |event| locked(&events).push(event);
-        let outcome = bench.station.run(&plan, drive, &report, &AtomicBool::new(cancelled));
-        assert!(matches!(outcome, Outcome::Failed { code: found, .. } if found == code), "{outcome:?}");
-        assert_eq!(rows_since(&bench, before), [(code.entry().verdict.to_string(), code.to_string())]);
-        assert_eq!(retries(&locked(&events)), []);
+        let (outcome, events) = observe(&bench.station, &plan, drive, &AtomicBool::new(cancelled));
+        assert_eq!(outcome.verdict.code(), Some(code), "{outcome:?}");
+        assert_eq!(rows_since(&bench, before), [(code.entry().advice.to_string(), code.to_string())]);
+        assert_eq!(retries(&events), []);
     };
     for (trouble, code) in troubles {
         let fails = move |asked: Asked| if asked.nth == 6 { Act::Fail(trouble) } else { Act::Work };
@@ -161,7 +151,7 @@ fn what_another_try_can_not_mend_is_not_tried_again() {
 }
 
 /// An erase of 40 MiB on a drive that moves so many bytes a second, and takes so long to flush.
-fn at_speed(bytes_per_s: f64, flush: Duration) -> (Outcome, Ticks, Vec<u8>) {
+fn at_speed(bytes_per_s: f64, flush: Duration) -> (JobEnd, Ticks, Vec<u8>) {
     let mut bench = Bench::raw();
     let ticks = Ticks::default();
     bench.station.clock = Box::new(ticks.clone());
@@ -174,7 +164,7 @@ fn at_speed(bytes_per_s: f64, flush: Duration) -> (Outcome, Ticks, Vec<u8>) {
         });
         Act::Work
     });
-    let (outcome, _) = listen(&bench, &plan, &mut drive);
+    let (outcome, _) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
     let memory = std::mem::take(&mut locked(&drive.behind()).memory);
     (outcome, ticks, memory)
 }
@@ -187,15 +177,15 @@ fn a_hopelessly_slow_drive_is_given_up_soon() {
     {
         let (outcome, ticks, memory) = at_speed(kb_per_s * 1000.0, second);
         let took = ticks.elapsed();
-        eprintln!("{kb_per_s} kB/s: {} after {:.0} s", is_ready(&outcome), took.as_secs_f64());
+        eprintln!("{kb_per_s} kB/s: {} after {:.0} s", outcome.verdict, took.as_secs_f64());
         assert_eq!(recognisable(&memory, 512), None, "{kb_per_s} kB/s: {outcome:?}");
         if slow {
-            assert!(matches!(outcome, Outcome::Failed { code: Code::TooSlow, .. }), "{kb_per_s}: {outcome:?}");
+            assert_eq!(code(&outcome), Some(Code::TooSlow), "{kb_per_s}: {outcome:?}");
             // Until it is known, which takes four operations, and wiping it: all at its own speed.
             let most = 22.0 + (4 * 2 + 3) as f64 * (1 << 20) as f64 / (kb_per_s * 1000.0) + 3.0;
             assert!(took.as_secs_f64() < most, "{kb_per_s} kB/s: {took:?}, expected {most}");
         } else {
-            assert!(is_ready(&outcome), "{kb_per_s}: {outcome:?}");
+            assert_eq!(outcome.verdict, Verdict::Erased, "{kb_per_s}: {outcome:?}");
         }
     }
 }
@@ -203,6 +193,6 @@ fn a_hopelessly_slow_drive_is_given_up_soon() {
 #[test]
 fn a_long_flush_is_no_reason() {
     let (outcome, ticks, _) = at_speed(5e6, Duration::from_secs(60));
-    assert!(is_ready(&outcome), "{outcome:?}");
+    assert_eq!(outcome.verdict, Verdict::Erased, "{outcome:?}");
     assert!(ticks.elapsed() > Duration::from_secs(120), "control: it took its time");
 }

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use platen_engine::plan::{Source, WritePlan};
 use platen_engine::{AlignedBuffer, Drive};
-use platen_events::{Event, Outcome, Step};
+use platen_events::{Event, JobEnd, Moved, Step};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, is_ready, raw_manifest};
+use crate::bench::{Bench, assert_told, is_ready, moved, raw_manifest};
 use crate::liar::{Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Kind, Rigged, locked};
 
 struct Seen {
-    outcome: Outcome,
+    outcome: JobEnd,
     /// With the step it was asked in.
     asked: Vec<(Step, Asked)>,
     drive: Liar,
@@ -45,12 +45,15 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, rule: impl Fn(Asked) -> Act
         locked(&asking).push((*locked(&now), asked));
         rule(asked)
     });
+    let told = Mutex::new(Vec::new());
     let report = |event: Event| {
-        if let Event::Started { step: started, .. } = event {
+        if let Event::StepStarted { step: started, .. } = event {
             *locked(&step) = started;
         }
+        locked(&told).push(event);
     };
     let outcome = bench.station.run(plan, &mut rigged, &report, &AtomicBool::new(false));
+    assert_told(&locked(&told), &outcome, false);
     let behind = rigged.behind();
     drop(rigged);
     let drive = Arc::into_inner(behind).unwrap().into_inner().unwrap();
@@ -99,7 +102,7 @@ fn able(plan: &WritePlan) -> Liar {
 
 /// Ready, right, and as many bytes written as it says.
 fn assert_ready(seen: &mut Seen, plan: &WritePlan, golden: &mut Liar) {
-    let Outcome::Ready { written_bytes, verified_bytes, .. } = seen.outcome else { panic!("{:?}", seen.outcome) };
+    let Moved { written_bytes, verified_bytes, .. } = moved(&seen.outcome);
     let written = seen.of(Kind::Write, &[Step::Write, Step::Verify, Step::Seal]);
     assert_eq!(written.iter().map(|asked| asked.len_bytes).sum::<u64>(), written_bytes);
     assert_eq!(verified_bytes, plan.write_bytes());

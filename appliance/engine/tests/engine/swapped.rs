@@ -1,12 +1,10 @@
 //! A medium that is changed under an open handle, and a drive that somebody else begins to use.
 
-use std::sync::atomic::AtomicBool;
-
 use platen_engine::Trouble;
-use platen_events::{Code, Outcome};
+use platen_events::Code;
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready};
+use crate::bench::{Bench, code, faulty, is_ready, write};
 use crate::fake::Fault;
 use crate::rigged::{Act, Asked, Kind, Rigged, locked};
 
@@ -37,12 +35,12 @@ fn what_took_the_place_of_the_drive_is_not_touched_from_then_on() {
                 act
             });
             let _ = seen.set(rigged.behind());
-            let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+            let outcome = write(&bench.station, &plan, &mut rigged);
             let Some(before) = locked(&before).take() else {
                 assert!(is_ready(&outcome), "{outcome:?}");
                 break;
             };
-            assert!(matches!(outcome, Outcome::Failed { code: Code::Vanished, .. }), "{nth}: {outcome:?}");
+            assert_eq!(code(&outcome), Some(Code::Vanished), "{nth}: {outcome:?}");
             assert!(locked(&rigged.behind()).memory == before, "{nth}: it was written to after it had been changed");
             ended += 1;
         }
@@ -56,8 +54,8 @@ fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
     let plan = bench.plan_for(Scheme::Mbr, 40 << 20, 512);
     let used = |asked: Asked| if asked.kind == Kind::Unshared { Act::Fail(Trouble::InUse) } else { Act::Work };
     let mut rigged = Rigged::new(faulty(&plan, Fault::None), used);
-    let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
-    assert!(matches!(outcome, Outcome::Failed { code: Code::Busy, .. }), "{outcome:?}");
+    let outcome = write(&bench.station, &plan, &mut rigged);
+    assert_eq!(code(&outcome), Some(Code::Busy), "{outcome:?}");
     let behind = rigged.behind();
     assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
 }
@@ -79,7 +77,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             }
             Act::Work
         });
-        assert!(is_ready(&bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false))));
+        assert!(is_ready(&write(&bench.station, &plan, &mut rigged)));
         locked(&asked).1
     };
     assert!(confirmed_before_reading > 0);
@@ -98,7 +96,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             Kind::Read if asked.len_bytes > 1 << 20 => Act::Flip,
             _ => Act::Work,
         });
-        let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
-        assert!(matches!(outcome, Outcome::Failed { code, .. } if code == expected), "{expected}: {outcome:?}");
+        let outcome = write(&bench.station, &plan, &mut rigged);
+        assert_eq!(code(&outcome), Some(expected), "{outcome:?}");
     }
 }

@@ -1,10 +1,10 @@
 //! Writing over an older release: only what changed is sent to the drive, and all of it is read back.
 
 use platen_engine::examine::Depth;
-use platen_events::Outcome;
+use platen_events::Moved;
 use platen_media::manifest::Scheme;
 
-use crate::bench::{contents, is_ready, used};
+use crate::bench::{contents, is_ready, moved, used};
 use crate::fake::Fake;
 use crate::faults::Case;
 use crate::judge::verdict;
@@ -31,9 +31,7 @@ fn only_what_changed_is_written_and_all_is_read_back() {
         let memory = old.golden(&before);
         let plan = update(&new, &look(&memory), before.shape()).unwrap();
         let mut drive = Fake::new(memory.clone(), 512);
-        let Outcome::Ready { written_bytes, verified_bytes, .. } = new.write(&plan, &mut drive) else {
-            panic!("ready")
-        };
+        let Moved { written_bytes, verified_bytes, .. } = moved(&new.write(&plan, &mut drive));
         assert_eq!(verified_bytes, plan.write_bytes());
         let changed_bytes = plan.write_bytes() - present_bytes(&plan);
         assert!(written_bytes < changed_bytes, "{written_bytes} of {changed_bytes} that are not presumed");
@@ -45,7 +43,8 @@ fn only_what_changed_is_written_and_all_is_read_back() {
         let mut rotten = memory;
         rotten[at as usize] ^= 4;
         let mut drive = Fake::new(rotten, 512);
-        let Outcome::Ready { written_bytes, .. } = new.write(&plan, &mut drive) else { panic!("ready all the same") };
+        // Ready all the same.
+        let Moved { written_bytes, .. } = moved(&new.write(&plan, &mut drive));
         assert!(written_bytes > changed_bytes, "it was written as a whole");
         assert!(verdict(&new, &drive.memory, 512, Depth::Content).is_good());
         let rows = new.station.ledger.entries().unwrap();
