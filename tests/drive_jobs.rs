@@ -3,7 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use crate::common::{Ran, Station, assert_no_medium, tool};
+use platen_events::Verdict;
+
+use crate::common::{Station, assert_no_medium, tool};
 use crate::judges::{copy_off, read_tree};
 
 /// Rows of the ledger: job, verdict, code.
@@ -12,13 +14,6 @@ fn rows(station: &Station) -> Vec<(String, String, String)> {
     let rows: Vec<serde_json::Value> = serde_json::from_str(&exported.stdout).expect("JSON");
     let text = |row: &serde_json::Value, name: &str| row[name].as_str().expect("text").to_owned();
     rows.iter().map(|row| (text(row, "job"), text(row, "verdict"), text(row, "code"))).collect()
-}
-
-/// What the last event of the only drive says.
-fn finished(ran: &Ran) -> serde_json::Value {
-    let lines = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON line"));
-    let mut finished = lines.filter(|line| line["event"] == "finished");
-    finished.next().expect("an event at the end")["outcome"].clone()
 }
 
 /// A station whose medium has a second revision, in which a few files are different.
@@ -36,9 +31,10 @@ fn two_revisions() -> (Station, String) {
 #[test]
 fn an_update_writes_what_changed_and_every_judge_agrees() {
     let (station, drive) = two_revisions();
-    let outcome = finished(&station.platen(&["write", "TREE", &drive, "--update", "--json"]).expect(0));
-    let (written, verified) = (&outcome["written_bytes"], &outcome["verified_bytes"]);
-    let (written, verified) = (written.as_u64().expect("a number"), verified.as_u64().expect("a number"));
+    let end = station.platen(&["write", "TREE", &drive, "--update", "--json"]).expect(0).end();
+    let moved = end.moved.expect("it ended well");
+    let (written, verified) = (moved.written_bytes, moved.verified_bytes);
+    assert_eq!(end.verdict, Verdict::Ready);
     // 300,000 bytes are new; the big file of 9 MB stays where it is.
     assert!((300_000..2_000_000).contains(&written) && verified > 9_000_000, "{written} of {verified}");
 
@@ -103,9 +99,10 @@ fn erasing_leaves_zeros_and_a_row_that_proves_it() {
     let bytes = std::fs::read(&drive).expect("reads");
     assert!(bytes.iter().any(|&byte| byte != 0), "control: a quick erase leaves content");
 
-    let outcome = finished(&station.platen(&["erase", "--full", &drive, "--json"]).expect(0));
+    let end = station.platen(&["erase", "--full", &drive, "--json"]).expect(0).end();
+    assert_eq!(end.verdict, Verdict::Erased);
     assert!(std::fs::read(&drive).expect("reads").iter().all(|&byte| byte == 0));
-    assert_eq!(outcome["verified_bytes"], 64 << 20);
+    assert_eq!(end.moved.map(|moved| moved.verified_bytes), Some(64 << 20));
     let told: Vec<String> = rows(&station).into_iter().map(|(job, verdict, _)| format!("{job} {verdict}")).collect();
     assert_eq!(told, ["write READY", "erase-quick ERASED", "erase-full ERASED"]);
     assert!(File::open(&drive).expect("opens").metadata().expect("metadata").len() == 64 << 20);
@@ -115,8 +112,8 @@ fn erasing_leaves_zeros_and_a_row_that_proves_it() {
 fn a_tested_drive_is_good_and_can_be_written_afterwards() {
     let station = Station::with_medium();
     let drive = station.drive("drive.img", 64);
-    let outcome = finished(&station.platen(&["test", &drive, "--json"]).expect(0));
-    assert_eq!((&outcome["result"], &outcome["verified_bytes"]), (&"ready".into(), &(64 << 20).into()));
+    let end = station.platen(&["test", &drive, "--json"]).expect(0).end();
+    assert_eq!((end.verdict, end.moved.map(|moved| moved.verified_bytes)), (Verdict::Good, Some(64 << 20)));
     assert_no_medium(&drive);
     station.platen(&["verify", &drive]).expect(1);
     station.platen(&["write", "TREE", &drive]).expect(0);

@@ -5,17 +5,18 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use platen_events::answer::LedgerRow;
+use platen_events::{Answer, Event};
 
 use crate::common::{Ran, Station, assert_no_medium, tool};
 
-fn lines(ran: &Ran) -> Vec<Value> {
-    ran.stdout.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
-}
-
 /// The last row of the ledger.
-fn last_row(station: &Station) -> Value {
-    lines(&station.platen(&["ledger", "list", "--json"]).expect(0)).pop().expect("a row")
+fn last_row(station: &Station) -> LedgerRow {
+    let listed = station.platen(&["ledger", "list", "--json"]).expect(0).recorded();
+    match listed.answers().last() {
+        Some(Answer::LedgerRow(row)) => LedgerRow::clone(row),
+        other => panic!("a row, not {other:?}"),
+    }
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn imports_at_once_wait_for_each_other() {
     for mut child in children {
         assert_eq!(child.wait().expect("ends").code(), Some(0));
     }
-    assert_eq!(lines(&station.platen(&["cache", "list", "--json"]).expect(0)).len(), 4);
+    assert_eq!(station.platen(&["cache", "list", "--json"]).expect(0).recorded().answers().len(), 4);
     station.platen(&["cache", "scrub"]).expect(0);
 }
 
@@ -69,10 +70,17 @@ fn each_medium_of_a_layout_has_its_own_verdict() {
     }
     station.platen(&["cache", "import", "layout", "TREE-r2"]).expect(0);
     station.build(&station.define("LATER", 1, "")).expect(0);
-    let events = lines(&station.platen(&["cache", "import", "layout", "--json"]).expect(0));
-    let said: Vec<(&str, &str)> = events
+    let recorded = station.platen(&["cache", "import", "layout", "--json"]).expect(0).recorded();
+    let said: Vec<(&str, &str)> = recorded
+        .events
         .iter()
-        .map(|event| (event["event"].as_str().expect("an event"), event["medium"].as_str().expect("a medium")))
+        .filter_map(|event| match event {
+            Event::MediumSkipped { medium, .. } => Some(("skipped", &**medium)),
+            Event::MediumPresent { medium, .. } => Some(("present", &**medium)),
+            Event::MediumImported { medium, .. } => Some(("imported", &**medium)),
+            Event::MediumRefused { medium, .. } => Some(("refused", &**medium)),
+            _ => None,
+        })
         .collect();
     assert_eq!(said, [("skipped", "TREE-r1"), ("present", "TREE-r2"), ("imported", "LATER-r1")]);
     let again = station.import().expect(0);
@@ -107,21 +115,22 @@ fn a_minimum_version_is_shown_and_lowered_and_that_is_recorded() {
     station.import().expect(0);
     station.platen(&["cache", "import", "good"]).refused(3, &["4294967295"]);
 
-    let shown = lines(&station.platen(&["cache", "minimum", "--json"]).expect(0));
-    assert_eq!((shown[0]["id"].as_str(), shown[0]["revision"].as_u64()), (Some("TREE"), Some(4_294_967_295)));
+    let shown = station.platen(&["cache", "minimum", "--json"]).expect(0).recorded();
+    let Answer::Minimum(minimum) = shown.answers()[0] else { panic!("{shown:?}") };
+    assert_eq!((&*minimum.id, minimum.revision), ("TREE", 4_294_967_295));
     station.platen(&["cache", "minimum", "NONE"]).refused(2, &["NONE"]);
     station.platen(&["cache", "minimum", "TREE", "--key", "0000000000000000"]).refused(3, &["0000000000000000"]);
     let lowered = station.platen(&["cache", "minimum", "TREE", "--set", "2"]).expect(0);
     assert!(lowered.stdout.contains("TREE-r4294967295"), "{}", lowered.stdout);
     let row = last_row(&station);
-    assert_eq!((row["job"].as_str(), row["medium"].as_str()), (Some("minimum-version"), Some("TREE")));
-    assert!(row["detail"].as_str().is_some_and(|text| text.contains("revision 2") && text.contains("4294967295")));
+    assert_eq!((&*row.job, &*row.medium, &*row.verdict), ("minimum-version", "TREE", "CHANGED"));
+    assert!(row.detail.contains("revision 2") && row.detail.contains("4294967295"));
     station.platen(&["ledger", "check"]).expect(0);
 
     station.platen(&["cache", "import", "good"]).expect(0);
     let drive = station.drive("drive.img", 128);
     station.platen(&["write", "TREE", &drive]).expect(0);
-    assert_eq!(last_row(&station)["medium"], "TREE-r2");
+    assert_eq!(last_row(&station).medium, "TREE-r2");
 }
 
 #[test]
@@ -152,11 +161,12 @@ fn media_ahead_of_their_dates_are_written_with_a_notice() {
     assert!(planned.stdout.contains("notice    not valid before 2099-01-01"), "{}", planned.stdout);
     let written = station.platen(&["write", "FUTURE", &drive]).expect(0);
     assert!(written.stderr.contains("not valid before 2099-01-01"), "{}", written.stderr);
-    let events = lines(&station.platen(&["write", "FUTURE", &drive, "--json"]).expect(0));
-    assert!(events.iter().any(|event| event["event"] == "notice"), "{events:#?}");
+    let recorded = station.platen(&["write", "FUTURE", &drive, "--json"]).expect(0).recorded();
+    let notice = |event: &Event| matches!(event, Event::JobNotice { text, .. } if text.contains("2099-01-01"));
+    assert_eq!(recorded.events.iter().filter(|event| notice(event)).count(), 1, "{recorded:#?}");
     let row = last_row(&station);
-    assert_eq!(row["verdict"], "READY");
-    assert!(row["detail"].as_str().is_some_and(|text| text.contains("not valid before 2099-01-01")), "{row}");
+    assert_eq!(row.verdict, "READY");
+    assert!(row.detail.contains("not valid before 2099-01-01"), "{row:?}");
     let verified = station.platen(&["verify", &drive]).expect(0);
     assert!(verified.stdout.contains("not valid before"), "{}", verified.stdout);
 }
@@ -175,10 +185,10 @@ fn a_pinned_older_revision_is_written_and_the_row_says_so() {
     station.platen(&["cache", "gc"]).expect(0);
     station.platen(&["write", "TREE-r1", &drive]).expect(0);
     let row = last_row(&station);
-    assert!(row["detail"].as_str().is_some_and(|text| text.contains("pinned older revision")), "{row}");
+    assert!(row.detail.contains("pinned older revision"), "{row:?}");
     station.platen(&["write", "TREE", &drive]).expect(0);
     let row = last_row(&station);
-    assert_eq!((row["medium"].as_str(), row["detail"].as_str()), (Some("TREE-r2"), Some("")));
+    assert_eq!((&*row.medium, &*row.detail), ("TREE-r2", ""));
 }
 
 /// Start writing, change the ledger once the content is being written, and give the exit status.
@@ -242,7 +252,7 @@ fn no_drive_is_ready_that_the_ledger_swallowed() {
     let station = Station::with_medium();
     let drive = station.drive("drive.img", 128);
     let (status, _) = written_while(&station, &drive, |_| {});
-    assert_eq!((status, last_row(&station)["verdict"].as_str()), (Some(0), Some("READY")));
+    assert_eq!((status, &*last_row(&station).verdict), (Some(0), "READY"));
 }
 
 #[test]
@@ -253,8 +263,8 @@ fn an_exported_head_shows_a_ledger_that_was_made_anew() {
     station.platen(&["ledger", "export", "--head", "head.minisig"]).expect(0);
     station.platen(&["write", "TREE", &drive]).expect(0);
     station.platen(&["ledger", "check", "--head", "head.minisig"]).expect(0);
-    let head = lines(&station.platen(&["ledger", "head", "--json"]).expect(0)).remove(0);
-    let hash = head["head"].as_str().expect("a hash");
+    let recorded = station.platen(&["ledger", "head", "--json"]).expect(0).recorded();
+    let Answer::LedgerHead { rows: 2, head: hash, .. } = recorded.answers()[0] else { panic!("{recorded:?}") };
     station.platen(&["ledger", "check", "--head", hash]).expect(0);
     std::fs::write(station.path("head"), format!("{hash}\n")).expect("writes");
     std::fs::write(station.path("head.2"), station.platen(&["ledger", "head"]).expect(0).stdout).expect("writes");
@@ -281,8 +291,8 @@ fn programs_that_write_at_once_share_one_ledger() {
     for mut child in children {
         assert_eq!(child.wait().expect("ends").code(), Some(0));
     }
-    let checked = station.platen(&["ledger", "check", "--json"]).expect(0);
-    assert_eq!(lines(&checked)[0]["rows"], 6);
+    let checked = station.platen(&["ledger", "check", "--json"]).expect(0).recorded();
+    assert!(matches!(checked.answers()[..], [Answer::LedgerChecked { rows: 6, .. }]), "{checked:?}");
 }
 
 #[test]

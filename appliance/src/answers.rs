@@ -21,11 +21,7 @@ pub fn cached_medium(listed: &Listed) -> Answer {
 }
 
 pub fn damage(damage: &Damage) -> answer::Damage {
-    answer::Damage {
-        medium: damage.medium.clone(),
-        digest: damage.digest.to_string(),
-        files: damage.files.clone(),
-    }
+    answer::Damage { medium: damage.medium.clone(), digest: damage.digest.to_string(), files: damage.files.clone() }
 }
 
 pub fn minimum(minimum: &Minimum) -> answer::Minimum {

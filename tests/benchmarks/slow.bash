@@ -5,10 +5,16 @@
 # drives' own counters tell when the last write and the last read were.
 when_done() {
     if [ "$1" = platen ]; then
-        local step='"event":"started",.*"path":"\([^"]*\)".*"step":"verify"'
-        local finished='"event":"finished",.*"path":"\([^"]*\)".*"result":"ready"'
-        join <(sed -n "s/^\([0-9.]*\) .*$step.*/\2 \1/p" "$work/out" | sort) \
-            <(sed -n "s/^\([0-9.]*\) .*$finished.*/\2 \1/p" "$work/out" | sort)
+        awk 'function of(name, found) {
+                 if (!match($0, "\"" name "\":\"?[^\",}]*")) return ""
+                 found = substr($0, RSTART, RLENGTH)
+                 sub(/^[^:]*:"?/, "", found)
+                 return found
+             }
+             /"event":"drive-seen"/ { path[of("place")] = of("path") }
+             /"event":"job-started"/ { drive[of("job")] = path[of("place")] }
+             /"event":"step-started".*"step":"verify"/ { written[of("job")] = $1 }
+             /"event":"job-ended".*"verdict":"ready"/ { print drive[of("job")], written[of("job")], $1 }' "$work/out"
     else
         awk 'NR > 1 { print $1, $5, $6 }' "$work/report"
     fi > "$work/done"

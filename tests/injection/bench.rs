@@ -5,13 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::common::Station;
 use crate::device::Device;
 use crate::direct::{self, Random};
 use crate::judge::{self, Medium, files_are_right, gpt_is_sound, recognisable};
 use crate::process::{self, Ended, Running};
+use crate::record::Recorded;
 use crate::strace;
 use crate::table::{Injection, Verdict};
 
@@ -330,13 +329,12 @@ fn refused(ended: &Ended) -> Option<String> {
 
 /// What the program said of a drive.
 fn said(stdout: &str, drive: &Path) -> Said {
-    let finished = stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find(|event| event["event"] == "finished" && event["drive"]["path"].as_str().map(Path::new) == Some(drive));
-    match finished {
-        Some(event) if event["outcome"]["result"] == "ready" => Said::Ready,
-        Some(event) => Said::Failed(event["outcome"]["code"].as_str().unwrap_or("no code").to_owned()),
+    let recorded = Recorded::read_until_killed(stdout);
+    let ends = recorded.ends();
+    let end = ends.iter().find(|(label, ..)| Path::new(&label.path) == drive);
+    match end.map(|(_, _, end)| (&end.verdict, end.verdict.code())) {
+        Some((platen_events::Verdict::Ready, _)) => Said::Ready,
+        Some((_, code)) => Said::Failed(code.map_or_else(|| "no code".to_owned(), |code| code.to_string())),
         None => Said::Nothing,
     }
 }

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use platen_events::Answer;
+use platen_events::answer::PlannedExtent;
 use serde_json::Value;
 
 use crate::common::{Station, tool};
@@ -212,13 +214,14 @@ fn map_of(station: &Station, reference: &str, scheme: Option<&str>, size_bytes: 
     let size = size_bytes.to_string();
     let mut arguments = vec!["plan", reference, "--size", &size, "--json", "--map"];
     arguments.extend(scheme.iter().flat_map(|scheme| ["--scheme", scheme]));
-    let plan: Value = serde_json::from_str(&station.platen(&arguments).expect(0).stdout).expect("JSON");
-    let extent = |row: &Value| {
-        let number = |index: usize| row[index].as_u64().expect("a number") as usize;
-        let name = row[3].as_str().expect("a name").to_owned();
-        Extent { place: number(1)..number(1) + number(2), sealed: row[0] == "seal", name }
+    let recorded = station.platen(&arguments).expect(0).recorded();
+    let [Answer::Plan(plan)] = recorded.answers()[..] else { panic!("a plan, not {recorded:?}") };
+    let extent = |planned: &PlannedExtent| {
+        let start = planned.offset_bytes as usize;
+        let place = start..start + planned.len_bytes as usize;
+        Extent { place, sealed: planned.set == "seal", name: planned.name.clone() }
     };
-    plan["map"].as_array().expect("a map").iter().map(extent).collect()
+    plan.map.iter().flatten().map(extent).collect()
 }
 
 /// A copy of these places only; the rest takes no memory.

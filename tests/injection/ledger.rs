@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
+use platen_events::Answer;
 
 use crate::bench::{After, Bench, LIMIT, Said};
 use crate::errors::lanes;
 use crate::judge::Medium;
 use crate::process;
+use crate::record::Recorded;
 use crate::strace::{self, WRITE};
 use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
 
@@ -27,9 +28,11 @@ pub fn ledger(bench: &mut Bench, with_rows: bool) -> PathBuf {
 fn recorded(bench: &Bench, ledger: &Path, drive: &Path) -> bool {
     let ledger = ledger.to_str().expect("UTF-8");
     let ended = process::run(&mut bench.station.command(&["ledger", "list", "--json", "--ledger", ledger]), LIMIT);
-    let mut rows = ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of_drive = rows.rfind(|row| row["path"].as_str().map(Path::new) == Some(drive));
-    of_drive.is_some_and(|row| row["verdict"] == "READY")
+    let recorded = Recorded::read_until_killed(&ended.stdout);
+    let answers = recorded.answers();
+    let rows = answers.iter().filter_map(|answer| if let Answer::LedgerRow(row) = answer { Some(row) } else { None });
+    let of_drive = rows.filter(|row| Path::new(&row.path) == drive).last();
+    of_drive.is_some_and(|row| row.verdict == "READY")
 }
 
 /// What the ledger may say of a drive that failed.

@@ -55,13 +55,7 @@ impl Station {
     }
 
     /// A row for a drive that could not even be looked at. Says why there is none.
-    pub fn record_unopened(
-        &self,
-        kind: JobKind,
-        drive: &DriveLabel,
-        code: Code,
-        detail: &str,
-    ) -> Result<(), String> {
+    pub fn record_unopened(&self, kind: JobKind, drive: &DriveLabel, code: Code, detail: &str) -> Result<(), String> {
         let mut entry = NewEntry {
             port: drive.port.clone(),
             path: drive.path.clone(),

@@ -24,13 +24,7 @@ pub enum Answer {
     /// A public key: its number, and the key itself in base64.
     Key { id: String, key: String },
     /// A definition was checked.
-    DefinitionChecked {
-        id: String,
-        revision: u32,
-        files: u64,
-        content_bytes: u64,
-        findings: Vec<Finding>,
-    },
+    DefinitionChecked { id: String, revision: u32, files: u64, content_bytes: u64, findings: Vec<Finding> },
     /// A medium was built and signed.
     MediumBuilt {
         medium: String,

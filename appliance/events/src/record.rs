@@ -10,7 +10,7 @@ pub const SCHEMA: u32 = 2;
 
 /// The first line of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = crate::schema::say_hello))]
 #[serde(tag = "event", rename = "hello")]
 pub struct Hello {
     /// [`SCHEMA`]. Look at this first: of another number nothing else need be as it is here.
@@ -82,7 +82,8 @@ mod tests {
         let drive = DriveId { place: "2-3.1".into(), disk_sequence: Some(17) };
         let event = Event::JobStarted { job: JobId(1), kind: JobKind::Write, drive, medium: Some("TREE-r1".into()) };
         let record = Stamper::default().stamp(event, Some(1_790_000_000_000), 12);
-        let json = r#"{"seq":1,"wall_ms":1790000000000,"mono_ms":12,"event":"job-started","job":1,"kind":"write","#.to_owned()
+        let json = r#"{"seq":1,"wall_ms":1790000000000,"mono_ms":12,"event":"job-started","job":1,"kind":"write","#
+            .to_owned()
             + r#""drive":{"place":"2-3.1","disk_sequence":17},"medium":"TREE-r1"}"#;
         assert_eq!(serde_json::to_string(&record).unwrap(), json);
         assert_eq!(read(&json), Line::Record(record));
@@ -90,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_first_line_says_who_speaks() {
-        let hello = Hello { schema: SCHEMA, program: "platen".into(), version: "0.1.0".into(), boot_id: None, after: 0 };
+        let hello =
+            Hello { schema: SCHEMA, program: "platen".into(), version: "0.1.0".into(), boot_id: None, after: 0 };
         let json = r#"{"event":"hello","schema":2,"program":"platen","version":"0.1.0","after":0}"#;
         assert_eq!(serde_json::to_string(&hello).unwrap(), json);
         assert_eq!(read(json), Line::Hello(hello));
@@ -98,7 +100,8 @@ mod tests {
 
     #[test]
     fn what_a_newer_version_adds_is_skipped() {
-        let json = r#"{"seq":7,"mono_ms":1,"event":"step-started","job":3,"step":"write","total_bytes":9,"mood":{"a":[1]}}"#;
+        let json =
+            r#"{"seq":7,"mono_ms":1,"event":"step-started","job":3,"step":"write","total_bytes":9,"mood":{"a":[1]}}"#;
         let event = Event::StepStarted { job: JobId(3), step: Step::Write, total_bytes: Some(9) };
         assert_eq!(read(json), Line::Record(Record { seq: 7, wall_ms: None, mono_ms: 1, event }));
         let json = r#"{"seq":8,"mono_ms":1,"event":"coffee-made","cups":[1,{"hot":true}]}"#;

@@ -88,7 +88,12 @@ mod tests {
 
     fn record(seq: u64, mono_ms: u64) -> Line {
         let drive = DriveId { place: "2-1".into(), disk_sequence: Some(3) };
-        Line::Record(Record { seq, wall_ms: None, mono_ms, event: Event::DriveSeen { drive, label: DriveLabel::default() } })
+        Line::Record(Record {
+            seq,
+            wall_ms: None,
+            mono_ms,
+            event: Event::DriveSeen { drive, label: DriveLabel::default() },
+        })
     }
 
     fn follow(lines: &[Line]) -> Result<u64, Broken> {
@@ -103,8 +108,14 @@ mod tests {
         assert_eq!(follow(&[hello(SCHEMA + 1, 0)]), Err(Broken::OtherSchema { found: SCHEMA + 1 }));
         assert_eq!(follow(&[hello(SCHEMA, 0), record(1, 0), hello(SCHEMA, 0)]), Err(Broken::HelloAgain { after: 1 }));
         assert_eq!(follow(&[hello(SCHEMA, 0), record(0, 5)]), Err(Broken::Hole { expected: 1, found: 0 }));
-        assert_eq!(follow(&[hello(SCHEMA, 0), record(1, 5), record(1, 5)]), Err(Broken::Hole { expected: 2, found: 1 }));
-        assert_eq!(follow(&[hello(SCHEMA, 0), record(1, 5), record(3, 5)]), Err(Broken::Hole { expected: 2, found: 3 }));
+        assert_eq!(
+            follow(&[hello(SCHEMA, 0), record(1, 5), record(1, 5)]),
+            Err(Broken::Hole { expected: 2, found: 1 })
+        );
+        assert_eq!(
+            follow(&[hello(SCHEMA, 0), record(1, 5), record(3, 5)]),
+            Err(Broken::Hole { expected: 2, found: 3 })
+        );
         assert_eq!(follow(&[hello(SCHEMA, 0), record(1, 5), record(2, 4)]), Err(Broken::TimeWentBack { seq: 2 }));
     }
 

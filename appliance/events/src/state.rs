@@ -274,8 +274,7 @@ impl StationState {
 impl JobState {
     fn replicate(&self, job: JobId) -> Vec<Event> {
         let Self { kind, drive, medium, notices, retries, step, end, released } = self;
-        let mut events =
-            vec![Event::JobStarted { job, kind: *kind, drive: drive.clone(), medium: medium.clone() }];
+        let mut events = vec![Event::JobStarted { job, kind: *kind, drive: drive.clone(), medium: medium.clone() }];
         events.extend(notices.iter().map(|text| Event::JobNotice { job, text: text.clone() }));
         let retried = |retry: &Retry| Event::JobRetried { job, code: retry.code.clone(), detail: retry.detail.clone() };
         events.extend(retries.iter().map(retried));

@@ -38,8 +38,13 @@ fn code() -> impl Strategy<Value = AnyCode> {
 }
 
 fn label() -> impl Strategy<Value = DriveLabel> {
-    (any::<String>(), any::<Option<String>>(), any::<Option<u64>>()).prop_map(|(port, serial, size_bytes)| {
-        DriveLabel { path: format!("/dev/{port}"), port, serial, size_bytes, vendor_product: None, model: None }
+    (any::<String>(), any::<Option<String>>(), any::<Option<u64>>()).prop_map(|(port, serial, size_bytes)| DriveLabel {
+        path: format!("/dev/{port}"),
+        port,
+        serial,
+        size_bytes,
+        vendor_product: None,
+        model: None,
     })
 }
 
@@ -86,9 +91,7 @@ fn event(op: Op, state: &StationState, next_job: &mut u64) -> Option<Event> {
     };
     Some(match op {
         Op::See(which, label) => Event::DriveSeen { drive: drive(which), label },
-        Op::Refuse(which, code) => {
-            Event::DriveRefused { drive: drive(which), code: Some(code), text: "no".to_owned() }
-        }
+        Op::Refuse(which, code) => Event::DriveRefused { drive: drive(which), code: Some(code), text: "no".to_owned() },
         Op::Release(which) => Event::DriveReleased { drive: drive(which) },
         Op::Start { drive: which, kind, medium } => {
             *next_job += 1;
@@ -283,11 +286,7 @@ fn what_can_not_happen_is_named() {
         (writing(), step(Step::Prepare), order(Step::Prepare, Step::Write)),
         (begun(), progress(1), Illegal::NoStep(JobId(1))),
         ([writing(), vec![retried]].concat(), progress(1), Illegal::NoStep(JobId(1))),
-        (
-            writing(),
-            progress(11),
-            Illegal::Progress { job: JobId(1), done_bytes: 11, at_least: 0, at_most: Some(10) },
-        ),
+        (writing(), progress(11), Illegal::Progress { job: JobId(1), done_bytes: 11, at_least: 0, at_most: Some(10) }),
         (
             [writing(), vec![progress(5)]].concat(),
             progress(4),

@@ -9,10 +9,10 @@ use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptio
 use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, Signer, keys};
 use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
-use platen_media::manifest::Manifest;
-use platen_media::text;
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer};
+use platen_media::manifest::Manifest;
+use platen_media::text;
 use serde::Serialize;
 
 use crate::answers::findings;
@@ -177,7 +177,9 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
             let layout = Layout::open(&layout)?;
             let one = |wanted: &MediaRef| Ok::<_, Failure>(manifests(&layout, Some(wanted))?.remove(0).2);
             let changes = platen_author::diff(&one(&old)?, &one(&new)?);
-            output.answer(Answer::MediaCompared { changes: changes.clone() }, || if changes.is_empty() { "no difference".to_owned() } else { changes.join("\n") });
+            output.answer(Answer::MediaCompared { changes: changes.clone() }, || {
+                if changes.is_empty() { "no difference".to_owned() } else { changes.join("\n") }
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

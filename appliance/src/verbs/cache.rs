@@ -10,9 +10,9 @@ use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError, CachedMedia, Minimum};
 use platen_engine::ledger::{NewEntry, Subject};
 use platen_engine::{Clock, SystemClock};
-use platen_media::sign::TrustedKeys;
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer as Told, Code, Event};
+use platen_media::sign::TrustedKeys;
 
 use crate::answers;
 use crate::args::{CacheVerb, Places};
@@ -235,6 +235,8 @@ fn list(cache: &Cache, output: &Output) -> Result<ExitCode, Failure> {
             vec![line.name.clone(), line.title.clone(), line.version.clone(), line.kind.clone(), size, state]
         })
         .collect();
-    output.answers(listed.iter().map(answers::cached_medium), || table(&["MEDIUM", "NAME", "VERSION", "KIND", "CONTENT", "STATE"], &rows));
+    output.answers(listed.iter().map(answers::cached_medium), || {
+        table(&["MEDIUM", "NAME", "VERSION", "KIND", "CONTENT", "STATE"], &rows)
+    });
     Ok(ExitCode::SUCCESS)
 }

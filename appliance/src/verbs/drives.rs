@@ -16,8 +16,8 @@ use platen_events::{Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Ve
 
 use crate::args::{DriveOptions, Places};
 use crate::attend::{Attended, Patience, Signs};
-use crate::exit::{Exit, Failure};
 use crate::board::DriveBoard;
+use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
 
 /// A drive and what will be made of it.

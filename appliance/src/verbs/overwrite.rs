@@ -16,7 +16,8 @@ pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> R
     let stop = begin(options.on.drives.len())?;
     let (how, kind) =
         if options.full { (Erase::Full, JobKind::EraseFull) } else { (Erase::Quick, JobKind::EraseQuick) };
-    let batch = prepare(kind, &options.on, places, &stop, output, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
+    let batch =
+        prepare(kind, &options.on, places, &stop, output, move |drive, _| Ok(plan_erase(shape_of(drive), how)))?;
     let what = if options.full { "every byte" } else { "tables and boot sectors" };
     output.say(&format!("erasing {what} of {} drive(s)", batch.jobs.len()));
     run(batch, &options.on, places, &stop, output)
@@ -25,7 +26,9 @@ pub fn erase(options: &EraseOptions, places: &Places, output: &Arc<Output>) -> R
 pub fn test(options: &TestOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     let stop = begin(options.on.drives.len())?;
     let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    let batch = prepare(JobKind::Test, &options.on, places, &stop, output, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))?;
+    let batch = prepare(JobKind::Test, &options.on, places, &stop, output, move |drive, _| {
+        Ok(plan_test(shape_of(drive), nonce))
+    })?;
     output.say(&format!(
         "testing {} drive(s): all of it is written and read back, nothing on it is kept",
         batch.jobs.len()

@@ -39,7 +39,8 @@ impl Checked {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let (drive, since) = begun.get_or_insert_with(|| {
             self.output.event(Event::DriveSeen { drive: drive.clone(), label });
-            let started = Event::JobStarted { job: self.job, kind: JobKind::Verify, drive: drive.clone(), medium: None };
+            let started =
+                Event::JobStarted { job: self.job, kind: JobKind::Verify, drive: drive.clone(), medium: None };
             self.output.event(started);
             self.output.event(Event::StepStarted { job: self.job, step: Step::Verify, total_bytes: None });
             (drive, Instant::now())

@@ -40,9 +40,8 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
         };
         extents().map(extent).collect::<Vec<_>>()
     });
-    let line = |e: &answer::PlannedExtent| {
-        format!("{:<8}{:#014x} {:>12}  {}", e.set, e.offset_bytes, e.len_bytes, e.name)
-    };
+    let line =
+        |e: &answer::PlannedExtent| format!("{:<8}{:#014x} {:>12}  {}", e.set, e.offset_bytes, e.len_bytes, e.name);
     let text = || {
         let lines = map.iter().flatten().map(line);
         std::iter::once(plan.to_string()).chain(lines).collect::<Vec<_>>().join("\n")

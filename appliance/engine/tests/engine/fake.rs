@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Mutex;
 
 use platen_engine::{
-    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
+    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive,
+    Trouble,
 };
 
 /// What goes wrong. Operations of a kind are counted from 1.

@@ -139,7 +139,9 @@ fn events_tell_the_whole_story_in_order() {
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
     let (_, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
-    assert!(matches!(&events[0], Event::JobStarted { kind: JobKind::Write, medium: Some(medium), .. } if medium == "PLT00001-r1"));
+    assert!(
+        matches!(&events[0], Event::JobStarted { kind: JobKind::Write, medium: Some(medium), .. } if medium == "PLT00001-r1")
+    );
     assert!(matches!(events.last(), Some(Event::JobEnded { end, .. }) if end.verdict == Verdict::Ready));
     // Each step, what it was to move, and how far it came.
     let mut steps: Vec<(Step, Option<u64>, u64)> = Vec::new();

@@ -150,7 +150,9 @@ fn a_drive_that_keeps_something_is_not_erased() {
                 if n < 10 {
                     let mut drive = faulty(&plan, fault(n));
                     drive.blind = Some(copy(&drive.memory));
-                    control += u64::from(run(&bench, &plan, &mut drive).verdict == Verdict::Erased && !is_erased(&drive.memory));
+                    control += u64::from(
+                        run(&bench, &plan, &mut drive).verdict == Verdict::Erased && !is_erased(&drive.memory),
+                    );
                 }
             }
         }
