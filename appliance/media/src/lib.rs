@@ -18,7 +18,7 @@ mod systems;
 pub mod text;
 mod timestamp;
 
-pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};
+pub use digest::{Blake3, Digested, ParseDigestError, Sha256, Sha256Hasher};
 pub use label::{LabelError, VolumeLabel};
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::fold_name;
