@@ -7,6 +7,7 @@
 //! This crate opens no devices and writes no files. It never holds a private key: signing is in `platen-author`.
 
 mod digest;
+pub mod examination;
 pub mod keyboard;
 mod label;
 pub mod manifest;
