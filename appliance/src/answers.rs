@@ -2,10 +2,10 @@
 
 use platen_author::Finding;
 use platen_cache::{Damage, Listed, Minimum};
-use platen_engine::ledger::LedgerEntry;
-use platen_engine::record::DriveRecord;
-use platen_engine::report::{Medium, Report};
+use platen_engine::plan::DriveRecord;
+use platen_engine::verify::{Medium, Report};
 use platen_events::{Answer, answer};
+use platen_ledger::LedgerEntry;
 
 pub fn cached_medium(listed: &Listed) -> Answer {
     Answer::CachedMedium {

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar};
-use platen_events::{DriveId, DriveLabel, Event, JobEnd, JobId, StationState, Step};
+use platen_events::{DriveId, DriveLabel, Event, JobEnd, JobId, StationState};
 
 use crate::output::{Output, field, style};
 
@@ -60,9 +60,9 @@ impl DriveBoard {
                 if let Some(bar) = shown.bar(*job) {
                     bar.reset();
                     bar.set_length(shown.total_bytes(*job));
-                    bar.set_message(step_name(*step));
+                    bar.set_message(step.to_string());
                 }
-                self.line(shown.port(*job), step_name(*step), false);
+                self.line(shown.port(*job), &step.to_string(), false);
             }
             Event::Progress { job, done_bytes } => {
                 if let Some(bar) = shown.bar(*job) {
@@ -117,15 +117,5 @@ impl Shown {
 
     fn total_bytes(&self, job: JobId) -> u64 {
         self.state.job(job).and_then(|(job, _)| job.step?.total_bytes).unwrap_or(0)
-    }
-}
-
-fn step_name(step: Step) -> &'static str {
-    match step {
-        Step::Prepare => "preparing",
-        Step::Write => "writing",
-        Step::Verify => "reading back",
-        Step::Seal => "sealing",
-        Step::Unknown => "working",
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use platen_engine::{DriveFacts, DriveKind};
+use platen_engine::{DriveFacts, DriveKind, DriveRef};
 
 use crate::block::BlockDevice;
 use crate::direct::{Medium, OpenedDrive};

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use platen_events::{Event, Step};
 
-use crate::Station;
-use crate::pulse::{Pulse, Waiting};
-use crate::teller::Teller;
+use crate::Clock;
+use crate::content::shared::Sources;
+use crate::drive::heartbeat::{Heartbeat, Waiting};
+use crate::job::Teller;
 
 /// What a job is given besides plan and drive.
 pub(crate) struct Context<'a> {
-    pub(crate) station: &'a Station,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) sources: &'a Sources,
+    pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) teller: &'a Teller<'a>,
     cancelled: &'a AtomicBool,
     last_report: Cell<Option<Duration>>,
@@ -23,24 +25,25 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(
         teller: &'a Teller<'a>,
-        station: &'a Station,
+        clock: &'a dyn Clock,
+        sources: &'a Sources,
         cancelled: &'a AtomicBool,
-        pulse: Arc<Pulse>,
+        heartbeat: Arc<Heartbeat>,
     ) -> Self {
-        Self { station, teller, cancelled, pulse, last_report: Cell::new(None) }
+        Self { clock, sources, teller, cancelled, heartbeat, last_report: Cell::new(None) }
     }
 
     /// Wait for something that is not the drive, and may never answer.
     pub(crate) fn wait_for<T>(&self, what: Waiting, act: impl FnOnce() -> T) -> T {
-        self.pulse.begin(what, self.station.clock.elapsed());
+        self.heartbeat.begin(what, self.clock.elapsed());
         let answer = act();
-        self.pulse.end();
+        self.heartbeat.end();
         answer
     }
 
     /// Somebody stopped the job, or it is no longer waited for.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed) || self.pulse.is_decided()
+        self.cancelled.load(Ordering::Relaxed) || self.heartbeat.is_decided()
     }
 
     /// `total_bytes` is what the step will move, if that is known.
@@ -51,7 +54,7 @@ impl<'a> Context<'a> {
 
     /// At most ten a second, and always the last one.
     pub(crate) fn progress(&self, done_bytes: u64, total_bytes: u64) {
-        let now = self.station.clock.elapsed();
+        let now = self.clock.elapsed();
         let due = self.last_report.get().is_none_or(|last| now - last >= Duration::from_millis(100));
         if due || done_bytes == total_bytes {
             self.last_report.set(Some(now));
@@ -61,7 +64,7 @@ impl<'a> Context<'a> {
 
     /// A thread that was given up and comes back has nothing to say any more.
     pub(crate) fn tell(&self, event: Event) {
-        if !self.pulse.is_decided() {
+        if !self.heartbeat.is_decided() {
             self.teller.tell(event);
         }
     }

@@ -1,5 +1,7 @@
 //! What happens at a station: one event for each change of state, and progress in between.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -37,6 +39,19 @@ impl Step {
             Self::Seal => Some(3),
             Self::Unknown => None,
         }
+    }
+}
+
+impl fmt::Display for Step {
+    /// What is being done, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prepare => "preparing",
+            Self::Write => "writing",
+            Self::Verify => "reading back",
+            Self::Seal => "sealing",
+            Self::Unknown => "working on",
+        })
     }
 }
 

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
-use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{DriveFacts, Job, Limits, ReadDrive, Running, Sources, Station, SystemClock, reserve_memory};
+use platen_engine::{DriveFacts, Engine, Job, Limits, ReadDrive, Running, Sources, SystemClock, reserve_memory};
 use platen_events::{Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Verdict};
+use platen_ledger::Ledger;
 
 use crate::args::{DriveOptions, Places};
 use crate::attend::{Attended, Patience, Signs};
@@ -164,17 +164,18 @@ pub fn run(
 ) -> Result<ExitCode, Failure> {
     let limits = Limits {
         stall: Duration::from_secs(options.stall_limit),
-        floor_bytes_per_s: options.speed_floor * 1000,
+        minimum_bytes_per_s: options.speed_floor * 1000,
         attempts: if options.retry { 2 } else { 1 },
     };
     let Batch { kind, jobs, hanging } = batch;
-    let station = Arc::new(Station {
+    let ledger = answer_of(stop, limits.stall, Code::LedgerStalled, {
+        let ledger = places.ledger.clone();
+        move || open_ledger(&ledger).map(Arc::new)
+    })?;
+    let engine = Arc::new(Engine {
         name: places.station.clone(),
         clock: Box::new(SystemClock::new()),
-        ledger: answer_of(stop, limits.stall, Code::LedgerStalled, {
-            let ledger = places.ledger.clone();
-            move || open_ledger(&ledger).map(Arc::new)
-        })?,
+        journal: ledger,
         sources: Sources::new(),
         limits,
     });
@@ -193,9 +194,9 @@ pub fn run(
     let given_up: Vec<JobEnd> = hanging
         .iter()
         .zip(numbers)
-        .map(|((path, silent), job)| hang(&station, &board, output, kind, job, path, *silent))
+        .map(|((path, silent), job)| hang(&engine, &board, output, kind, job, path, *silent))
         .collect();
-    let running = station.start_all(jobs).map_err(|error| {
+    let running = engine.start_all(jobs).map_err(|error| {
         Failure::new(
             Exit::Machine,
             format!("nothing was written: threads or memory for the drives are missing: {error}"),
@@ -203,14 +204,14 @@ pub fn run(
     })?;
     let mut ends: Vec<JobEnd> = running.into_iter().map(Running::join).collect();
     ends.extend(given_up);
-    summary(&drives, &ends, &station, output);
+    summary(&drives, &ends, &places.ledger, &engine, output);
     let all_good = ends.iter().all(|end| end.verdict.is_success());
     Ok(if all_good { ExitCode::SUCCESS } else { Exit::Drive.into() })
 }
 
 /// A drive that did not answer when it was looked at: its job has an end without a beginning on the drive.
 fn hang(
-    station: &Station,
+    engine: &Engine,
     board: &DriveBoard,
     output: &Output,
     kind: JobKind,
@@ -220,7 +221,7 @@ fn hang(
 ) -> JobEnd {
     let (drive, label) = asked_for(path);
     let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
-    if let Err(why) = station.record_unopened(kind, &label, Code::Stalled, &detail) {
+    if let Err(why) = engine.record_unopened(kind, &label, Code::Stalled, &detail) {
         detail += &format!("; not recorded: {why}");
     }
     let end = JobEnd::failed(Code::Stalled, detail);
@@ -282,14 +283,14 @@ pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     Ok(Ledger::open(path)?)
 }
 
-fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], station: &Station, output: &Output) {
+fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], ledger: &Path, engine: &Engine, output: &Output) {
     let count = |wanted: fn(&Verdict) -> bool| ends.iter().filter(|end| wanted(&end.verdict)).count() as u32;
     output.event(Event::BatchEnded {
         succeeded: count(Verdict::is_success),
         failed: count(|verdict| !verdict.is_success() && *verdict != Verdict::Cancelled),
         cancelled: count(|verdict| *verdict == Verdict::Cancelled),
-        ledger: station.ledger.path().display().to_string(),
-        content_read_bytes: station.sources.read_bytes(),
+        ledger: ledger.display().to_string(),
+        content_read_bytes: engine.sources.read_bytes(),
     });
     let speed = |bytes: u64, ms: u64| format!("{:.0} MiB/s", bytes as f64 / 1_048_576.0 / (ms.max(1) as f64 / 1000.0));
     let row = |((_, label), end): (&(DriveId, DriveLabel), &JobEnd)| match end.moved {
@@ -308,5 +309,5 @@ fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], station: &Station,
     };
     let rows: Vec<Vec<String>> = drives.iter().zip(ends).map(row).collect();
     let header = ["PORT", "WRITTEN", "AT", "READ BACK", "AT", "VERDICT"];
-    output.text(|| format!("\n{}\n\nledger: {}", table(&header, &rows), station.ledger.path().display()));
+    output.text(|| format!("\n{}\n\nledger: {}", table(&header, &rows), ledger.display()));
 }

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use platen_engine::ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
 use platen_engine::{Clock, SystemClock};
 use platen_events::Answer;
 use platen_events::answer::DocumentFormat;
+use platen_ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
 
 use crate::answers::ledger_row;
 use crate::args::{ExportFormat, LedgerVerb, Places};

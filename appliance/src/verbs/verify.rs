@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use platen_device::{Candidate, OpenedDrive};
-use platen_engine::report::{Problem, Report, judge};
+use platen_engine::verify::{Problem, Report, judge};
 use platen_engine::{Clock, Drive, DriveFacts, Limits, ReadDrive, SystemClock, chain};
 use platen_events::{Answer, Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Moved, Step};
 use platen_media::manifest::MediaKind;

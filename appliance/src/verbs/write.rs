@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use platen_cache::{CachedMedia, MediaRef};
 use platen_device::{Candidate, OpenError, OpenedDrive};
+use platen_engine::plan::plan_update;
 use platen_engine::plan::{DriveShape, PlannedExtent, WritePlan, fresh_ids, plan as plan_drive};
-use platen_engine::update::plan_update;
 use platen_engine::{Clock, Drive, ReadDrive, SystemClock, chain};
 use platen_events::{Answer, Code, JobKind, answer};
 use platen_media::manifest::Scheme;

@@ -35,7 +35,7 @@ fn what_took_the_place_of_the_drive_is_not_touched_from_then_on() {
                 act
             });
             let _ = seen.set(rigged.behind());
-            let outcome = write(&bench.station, &plan, &mut rigged);
+            let outcome = write(&bench.engine, &plan, &mut rigged);
             let Some(before) = locked(&before).take() else {
                 assert!(is_ready(&outcome), "{outcome:?}");
                 break;
@@ -54,7 +54,7 @@ fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
     let plan = bench.plan_for(Scheme::Mbr, 40 << 20, 512);
     let used = |asked: Asked| if asked.kind == Kind::Unshared { Act::Fail(Trouble::InUse) } else { Act::Work };
     let mut rigged = Rigged::new(faulty(&plan, Fault::None), used);
-    let outcome = write(&bench.station, &plan, &mut rigged);
+    let outcome = write(&bench.engine, &plan, &mut rigged);
     assert_eq!(code(&outcome), Some(Code::Busy), "{outcome:?}");
     let behind = rigged.behind();
     assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
@@ -77,7 +77,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             }
             Act::Work
         });
-        assert!(is_ready(&write(&bench.station, &plan, &mut rigged)));
+        assert!(is_ready(&write(&bench.engine, &plan, &mut rigged)));
         locked(&asked).1
     };
     assert!(confirmed_before_reading > 0);
@@ -96,7 +96,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             Kind::Read if asked.len_bytes > 1 << 20 => Act::Flip,
             _ => Act::Work,
         });
-        let outcome = write(&bench.station, &plan, &mut rigged);
+        let outcome = write(&bench.engine, &plan, &mut rigged);
         assert_eq!(code(&outcome), Some(expected), "{outcome:?}");
     }
 }
