@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use platen_events::answer::LedgerRow;
 use platen_events::{Answer, Event};
 
-use crate::common::{Ran, Station, assert_no_medium, tool};
+use crate::common::{Station, assert_no_medium, tool};
 
 /// The last row of the ledger.
 fn last_row(station: &Station) -> LedgerRow {

@@ -46,9 +46,12 @@ impl Failure {
     /// Without a code.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
-        let chain: Vec<String> = std::iter::successors(Some(&*error as &dyn Error), |error| error.source())
-            .map(ToString::to_string)
-            .collect();
+        let mut chain = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
         Self { exit, code: None, text: chain.join(": "), chain }
     }
 
@@ -63,6 +66,11 @@ impl Failure {
             text: before + &texts.clone().collect::<Vec<_>>().join("\n        "),
             chain: doing.map(str::to_owned).into_iter().chain(texts).collect(),
         }
+    }
+
+    /// With another exit status.
+    pub fn exiting(self, exit: Exit) -> Self {
+        Self { exit, ..self }
     }
 
     /// With an operator's code, which people read in front of the text.

@@ -35,5 +35,6 @@ pub use describe::{describe, diff};
 pub use error::{AuthorError, AuthorErrorKind};
 pub use keys::Signer;
 pub use options::{BuildOptions, BuildProgress, OnProgress};
+pub use platen_sequence::Finding;
 pub use secrets::read_password_file;
 pub use wim::Split;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError, CachedMedia, Minimum};
-use platen_engine::{NewEntry, Subject};
 use platen_engine::{Clock, SystemClock};
+use platen_engine::{NewEntry, Subject};
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer as Told, Code, Event};
 use platen_media::sign::TrustedKeys;

@@ -78,7 +78,7 @@ fn judged(error: LedgerError) -> Failure {
         LedgerError::Head { .. } => Exit::Request,
         _ => Exit::Machine,
     };
-    Failure { exit, ..Failure::from(error) }
+    Failure::from(error).exiting(exit)
 }
 
 fn line(row: &LedgerEntry) -> Vec<String> {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use platen_events::{Code, Event, JobEnd, JobId};
 use platen_media::Timestamp;
 
-use super::{Journal, Teller};
 use super::work::{record_failure, work};
+use super::{Journal, Teller};
 use crate::Clock;
 use crate::content::shared::Sources;
 use crate::context::Context;

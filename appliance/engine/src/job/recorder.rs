@@ -46,13 +46,7 @@ impl Engine {
     }
 
     /// A row for a drive that could not even be looked at. Says why there is none.
-    pub fn record_unopened(
-        &self,
-        kind: JobKind,
-        drive: &DriveLabel,
-        code: Code,
-        detail: &str,
-    ) -> Result<(), String> {
+    pub fn record_unopened(&self, kind: JobKind, drive: &DriveLabel, code: Code, detail: &str) -> Result<(), String> {
         let mut entry = NewEntry {
             port: drive.port.clone(),
             path: drive.path.clone(),
