@@ -18,7 +18,7 @@ pub(crate) struct Context<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) teller: &'a Teller<'a>,
-    cancelled: &'a AtomicBool,
+    pub(crate) cancelled: &'a AtomicBool,
     last_report: Cell<Option<Duration>>,
 }
 

@@ -29,7 +29,10 @@ pub use drive::{
     AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive,
     Trouble,
 };
-pub use job::{Conclusion, Engine, Job, Journal, Limits, NewEntry, Running, Subject, Unrecorded, reserve_memory};
+pub use job::{
+    Conclusion, Engine, EventReceiver, EventSender, GivenUp, Job, JobHandle, Journal, Limits, NewEntry, Subject,
+    Unrecorded, event_queue, reserve_memory,
+};
 pub use write::{WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count

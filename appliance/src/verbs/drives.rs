@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{DriveFacts, Engine, Job, Limits, ReadDrive, Running, Sources, SystemClock, reserve_memory};
+use platen_engine::{
+    DriveFacts, Engine, EventReceiver, GivenUp, Job, JobHandle, Limits, ReadDrive, Sources, SystemClock, event_queue,
+    reserve_memory,
+};
 use platen_events::{Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Verdict};
 use platen_ledger::Ledger;
 
@@ -178,17 +181,17 @@ pub fn run(
         journal: ledger,
         sources: Sources::new(),
         limits,
+        given_up: GivenUp::default(),
     });
     let mut drives: Vec<(DriveId, DriveLabel)> =
         jobs.iter().map(|(drive, _)| (drive.facts().id(), drive.facts().label())).collect();
     drives.extend(hanging.iter().map(|(path, _)| asked_for(path)));
-    let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives));
+    let board = DriveBoard::new(Arc::clone(output), &drives);
+    let (events, told) = event_queue();
     let mut numbers = (1..).map(JobId);
     let start = |(drive, plan): Prepared| {
-        let board = Arc::clone(&board);
-        let report = Arc::new(move |event: Event| board.show(event));
         let id = numbers.next().expect("there are more numbers than drives");
-        Job { id, plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
+        Job { id, plan, drive: Box::new(drive), events: events.clone() }
     };
     let jobs: Vec<Job> = jobs.into_iter().map(start).collect();
     let given_up: Vec<JobEnd> = hanging
@@ -196,17 +199,38 @@ pub fn run(
         .zip(numbers)
         .map(|((path, silent), job)| hang(&engine, &board, output, kind, job, path, *silent))
         .collect();
-    let running = engine.start_all(jobs).map_err(|error| {
+    let handles = engine.start_all(jobs).map_err(|error| {
         Failure::new(
             Exit::Machine,
             format!("nothing was written: threads or memory for the drives are missing: {error}"),
         )
     })?;
-    let mut ends: Vec<JobEnd> = running.into_iter().map(Running::join).collect();
+    let mut ends = follow(handles, &told, &board, stop);
     ends.extend(given_up);
     summary(&drives, &ends, &places.ledger, &engine, output);
+    if engine.given_up.count() > 0 {
+        let count = engine.given_up.count();
+        output.say(&format!("{count} drive(s) still hang: this program ends when they answer or are pulled"));
+    }
     let all_good = ends.iter().all(|end| end.verdict.is_success());
     Ok(if all_good { ExitCode::SUCCESS } else { Exit::Drive.into() })
+}
+
+/// Show what jobs tell until all of them have ended, and stop them when somebody asks for it.
+fn follow(mut jobs: Vec<JobHandle>, told: &EventReceiver, board: &DriveBoard, stop: &AtomicBool) -> Vec<JobEnd> {
+    loop {
+        // Asked before the queue is emptied: what a job tells is in it when the job has ended.
+        let have_ended = jobs.iter_mut().all(|job| job.try_wait().is_some());
+        if stop.load(Ordering::Relaxed) {
+            jobs.iter().for_each(JobHandle::cancel);
+        }
+        let limit = if have_ended { Duration::ZERO } else { LOOK };
+        match told.recv_timeout(limit) {
+            Some(event) => board.show(event),
+            None if have_ended => return jobs.into_iter().map(JobHandle::wait).collect(),
+            None => {}
+        }
+    }
 }
 
 /// A drive that did not answer when it was looked at: its job has an end without a beginning on the drive.

@@ -10,8 +10,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How often a consumer that waits looks whether it was stopped.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What a consumer gets.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) enum Taken<T, E> {
     Behind,
     /// It can't be read any more.
     Failed(Arc<E>),
+    /// The consumer does not want it any more.
+    Stopped,
 }
 
 struct State<T, M, E> {
@@ -123,8 +129,8 @@ impl<T, M: Copy, E> ReadAhead<T, M, E> {
         self.changed.notify_all();
     }
 
-    /// For consumers: piece `index`. Waits until it is published, never for another consumer.
-    pub(crate) fn take(&self, index: usize) -> Taken<T, E> {
+    /// For consumers: piece `index`. Waits until it is published, never for another consumer, and not when `is_stopped`.
+    pub(crate) fn take(&self, index: usize, is_stopped: &dyn Fn() -> bool) -> Taken<T, E> {
         let mut state = self.lock();
         if state.wanted <= index {
             state.wanted = index + 1;
@@ -140,7 +146,10 @@ impl<T, M: Copy, E> ReadAhead<T, M, E> {
             if let Some(error) = &state.failed {
                 return Taken::Failed(Arc::clone(error));
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if is_stopped() {
+                return Taken::Stopped;
+            }
+            state = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

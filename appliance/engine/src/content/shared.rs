@@ -173,15 +173,20 @@ impl Subscription {
         self.stream.pieces[index]
     }
 
-    /// The piece's bytes, checked against the signed manifest.
-    pub(crate) fn load(&mut self, index: usize) -> Result<Arc<Loaded>, Arc<SourceError>> {
-        match self.stream.read_ahead.take(index) {
+    /// The piece's bytes, checked against the signed manifest; an error soon after `is_stopped`.
+    pub(crate) fn load(
+        &mut self,
+        index: usize,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Arc<Loaded>, Arc<SourceError>> {
+        match self.stream.read_ahead.take(index, is_stopped) {
             Taken::Piece(loaded) => {
                 self.private = None;
                 Ok(loaded)
             }
             Taken::Behind => self.load_alone(index),
             Taken::Failed(error) => Err(error),
+            Taken::Stopped => Err(Arc::new(SourceError::Stopped)),
         }
     }
 

@@ -23,9 +23,12 @@ pub enum SourceError {
     /// The bytes read are not those that were signed.
     #[error("{name} in the cache is damaged: its digest is not the signed one; scrub the cache")]
     Damaged { name: String },
+    /// Whoever wanted it was stopped meanwhile.
+    #[error("stopped while content was waited for")]
+    Stopped,
 }
 
-/// Reads pieces of a plan, unchecked; [`crate::check`] has the checks.
+/// Reads pieces of a plan, unchecked; [`super::check`] has the checks.
 pub(crate) struct PlanReader<'a> {
     plan: &'a WritePlan,
     extents: &'a [PlannedExtent],

@@ -1,17 +1,17 @@
 //! What all drives of a station share, and the two threads each drive has: one works, one watches it.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use platen_events::{Code, Event, JobEnd, JobId};
 use platen_media::Timestamp;
 
 use super::work::{record_failure, work};
-use super::{Journal, Teller};
+use super::{EventSender, JobHandle, Journal, Teller};
 use crate::Clock;
 use crate::content::shared::Sources;
 use crate::context::Context;
@@ -20,9 +20,9 @@ use crate::drive::{AlignedBuffer, Drive, DriveFacts};
 use crate::plan::WritePlan;
 
 /// How often the watching thread looks.
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// How long a job that was stopped still waits for an answer.
-const CANCEL_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CANCEL_LIMIT: Duration = Duration::from_secs(10);
 /// How long the end of a job waits for its drive to be closed.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 /// Pieces of memory that each job needs at most at one time: for reading back, marks, wiping, and its own reading.
@@ -56,22 +56,31 @@ pub struct Engine {
     pub journal: Arc<dyn Journal>,
     pub sources: Sources,
     pub limits: Limits,
+    pub given_up: GivenUp,
+}
+
+/// Drives that were given up and are still held: the kernel lets go of one that hangs when it answers or is pulled.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp(Arc<AtomicUsize>);
+
+impl GivenUp {
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("name", &self.name).field("limits", &self.limits).finish_non_exhaustive()
-    }
-}
-
-/// A job that was started.
-#[derive(Debug)]
-pub struct Running(JoinHandle<JobEnd>);
-
-impl Running {
-    /// Wait for its end, which comes in bounded time: a drive that hangs is given up, its thread is left behind.
-    pub fn join(self) -> JobEnd {
-        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -81,11 +90,8 @@ pub struct Job {
     pub id: JobId,
     pub plan: WritePlan,
     pub drive: Box<dyn Drive>,
-    /// Called from the job's threads, from [`Event::JobStarted`] to [`Event::JobEnded`] and, when the drive is closed,
-    /// [`Event::DriveReleased`].
-    pub report: Arc<dyn Fn(Event) + Send + Sync>,
-    /// Setting it stops the job.
-    pub cancelled: Arc<AtomicBool>,
+    /// Told from [`Event::JobStarted`] to [`Event::JobEnded`] and, when the drive is closed, [`Event::DriveReleased`].
+    pub events: EventSender,
 }
 
 /// A drive that tells when it is closed, also by a thread that was left behind or panicked.
@@ -132,13 +138,13 @@ pub fn reserve_memory(jobs: usize) -> io::Result<()> {
 
 impl Engine {
     /// Start a job. An error means that the machine has no threads or memory for it; then nothing was touched.
-    pub fn start(self: &Arc<Self>, job: Job) -> io::Result<Running> {
+    pub fn start(self: &Arc<Self>, job: Job) -> io::Result<JobHandle> {
         let mut running = self.start_all(vec![job])?;
         Ok(running.pop().expect("one job was started"))
     }
 
     /// Start several jobs. All threads are started and all memory was had once before the first byte is erased anywhere.
-    pub fn start_all(self: &Arc<Self>, jobs: Vec<Job>) -> io::Result<Vec<Running>> {
+    pub fn start_all(self: &Arc<Self>, jobs: Vec<Job>) -> io::Result<Vec<JobHandle>> {
         let gate = Arc::new(Gate::default());
         let count = jobs.len();
         reserve_memory(count)?;
@@ -156,10 +162,11 @@ impl Engine {
         spare
     }
 
-    fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<Running> {
-        let Job { id, plan, drive, report, cancelled } = job;
+    fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<JobHandle> {
+        let Job { id, plan, drive, events } = job;
+        let cancelled = Arc::new(AtomicBool::new(false));
         let (facts, started) = (drive.facts().clone(), self.clock.now());
-        let teller = Arc::new(Teller::new(id, facts.id(), move |event| report(event)));
+        let teller = Arc::new(Teller::new(id, facts.id(), self.given_up.clone(), move |event| events.send(event)));
         let (heartbeat, (say, said)) = (Arc::new(Heartbeat::default()), channel());
         {
             let (engine, plan, teller, heartbeat, gate, cancelled) = (
@@ -182,14 +189,14 @@ impl Engine {
                 let _ = say.send(end);
             })?;
         }
-        let (engine, gate) = (Arc::clone(self), Arc::clone(gate));
+        let (engine, gate, stop) = (Arc::clone(self), Arc::clone(gate), Arc::clone(&cancelled));
         let watching = thread::Builder::new().spawn(move || {
             if !gate.pass() {
                 return JobEnd::failed(Code::Cancelled, "it was never begun");
             }
-            engine.watch(&plan, &facts, started, &teller, &cancelled, &heartbeat, &said)
+            engine.watch(&plan, &facts, started, &teller, &stop, &heartbeat, &said)
         })?;
-        Ok(Running(watching))
+        Ok(JobHandle::new(id, cancelled, watching))
     }
 
     fn context<'a>(
@@ -237,12 +244,12 @@ impl Engine {
             }
         };
         let end = if heartbeat.decide() {
-            record_failure(self, plan, facts, started, code, detail)
+            record_failure(self, plan, facts, started, (code, detail), cancelled)
         } else {
             // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
             JobEnd::failed(code, detail)
         };
-        teller.end(&end);
+        teller.give_up(&end);
         end
     }
 
@@ -255,7 +262,7 @@ impl Engine {
         report: &(dyn Fn(Event) + Send + Sync),
         cancelled: &AtomicBool,
     ) -> JobEnd {
-        let teller = Teller::new(JobId(1), drive.facts().id(), report);
+        let teller = Teller::new(JobId(1), drive.facts().id(), self.given_up.clone(), report);
         let end = work(self, plan, drive, &self.context(&teller, cancelled, Arc::default()));
         teller.end(&end);
         end

@@ -1,12 +1,14 @@
 //! Appending to the ledger without waiting for its disk longer than for a drive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
+use std::time::Instant;
 
 use platen_events::{Code, DriveLabel, JobKind, Verdict};
 
+use super::engine::{CANCEL_LIMIT, LOOK};
 use super::{Conclusion, Engine, NewEntry, Subject, Unrecorded};
 
 const WAITING: u8 = 0;
@@ -14,10 +16,10 @@ const RECORDED: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
 impl Engine {
-    /// Append a row. A disk that does not answer in the stall limit is no longer waited for, and the drive is not kept; if
-    /// its row is written after all, the next one takes it back.
-    pub(crate) fn record(&self, entry: &NewEntry) -> Result<(), Unrecorded> {
-        let (journal, entry, stall) = (Arc::clone(&self.journal), entry.clone(), self.limits.stall);
+    /// Append a row. A disk that does not answer in the stall limit (of a job that was cancelled, in a shorter one) is no
+    /// longer waited for, and the drive is not kept; if its row is written after all, the next one takes it back.
+    pub(crate) fn record(&self, entry: &NewEntry, cancelled: &AtomicBool) -> Result<(), Unrecorded> {
+        let (journal, entry, begun) = (Arc::clone(&self.journal), entry.clone(), Instant::now());
         let (state, (say, said)) = (Arc::new(AtomicU8::new(WAITING)), channel());
         let recording = {
             let state = Arc::clone(&state);
@@ -35,13 +37,19 @@ impl Engine {
             return failed(Code::LedgerFailed, format!("no thread can be started: {error}"));
         }
         let given_up = || state.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        match said.recv_timeout(stall) {
-            Err(RecvTimeoutError::Timeout) if given_up() => {
-                failed(Code::LedgerStalled, format!("no answer for {} s", stall.as_secs()))
+        loop {
+            let stall = self.limits.stall;
+            let limit = if cancelled.load(Ordering::Relaxed) { stall.min(CANCEL_LIMIT) } else { stall };
+            let waited = begun.elapsed();
+            match said.recv_timeout(LOOK.min(limit.saturating_sub(waited))) {
+                Err(RecvTimeoutError::Timeout) if waited < limit => {}
+                Err(RecvTimeoutError::Timeout) if given_up() => {
+                    return failed(Code::LedgerStalled, format!("no answer for {} s", waited.as_secs()));
+                }
+                // In this very moment it was recorded.
+                Err(RecvTimeoutError::Timeout) => return answer(said.recv().ok()),
+                appended => return answer(appended.ok()),
             }
-            // In this very moment it was recorded.
-            Err(RecvTimeoutError::Timeout) => answer(said.recv().ok()),
-            appended => answer(appended.ok()),
         }
     }
 
@@ -53,7 +61,7 @@ impl Engine {
             ..NewEntry::about_no_drive(&self.name, Subject::Job(kind), detail, self.clock.now())
         };
         entry.conclude(Conclusion::Ended(&Verdict::of_code(code)));
-        self.record(&entry).map_err(|unrecorded| unrecorded.detail)
+        self.record(&entry, &AtomicBool::new(false)).map_err(|unrecorded| unrecorded.detail)
     }
 }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use platen_events::{DriveId, Event, JobEnd, JobId};
 
+use super::GivenUp;
+
 /// Where a job's events go.
 pub(crate) struct Teller<'a> {
     job: JobId,
     drive: DriveId,
+    given_up: GivenUp,
     report: Box<dyn Fn(Event) + Send + Sync + 'a>,
     told: Mutex<Told>,
     released: Condvar,
@@ -19,12 +22,19 @@ pub(crate) struct Teller<'a> {
 #[derive(Default)]
 struct Told {
     ended: bool,
+    /// It ended because its drive was no longer waited for.
+    given_up: bool,
     released: bool,
 }
 
 impl<'a> Teller<'a> {
-    pub(crate) fn new(job: JobId, drive: DriveId, report: impl Fn(Event) + Send + Sync + 'a) -> Self {
-        Self { job, drive, report: Box::new(report), told: Mutex::default(), released: Condvar::new() }
+    pub(crate) fn new(
+        job: JobId,
+        drive: DriveId,
+        given_up: GivenUp,
+        report: impl Fn(Event) + Send + Sync + 'a,
+    ) -> Self {
+        Self { job, drive, given_up, report: Box::new(report), told: Mutex::default(), released: Condvar::new() }
     }
 
     pub(crate) fn job(&self) -> JobId {
@@ -45,6 +55,15 @@ impl<'a> Teller<'a> {
 
     /// The job's end; only the first counts.
     pub(crate) fn end(&self, end: &JobEnd) {
+        self.end_with(end, false);
+    }
+
+    /// The same of a job whose drive is no longer waited for: it is counted until it is closed.
+    pub(crate) fn give_up(&self, end: &JobEnd) {
+        self.end_with(end, true);
+    }
+
+    fn end_with(&self, end: &JobEnd, given_up: bool) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.ended {
             return;
@@ -53,6 +72,9 @@ impl<'a> Teller<'a> {
         (self.report)(Event::JobEnded { job: self.job, end: end.clone() });
         if told.released {
             (self.report)(Event::DriveReleased { drive: self.drive.clone() });
+        } else if given_up {
+            told.given_up = true;
+            self.given_up.add();
         }
     }
 
@@ -62,6 +84,9 @@ impl<'a> Teller<'a> {
         told.released = true;
         if told.ended {
             (self.report)(Event::DriveReleased { drive: self.drive.clone() });
+        }
+        if std::mem::take(&mut told.given_up) {
+            self.given_up.remove();
         }
         self.released.notify_all();
     }
@@ -82,7 +107,7 @@ mod tests {
     fn told(calls: &[fn(&Teller<'_>)]) -> Vec<&'static str> {
         let list = Mutex::new(Vec::new());
         let drive = DriveId { place: "2-1".to_owned(), disk_sequence: Some(7) };
-        let teller = Teller::new(JobId(3), drive, |event| {
+        let teller = Teller::new(JobId(3), drive, GivenUp::default(), |event| {
             list.lock().unwrap().push(match event {
                 Event::JobEnded { end, .. } if end.verdict.code() == Some(Code::Stalled) => "stalled",
                 Event::JobEnded { .. } => "ended",
@@ -106,5 +131,26 @@ mod tests {
         // Given up, it comes back, and has nothing to say but that it lets go.
         assert_eq!(told(&[stall, tell, end, release, tell]), ["stalled", "released"]);
         assert_eq!(told(&[release]), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_drive_that_was_given_up_is_counted_until_it_is_closed() {
+        let (given_up, drive) = (GivenUp::default(), DriveId { place: "2-1".to_owned(), disk_sequence: Some(7) });
+        let teller = || Teller::new(JobId(1), drive.clone(), given_up.clone(), |_| {});
+        let stalled = JobEnd::failed(Code::Stalled, "");
+        let (one, other, good) = (teller(), teller(), teller());
+        one.give_up(&stalled);
+        other.give_up(&stalled);
+        good.end(&stalled);
+        assert_eq!(given_up.count(), 2);
+        good.release();
+        one.release();
+        assert_eq!(given_up.count(), 1);
+        other.release();
+        // What was closed before nobody waited any more is not counted.
+        let late = teller();
+        late.release();
+        late.give_up(&stalled);
+        assert_eq!(given_up.count(), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! One drive from plan to ledger. Nothing is shared between drives but the reading of the content, the ledger and the
 //! report of events.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use platen_events::{Code, Event, JobEnd, Moved, Verdict};
@@ -34,7 +35,11 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
         let error = match run(engine, plan, drive, reuse, context, &mut times) {
             Ok(sealed) => {
                 let given_up = !heartbeat.decide();
-                return if given_up { stopped() } else { record_success(engine, plan, &facts, started, times, sealed) };
+                return if given_up {
+                    stopped()
+                } else {
+                    record_success(engine, plan, &facts, started, times, sealed, context.cancelled)
+                };
             }
             Err(error) => error,
         };
@@ -47,14 +52,13 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
             return if given_up {
                 stopped()
             } else {
-                let (code, detail) = (error.code(), chain(&error));
-                record_failure(engine, plan, &facts, started, code, detail)
+                record_failure(engine, plan, &facts, started, (error.code(), chain(&error)), context.cancelled)
             };
         }
         let mut entry = entry(engine, plan, &facts, started);
         entry.conclude(Conclusion::Retried(error.code()));
         entry.detail = chain(&error);
-        if let Err(Unrecorded { code, detail }) = engine.record(&entry) {
+        if let Err(Unrecorded { code, detail }) = engine.record(&entry, context.cancelled) {
             return JobEnd::failed(code, detail);
         }
         context.tell(Event::JobRetried { job, code: error.code().into(), detail: entry.detail });
@@ -85,6 +89,7 @@ fn record_success(
     started: Timestamp,
     times: Times,
     sealed: SealedDrive<'_>,
+    cancelled: &AtomicBool,
 ) -> JobEnd {
     let mut entry = entry(engine, plan, facts, started);
     entry.written_bytes = sealed.written_bytes;
@@ -92,7 +97,7 @@ fn record_success(
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
     entry.conclude(Conclusion::Ended(&plan.kind().success()));
     entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    match engine.record(&entry) {
+    match engine.record(&entry, cancelled) {
         Ok(()) => {
             let moved = Moved {
                 written_bytes: sealed.written_bytes,
@@ -107,7 +112,7 @@ fn record_success(
             // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
             // there after all, the next one says what became of the drive.
             drop(sealed);
-            record_failure(engine, plan, facts, started, code, detail)
+            record_failure(engine, plan, facts, started, (code, detail), cancelled)
         }
     }
 }
@@ -118,13 +123,13 @@ pub(crate) fn record_failure(
     plan: &WritePlan,
     facts: &DriveFacts,
     started: Timestamp,
-    code: Code,
-    detail: String,
+    (code, detail): (Code, String),
+    cancelled: &AtomicBool,
 ) -> JobEnd {
     let mut entry = entry(engine, plan, facts, started);
     entry.conclude(Conclusion::Ended(&Verdict::of_code(code)));
     entry.detail.clone_from(&detail);
-    match engine.record(&entry) {
+    match engine.record(&entry, cancelled) {
         Ok(()) => JobEnd::failed(code, detail),
         Err(unrecorded) if unrecorded.code == code => JobEnd::failed(code, detail),
         Err(unrecorded) => JobEnd::failed(code, format!("{detail}; not recorded: {}", unrecorded.detail)),

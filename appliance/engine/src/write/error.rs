@@ -44,6 +44,10 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    pub(crate) fn of_content(error: Arc<SourceError>) -> Self {
+        if matches!(*error, SourceError::Stopped) { Self::Cancelled } else { Self::Content(error) }
+    }
+
     /// What the operator is told.
     pub fn code(&self) -> Code {
         match self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use platen_cache::{Cache, CachedMedia};
 use platen_disk::{DriveIds, grub};
 use platen_engine::plan::{DriveShape, WritePlan, plan};
-use platen_engine::{Clock, Drive, Engine, Limits, Sources};
+use platen_engine::{Clock, Drive, Engine, EventReceiver, GivenUp, Limits, Sources, event_queue};
 use platen_events::{Code, DriveLabel, Event, JobEnd, JobId, Moved, StationState, Verdict};
 use platen_ledger::Ledger;
 use platen_media::manifest::{
@@ -47,13 +47,25 @@ pub(crate) const IDS: DriveIds = DriveIds {
 };
 
 /// What is done with one drive of several.
-pub(crate) fn job_of(
-    plan: &WritePlan,
-    drive: impl Drive + 'static,
-    report: Arc<dyn Fn(Event) + Send + Sync>,
-) -> platen_engine::Job {
-    let cancelled = Arc::new(AtomicBool::new(false));
-    platen_engine::Job { id: JobId(1), plan: plan.clone(), drive: Box::new(drive), report, cancelled }
+pub(crate) fn job_of(plan: &WritePlan, drive: impl Drive + 'static) -> (platen_engine::Job, Told) {
+    let (events, receiver) = event_queue();
+    let job = platen_engine::Job { id: JobId(1), plan: plan.clone(), drive: Box::new(drive), events };
+    (job, Told { receiver, events: Mutex::default() })
+}
+
+/// What a job has told.
+pub(crate) struct Told {
+    receiver: EventReceiver,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Told {
+    /// All of it, up to now.
+    pub(crate) fn so_far(&self) -> Vec<Event> {
+        let mut events = self.events.lock().unwrap();
+        events.extend(std::iter::from_fn(|| self.receiver.recv_timeout(Duration::ZERO)));
+        events.clone()
+    }
 }
 
 /// Room for a FAT32 volume with the smallest clusters, and some.
@@ -254,7 +266,8 @@ impl Recorded {
     pub(crate) fn new(ledger: Ledger, clock: Box<dyn Clock + Send>, limits: Limits) -> Self {
         let ledger = Arc::new(ledger);
         let (name, journal) = ("station".to_owned(), Arc::clone(&ledger));
-        Self { engine: Arc::new(Engine { name, clock, journal, sources: Sources::new(), limits }), ledger }
+        let (sources, given_up) = (Sources::new(), GivenUp::default());
+        Self { engine: Arc::new(Engine { name, clock, journal, sources, limits, given_up }), ledger }
     }
 
     /// The engine before it works.

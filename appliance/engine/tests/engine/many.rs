@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use platen_engine::plan::{PlannedExtent, Source, WritePlan};
-use platen_engine::{Limits, Running, SystemClock};
-use platen_events::Event;
+use platen_engine::{JobHandle, Limits, SystemClock};
 use platen_ledger::Ledger;
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, Recorded, assert_told, faulty, is_ready, job_of};
+use crate::bench::{Bench, Recorded, Told, assert_told, faulty, is_ready, job_of};
 use crate::fake::{Fake, Fault};
 use crate::media::noise;
 use crate::rigged::{Act, Rigged, locked};
@@ -62,8 +61,8 @@ fn is_right(plan: &WritePlan, drive: &Fake, golden: &[u8]) -> bool {
 
 struct Job {
     drive: Arc<Mutex<Fake>>,
-    events: Arc<Mutex<Vec<Event>>>,
-    running: Running,
+    told: Told,
+    handle: JobHandle,
 }
 
 #[test]
@@ -92,19 +91,17 @@ fn good_drives_do_not_suffer_from_bad_ones() {
                 let plan = &plans[which].1;
                 let fault = if number % 2 == 0 { Fault::None } else { fault(&mut dice, plan) };
                 let rigged = Rigged::new(faulty(plan, fault), |_| Act::Work).at_port(&format!("{round}-{number}"));
-                let (drive, events) = (rigged.behind(), Arc::new(Mutex::new(Vec::new())));
-                let list = Arc::clone(&events);
+                let drive = rigged.behind();
                 std::thread::sleep(Duration::from_micros(dice.below(6000)));
-                let report = Arc::new(move |event| locked(&list).push(event));
-                let running = engine.start(job_of(plan, rigged, report)).unwrap();
-                (which, fault, Job { drive, events, running })
+                let (job, told) = job_of(plan, rigged);
+                let handle = engine.start(job).unwrap();
+                (which, fault, Job { drive, told, handle })
             })
             .collect();
         for (which, fault, job) in jobs {
             let (_, plan, golden) = &plans[which];
-            let outcome = job.running.join();
-            let events = locked(&job.events);
-            assert_told(&events, &outcome, true);
+            let outcome = job.handle.wait();
+            assert_told(&job.told.so_far(), &outcome, true);
             let drive = locked(&job.drive);
             let right = is_right(plan, &drive, golden);
             match is_ready(&outcome) {

@@ -75,7 +75,7 @@ fn take(read_ahead: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
             read_ahead.leave(false);
             return;
         }
-        match read_ahead.take(number) {
+        match read_ahead.take(number, &|| false) {
             Taken::Piece(piece) => {
                 assert_eq!(piece.number, number);
                 seen.caught_up.fetch_add(u64::from(std::mem::take(&mut was_behind)), Ordering::Relaxed);
@@ -92,6 +92,7 @@ fn take(read_ahead: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
                 read_ahead.leave(false);
                 return;
             }
+            Taken::Stopped => unreachable!("nobody stops it"),
         }
         // A slow drive.
         for _ in 0..thread_rng().gen_range(0..3) {

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platen_engine::plan::WritePlan;
-use platen_engine::{Limits, ReadDrive, Running, SystemClock, Trouble};
+use platen_engine::{JobHandle, Limits, ReadDrive, SystemClock, Trouble};
 use platen_events::{Code, Event};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, Recorded, assert_told, code, is_ready, job_of, write};
+use crate::bench::{Bench, Recorded, Told, assert_told, code, is_ready, job_of, write};
 use crate::liar::{Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Gate, Kind, Rigged, Ticks, locked};
 
@@ -29,9 +29,9 @@ fn engine(bench: &Bench, clock: Box<dyn platen_engine::Clock + Send>, stall: Dur
 struct Job {
     port: String,
     gate: Arc<Gate>,
-    events: Arc<Mutex<Vec<Event>>>,
+    told: Told,
     drive: Arc<Mutex<Liar>>,
-    running: Running,
+    handle: JobHandle,
 }
 
 /// `rule` may hang at the gate it is given.
@@ -47,11 +47,10 @@ fn start(
     drive.has_zero_command = has_zero_command;
     let hanging = Arc::clone(&gate);
     let rigged = Rigged::new(drive, move |asked| rule(asked, &hanging)).at_port(port).with_gate(&gate);
-    let (drive, events) = (rigged.behind(), Arc::new(Mutex::new(Vec::new())));
-    let list = Arc::clone(&events);
-    let report = Arc::new(move |event| locked(&list).push(event));
-    let running = engine.start(job_of(plan, rigged, report)).unwrap();
-    Job { port: port.to_owned(), gate, events, drive, running }
+    let drive = rigged.behind();
+    let (job, told) = job_of(plan, rigged);
+    let handle = engine.start(job).unwrap();
+    Job { port: port.to_owned(), gate, told, drive, handle }
 }
 
 /// Verdict and code of each of the port's rows.
@@ -61,13 +60,13 @@ fn rows(engine: &Recorded, port: &str) -> Vec<(String, String)> {
 }
 
 /// A drive that was given up comes back: all that is told then is that nobody holds it any more.
-fn assert_released_after(events: &Mutex<Vec<Event>>, before: &[Event]) {
+fn assert_released_after(told: &Told, before: &[Event]) {
     let Some(Event::JobStarted { drive, .. }) = before.first() else { panic!("{before:?}") };
-    while locked(events).len() == before.len() {
+    while told.so_far().len() == before.len() {
         std::thread::yield_now();
     }
     let expected = [before, &[Event::DriveReleased { drive: drive.clone() }]].concat();
-    assert_eq!(*locked(events), expected);
+    assert_eq!(told.so_far(), expected);
 }
 
 /// Sector 0 says that there are partitions, or a table of them stands behind it.
@@ -101,10 +100,10 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
             })
             .collect();
         for job in healthy {
-            let outcome = job.running.join();
+            let outcome = job.handle.wait();
             assert!(is_ready(&outcome), "beside hung drives: {outcome:?}");
             assert!(locked(&job.drive).is_like(&mut golden, &plan));
-            assert_told(&locked(&job.events), &outcome, true);
+            assert_told(&job.told.so_far(), &outcome, true);
             assert_eq!(rows(&engine, &job.port), [("READY".to_owned(), String::new())]);
         }
         let hanging: Vec<bool> = jobs.iter().map(|job| job.gate.hangs()).collect();
@@ -112,9 +111,9 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
         let count = hanging.iter().filter(|hangs| **hangs).count() as u64;
         hung += count;
         for (job, hangs) in jobs.into_iter().zip(hanging) {
-            let Job { port, gate, events, drive, running } = job;
-            let outcome = running.join();
-            let before = locked(&events).clone();
+            let Job { port, gate, told, drive, handle } = job;
+            let outcome = handle.wait();
+            let before = told.so_far();
             assert_told(&before, &outcome, !hangs);
             let recorded = rows(&engine, &port);
             if !hangs {
@@ -127,7 +126,7 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
             gate.wait_until_let_go();
             assert!(!has_table(&drive), "{port}");
             assert_eq!(rows(&engine, &port), recorded, "{port}");
-            assert_released_after(&events, &before);
+            assert_released_after(&told, &before);
         }
         if count < AT_ONCE {
             break;
@@ -176,14 +175,14 @@ fn a_drive_that_hangs_while_it_is_wiped_after_a_failure() {
             });
             assert!(job.gate.hangs());
             ticks.pass(STALL);
-            let outcome = job.running.join();
+            let outcome = job.handle.wait();
             assert_eq!(code(&outcome), Some(Code::Stalled), "{outcome:?}");
-            let before = locked(&job.events).clone();
+            let before = job.told.so_far();
             assert_told(&before, &outcome, false);
             job.gate.open();
             job.gate.wait_until_let_go();
             assert_eq!(rows(&engine, &port), [("NOT USABLE".to_owned(), "P-W-005".to_owned())]);
-            assert_released_after(&job.events, &before);
+            assert_released_after(&job.told, &before);
             assert!(!has_table(&job.drive));
         }
     }
@@ -201,11 +200,76 @@ fn a_hung_drive_is_given_up_in_real_time() {
         }
         Act::Work
     });
-    let outcome = job.running.join();
+    let outcome = job.handle.wait();
     assert_eq!(code(&outcome), Some(Code::Stalled), "{outcome:?}");
+    assert_eq!(engine.given_up.count(), 1);
     job.gate.open();
     job.gate.wait_until_let_go();
     assert_eq!(rows(&engine, "1").len(), 1);
+    assert_released(&engine);
+}
+
+/// The thread that was left behind says so a moment after it closed the drive.
+fn assert_released(engine: &Recorded) {
+    let begun = std::time::Instant::now();
+    while engine.given_up.count() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is counted until it is closed, and no longer");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whoever stops a job does not wait for what hangs as long as for one that may still answer.
+#[test]
+fn a_hung_job_that_is_cancelled_ends_soon() {
+    let bench = Bench::raw();
+    let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
+    let ticks = Ticks::default();
+    let engine = engine(&bench, Box::new(ticks.clone()), STALL);
+    let mut job = start(&engine, &plan, "1", false, |asked, gate| {
+        if asked.kind == Kind::Write && asked.nth == 9 {
+            gate.hang();
+        }
+        Act::Work
+    });
+    assert!(job.gate.hangs());
+    ticks.pass(STALL / 2);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(job.handle.try_wait(), None, "the control: nobody stopped it yet");
+    job.handle.cancel();
+    let outcome = job.handle.wait();
+    assert_eq!(code(&outcome), Some(Code::Cancelled), "{outcome:?}");
+    assert_told(&job.told.so_far(), &outcome, false);
+    assert_eq!(engine.given_up.count(), 1);
+    job.gate.open();
+    job.gate.wait_until_let_go();
+    assert!(!has_table(&job.drive));
+    assert_released(&engine);
+}
+
+#[test]
+fn a_job_that_is_cancelled_ends_and_can_be_asked() {
+    let bench = Bench::raw();
+    let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
+    let engine = engine(&bench, Box::new(SystemClock::new()), STALL);
+    let mut job = start(&engine, &plan, "1", false, |asked, gate| {
+        if asked.kind == Kind::Write && asked.nth == 9 {
+            gate.hang();
+        }
+        Act::Work
+    });
+    assert!(job.gate.hangs());
+    job.handle.cancel();
+    job.gate.open();
+    let end = loop {
+        if let Some(end) = job.handle.try_wait() {
+            break end.clone();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(code(&end), Some(Code::Cancelled), "{end:?}");
+    assert_eq!(job.handle.wait(), end);
+    assert_told(&job.told.so_far(), &end, true);
+    assert_eq!(engine.given_up.count(), 0);
 }
 
 #[test]
@@ -227,15 +291,15 @@ fn a_panic_harms_one_drive_only() {
             })
             .collect();
         for job in jobs {
-            let outcome = job.running.join();
+            let outcome = job.handle.wait();
             assert_eq!(code(&outcome), Some(Code::StationFault), "{outcome:?}");
-            assert_told(&locked(&job.events), &outcome, true);
+            assert_told(&job.told.so_far(), &outcome, true);
             assert_eq!(rows(&engine, &job.port), [("TRY AGAIN".to_owned(), "P-W-007".to_owned())]);
             job.gate.wait_until_let_go();
             assert!(!has_table(&job.drive));
         }
         for job in healthy {
-            assert!(is_ready(&job.running.join()));
+            assert!(is_ready(&job.handle.wait()));
         }
     }
 }
