@@ -1,7 +1,7 @@
 //! The policy of a medium: its task sequence, variables, and where its contents stand.
 
 use platen_media::manifest::ContentKind;
-use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
+use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, SCHEMA, Software};
 use platen_media::spec::ContentSpec;
 use platen_media::{MediaPath, envelope};
 
@@ -24,6 +24,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
     };
     let system = spec.operating_system_image.as_ref().zip(system_files.first());
     let policy = Policy {
+        schema: SCHEMA,
         media_id: spec.id.clone(),
         revision: spec.revision,
         task_sequence: sequence.to_json(),
