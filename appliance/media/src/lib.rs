@@ -22,7 +22,7 @@ pub mod text;
 mod timestamp;
 
 pub use chain::chain;
-pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};
+pub use digest::{Blake3, Digested, ParseDigestError, Sha256, Sha256Hasher};
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::{LabelError, Scheme, VolumeLabel, fold_name};
 pub use reading::{read_at_most, read_piece};
