@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use platen_events::{Code, Event, Outcome};
-use platen_media::Timestamp;
+use platen_media::{Timestamp, chain};
 
 use crate::Station;
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::drive::{Drive, DriveFacts, ReadDrive};
 use crate::ledger::NewEntry;
 use crate::plan::WritePlan;
 use crate::pulse::Watched;
-use crate::record::DriveRecord;
+use crate::record::{self, DriveRecord};
 use crate::recorder::Unrecorded;
 use crate::write::{Presume, SealedDrive, WriteError, write};
 
@@ -192,6 +192,7 @@ fn run<'a>(
     times.verify_ms = ms_since(begun);
 
     let record = plan.media().map(|media| DriveRecord {
+        schema: record::SCHEMA,
         station: station.name.clone(),
         drive: facts.drive,
         serial: facts.serial,
@@ -203,16 +204,4 @@ fn run<'a>(
         read_back: facts.read_back,
     });
     verified.seal(record.as_ref(), context)
-}
-
-/// An error and all its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

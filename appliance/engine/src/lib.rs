@@ -47,8 +47,8 @@ mod sync {
 pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
 pub use clock::{Clock, SystemClock};
 pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive, Trouble};
-pub use job::chain;
 pub use overwrite::{erase, test};
+pub use platen_media::chain;
 pub use probe::Fake;
 pub use shared::Sources;
 pub use source::SourceError;

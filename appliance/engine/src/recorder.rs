@@ -6,9 +6,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
 use platen_events::{Code, DriveRef};
+use platen_media::chain;
 
 use crate::Station;
-use crate::job::chain;
 use crate::ledger::{LedgerEntry, LedgerError, NewEntry};
 
 /// Why there is no row.

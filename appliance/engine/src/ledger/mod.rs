@@ -49,9 +49,12 @@ impl Ledger {
         let ledger = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         {
             let mut connection = ledger.connection();
+            // Before anything is changed: not even the journal's mode of a newer ledger is ours to choose.
+            schema::check_version(&connection, path)?;
             let prepared = use_write_ahead_log(&connection).and_then(|()| schema::make(&mut connection));
             prepared.map_err(ledger.fail("opening"))?;
             schema::check(&connection, path)?;
+            schema::bring_up_to_date(&connection).map_err(ledger.fail("opening"))?;
         }
         ledger.key()?;
         Ok(ledger)
@@ -116,7 +119,7 @@ impl Ledger {
             None => (0, ZERO),
         };
         let number = last_number + 1;
-        let row = LedgerEntry { number, entry: entry.clone(), previous, hash: entry.hash(number, &previous) };
+        let row = LedgerEntry::new(number, entry.clone(), previous);
         let marks = vec!["?"; COLUMNS.len() + 3].join(", ");
         let insert = format!("INSERT INTO drives (number, {}, previous, hash) VALUES ({marks})", COLUMNS.join(", "));
         let values = std::iter::once(Value::Integer(number as i64))
@@ -131,8 +134,8 @@ impl Ledger {
     /// The row must be there as it was meant.
     fn look_for(&self, connection: &Connection, row: &LedgerEntry) -> Result<(), LedgerError> {
         let found = connection
-            .query_row(&select("WHERE number = ?"), [row.number as i64], |found| {
-                Ok(LedgerEntry::read(found, &self.path))
+            .query_row(&select(&[], "WHERE number = ?"), [row.number as i64], |found| {
+                Ok(LedgerEntry::read(found, &[], &self.path))
             })
             .optional()
             .map_err(self.fail("reading"))?;
@@ -154,13 +157,23 @@ impl Ledger {
 
     /// All rows as they stand, checked or not.
     pub fn entries(&self) -> Result<Vec<LedgerEntry>, LedgerError> {
-        self.read_all(&self.connection())
+        Ok(self.rows_and_columns()?.0)
+    }
+
+    /// The same, and the columns that a newer version of Platen added.
+    fn rows_and_columns(&self) -> Result<(Vec<LedgerEntry>, Vec<String>), LedgerError> {
+        let mut connection = self.connection();
+        // One transaction, so that both are of one moment.
+        let transaction = connection.transaction().map_err(self.fail("reading"))?;
+        let others = schema::other_columns(&transaction).map_err(self.fail("reading"))?;
+        Ok((self.read_all(&transaction)?, others))
     }
 
     fn read_all(&self, connection: &Connection) -> Result<Vec<LedgerEntry>, LedgerError> {
         let fail = self.fail("reading");
-        let mut statement = connection.prepare(&select("ORDER BY number")).map_err(&fail)?;
-        let rows = statement.query_map([], |row| Ok(LedgerEntry::read(row, &self.path))).map_err(&fail)?;
+        let others = schema::other_columns(connection).map_err(&fail)?;
+        let mut statement = connection.prepare(&select(&others, "ORDER BY number")).map_err(&fail)?;
+        let rows = statement.query_map([], |row| Ok(LedgerEntry::read(row, &others, &self.path))).map_err(&fail)?;
         rows.map(|row| row.map_err(&fail)?).collect()
     }
 
@@ -188,7 +201,7 @@ impl Ledger {
             if row.previous != previous {
                 return Err(self.broken(count, "it does not continue the row before it"));
             }
-            if row.entry.hash(count, &previous) != row.hash {
+            if row.expected_hash() != row.hash {
                 return Err(self.broken(count, "it was changed after it was recorded"));
             }
             previous = row.hash;

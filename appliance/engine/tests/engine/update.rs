@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use platen_engine::examine::{Depth, Examination, examine};
 use platen_engine::plan::{DriveShape, Name, PlannedExtent, Source, WritePlan, plan};
-use platen_engine::record::{DRIVE_RECORD_BYTES, DriveRecord};
+use platen_engine::record::{DriveRecord, SCHEMA};
 use platen_engine::update::{UpdateError, plan_update};
 use platen_events::{Code, DriveRef};
 use platen_media::manifest::{Manifest, Scheme, Validity};
@@ -72,8 +72,9 @@ fn bytes_of(plan: &WritePlan, extent: &PlannedExtent) -> Vec<u8> {
         Source::Zero => vec![0; extent.len_bytes as usize],
         Source::Markers(_) => unreachable!("no part of a medium"),
         Source::Record => {
-            assert_eq!(extent.len_bytes, DRIVE_RECORD_BYTES);
+            assert_eq!(extent.len_bytes, envelope::DRIVE_RECORD_BYTES);
             let record = DriveRecord {
+                schema: SCHEMA,
                 station: "station".to_owned(),
                 drive: DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() },
                 serial: None,
