@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use platen_author::Signer;
 use platen_cache::layout::{IndexEntry, Layout, MediaEntry};
-use platen_engine::record::DriveRecord;
+use platen_engine::plan::DriveRecord;
 use platen_media::manifest::Manifest;
 use platen_media::policy::{MediaVariable, OperatingSystemImage, Policy, PolicyError, Software};
 use platen_media::{MediaPath, Sha256};

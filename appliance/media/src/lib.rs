@@ -9,6 +9,7 @@
 mod chain;
 mod digest;
 pub mod envelope;
+pub mod examination;
 pub mod keyboard;
 pub mod manifest;
 mod path;

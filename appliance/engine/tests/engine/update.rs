@@ -6,11 +6,12 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use platen_engine::examine::{Depth, Examination, examine};
-use platen_engine::plan::{DriveShape, Name, PlannedExtent, Source, WritePlan, plan};
-use platen_engine::record::{DriveRecord, SCHEMA};
-use platen_engine::update::{UpdateError, plan_update};
+use platen_engine::plan::{
+    DriveRecord, DriveShape, Name, PlannedExtent, Source, UpdateError, WritePlan, plan, plan_update,
+};
 use platen_events::{Code, DriveRef};
+use platen_examine::{Depth, examine};
+use platen_media::examination::Examination;
 use platen_media::manifest::{Manifest, Scheme, Validity};
 use platen_media::{Timestamp, envelope};
 use proptest::prelude::*;
@@ -74,7 +75,7 @@ fn bytes_of(plan: &WritePlan, extent: &PlannedExtent) -> Vec<u8> {
         Source::Record => {
             assert_eq!(extent.len_bytes, envelope::DRIVE_RECORD_BYTES);
             let record = DriveRecord {
-                schema: SCHEMA,
+                schema: 1,
                 station: "station".to_owned(),
                 drive: DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() },
                 serial: None,
