@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use nix::libc;
 use platen_cache::free_bytes;

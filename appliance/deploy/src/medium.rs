@@ -6,14 +6,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
+use platen_media::policy::MAX_POLICY_BYTES;
 use platen_media::{Blake3, envelope, fold_name, is_made_by_system, read_at_most, read_piece};
 
 use crate::refusal::Refusal;
 
 /// A signature has four short lines.
 const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
-/// A policy is some task sequence and variables; more than this is none.
-pub(crate) const MAX_POLICY_BYTES: u64 = 64 << 20;
 
 /// See the module's documentation.
 #[derive(Debug, Clone)]

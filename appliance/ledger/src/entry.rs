@@ -89,8 +89,9 @@ impl LedgerEntry {
     pub(crate) fn expected_hash(&self) -> Sha256 {
         let mut bytes = Vec::from(self.previous.0);
         bytes.extend(self.number.to_be_bytes());
+        let values = values(&self.entry);
         let others = self.others.iter().flat_map(|(name, value)| [name, value]);
-        for value in values(&self.entry).iter().chain(others) {
+        for value in values.iter().chain(others) {
             bytes.extend((value.len() as u64).to_be_bytes());
             bytes.extend(value.as_bytes());
         }

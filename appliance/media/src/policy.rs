@@ -12,6 +12,9 @@ use crate::{MediaPath, text};
 /// The schema number this version writes, and the newest it reads.
 pub const SCHEMA: u32 = 1;
 
+/// Longest policy, sealed or in clear, that is made or read, in bytes: some task sequence and its variables.
+pub const MAX_POLICY_BYTES: u64 = 64 << 20;
+
 /// A task-sequence variable set by the medium. (A step's own settings are variables of the task sequence; what its export
 /// calls hidden may be no secret at all.)
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

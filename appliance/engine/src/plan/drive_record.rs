@@ -8,7 +8,7 @@ use platen_media::{Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The schema number this version writes, and the newest it reads.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The longest text in a record, in characters.
 const MAX_TEXT_CHARS: usize = 128;

@@ -2,7 +2,7 @@
 //! before the first byte is erased.
 
 pub(crate) mod boot_code;
-pub mod drive_record;
+pub(crate) mod drive_record;
 mod image;
 pub(crate) mod notice;
 mod overwrite;
