@@ -120,6 +120,7 @@ impl From<CacheError> for Failure {
             | CacheError::DiskFull { .. }
             | CacheError::Quota { .. }
             | CacheError::Locked { .. } => Exit::Machine,
+            CacheError::Newer { .. } => Exit::Machine,
             CacheError::NotALayout { .. }
             | CacheError::Json { .. }
             | CacheError::Entry { .. }
@@ -136,11 +137,13 @@ impl From<CacheError> for Failure {
 /// What the operator is told of the cache.
 fn cache_code(error: &CacheError) -> Option<Code> {
     match error {
+        CacheError::Signature { source, .. } if source.is_newer() => Some(Code::NewerMedium),
         CacheError::Signature { .. } => Some(Code::NotTrusted),
         CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
         CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
         CacheError::Missing { .. } => Some(Code::CacheMissing),
         CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),
+        CacheError::Newer { .. } => Some(Code::CacheNewer),
         _ => None,
     }
 }

@@ -2,20 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use platen_cache::free_bytes;
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, RawImage, SCHEMA};
+use platen_media::envelope::Sizes;
+use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
+use crate::drive::{DriveNeeds, OnDrives};
 use crate::gather::{Gathered, Item, Notes, Planned, gather};
+use crate::grub::BiosCode;
 use crate::log::Log;
 use crate::policy::policy;
-use crate::raw;
+use crate::raw::{self, StoredImage};
 use crate::rules::{self, Architectures};
 use crate::sources::Sources;
-use crate::store::{Store, free_bytes};
+use crate::store::Store;
 use crate::times::{self, Dated};
 use crate::wim::{self, Prepared, Split};
 use crate::{AuthorError, BuildOptions, Signer};
@@ -49,6 +53,8 @@ pub struct LintReport {
     pub files: u64,
     /// Before WIMs are split; of a packed disk image its packed size.
     pub content_bytes: u64,
+    /// About, before WIMs are split; None for a disk image, which is not read.
+    pub needs: Option<DriveNeeds>,
     /// Empty when there is no task sequence.
     pub outline: String,
 }
@@ -73,6 +79,7 @@ pub fn lint(spec_path: &Path, options: &BuildOptions) -> Result<LintReport, Auth
         findings: checked.findings,
         files: items,
         content_bytes: checked.size_bytes,
+        needs: checked.needs,
         outline: definition.sequence.as_ref().map(platen_sequence::TaskSequence::outline).unwrap_or_default(),
     })
 }
@@ -114,6 +121,8 @@ struct Checked {
     size_bytes: u64,
     /// What of it may have to be stored.
     stored_bytes: u64,
+    /// About; None for a disk image.
+    needs: Option<DriveNeeds>,
     /// Every file that is read.
     sources: Sources,
 }
@@ -156,7 +165,42 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
     }
     let mut findings = rules::check(definition, architectures, notes.findings, Timestamp::from_unix_s(options.now_s));
     findings.extend(times::findings(&definition.spec, options, &dated));
-    Ok(Checked { findings, gathered, size_bytes, stored_bytes, sources })
+    let needs = match definition.spec.kind {
+        MediaKind::Raw => None,
+        MediaKind::StandAlone | MediaKind::Tree => Some(about_needed(&definition.spec, &gathered, options)?),
+    };
+    Ok(Checked { findings, gathered, size_bytes, stored_bytes, needs, sources })
+}
+
+/// What a file takes in manifest and SHA256SUMS besides its path, in bytes.
+const LISTED_BYTES: u64 = 400;
+/// Far more than a policy takes, in bytes.
+const POLICY_BYTES: u64 = 256 << 10;
+
+/// The drives that a medium will need, from what is known before anything is read.
+fn about_needed(spec: &MediaSpec, gathered: &Gathered, options: &BuildOptions) -> Result<DriveNeeds, AuthorError> {
+    let mut files = vec![(platen_media::envelope::POLICY_CLEAR.to_owned(), POLICY_BYTES)];
+    for item in gathered.contents.iter().flat_map(|content| &content.items) {
+        let (place, mut left_bytes) = (item.place().as_str(), item.size_bytes());
+        // A WIM that will be split; parts have other names, but as many of them.
+        let mut part = 1;
+        while left_bytes > options.max_file_bytes {
+            files.push((format!("{place}{part}"), options.max_file_bytes));
+            (left_bytes, part) = (left_bytes - options.max_file_bytes, part + 1);
+        }
+        files.push((place.to_owned(), left_bytes));
+    }
+    let listed = files.iter().map(|(path, _)| LISTED_BYTES + 2 * path.len() as u64).sum();
+    let folders: Vec<_> = gathered.contents.iter().flat_map(|content| content.folders.clone()).collect();
+    let medium = OnDrives {
+        label: spec.label,
+        created: Timestamp::from_unix_s(options.now_s),
+        bios: gathered.bios.as_ref(),
+        files: files.iter().map(|(path, size_bytes)| (&**path, *size_bytes)).collect(),
+        folders: &folders,
+    };
+    let own = Sizes { manifest: listed, manifest_signature: 512, sums: listed, sums_signature: 512 };
+    medium.needs(&own).map_err(AuthorError::NoDrive)
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -174,7 +218,7 @@ fn run(
     log: &mut Log,
 ) -> Result<BuildReport, AuthorError> {
     let spec = &definition.spec;
-    let Checked { gathered, mut findings, size_bytes, stored_bytes, sources } = check(definition, options)?;
+    let Checked { gathered, mut findings, size_bytes, stored_bytes, sources, .. } = check(definition, options)?;
     log.findings(&findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(AuthorError::Rules { path: definition.file.clone(), findings });
@@ -187,11 +231,12 @@ fn run(
 
     let stored = store_all(definition, gathered, layout, options, size_bytes, log);
     // Whatever went wrong with a source that changed meanwhile, that is why.
-    let Stored { store, splits, bios, image, found } =
+    let Stored { store, splits, code, bios, image, found } =
         stored.map_err(|error| sources.check().err().unwrap_or(error))?;
     findings.extend(found);
     let created = times::made(spec, options);
-    let manifest = Manifest {
+    let (needs_drive_bytes, image) = image.map(|image| (image.needs_drive_bytes, image.image)).unzip();
+    let mut manifest = Manifest {
         schema: SCHEMA,
         id: spec.id.clone(),
         kind: spec.kind,
@@ -205,6 +250,8 @@ fn run(
         unattended: spec.unattended,
         password_required: definition.password.is_some(),
         size_limit_bytes: spec.media_size_bytes,
+        needs_drive_bytes,
+        needs_drive_4096_bytes: None,
         bios,
         contents: store.contents,
         blobs: store.blobs,
@@ -212,17 +259,14 @@ fn run(
         folders: store.folders,
         image,
     };
+    let mut own_bytes = 0;
+    if spec.kind != MediaKind::Raw {
+        own_bytes = lay_out(&mut manifest, signer, code.as_ref())?.signed_bytes();
+    }
+    check_size(spec, manifest.content_bytes() + own_bytes)?;
     log.contents(&manifest);
     sources.check()?;
     let (digest, entry) = sign(&manifest, signer)?;
-    let own_bytes = if spec.kind == MediaKind::Raw {
-        0
-    } else {
-        [entry.manifest_bytes.len(), entry.manifest_signature.len(), entry.sums.len(), entry.sums_signature.len()]
-            .iter()
-            .sum::<usize>() as u64
-    };
-    check_size(spec, manifest.content_bytes() + own_bytes)?;
     let key_id = signer.id();
     log.signed(created, digest, &key_id);
     // The log first: once the index names the medium, nothing may fail any more.
@@ -235,8 +279,9 @@ fn run(
 struct Stored<'a> {
     store: Store<'a>,
     splits: Vec<Split>,
+    code: Option<BiosCode>,
     bios: Option<BiosBoot>,
-    image: Option<RawImage>,
+    image: Option<StoredImage>,
     /// While reading.
     found: Vec<Finding>,
 }
@@ -261,8 +306,8 @@ fn store_all<'a>(
         }
         let slices = store.content(&planned)?;
         if let (Some(code), [boot_img, core_mbr, core_gpt]) = (&gathered.bios, &slices[..]) {
-            let records = code.records.clone();
-            bios = Some(BiosBoot { boot_img: *boot_img, core_mbr: *core_mbr, core_gpt: *core_gpt, records });
+            let (boot_img, core_mbr, core_gpt, records) = (*boot_img, *core_mbr, *core_gpt, code.records());
+            bios = Some(BiosBoot { boot_img, core_mbr, core_gpt, records });
         }
     }
     drop(staging);
@@ -276,7 +321,7 @@ fn store_all<'a>(
         image = Some(raw_content(of_spec, layout, options, &mut store, &mut notes)?);
         log.findings_while_reading(&notes.findings);
     }
-    Ok(Stored { store, splits, bios, image, found: notes.findings })
+    Ok(Stored { store, splits, code: gathered.bios, bios, image, found: notes.findings })
 }
 
 /// Refuses before anything is read what can't end well. Counts everything as new and every large WIM twice.
@@ -328,9 +373,9 @@ fn raw_content(
     options: &BuildOptions,
     store: &mut Store<'_>,
     notes: &mut Notes,
-) -> Result<RawImage, AuthorError> {
-    let (image, blobs) = raw::Source::open(spec)?.store(layout, options, notes)?;
-    for blob in blobs {
+) -> Result<StoredImage, AuthorError> {
+    let stored = raw::Source::open(spec)?.store(layout, options, notes)?;
+    for blob in &stored.blobs {
         store.blob(blob.sha256, blob.size_bytes);
     }
     let planned = Planned {
@@ -344,9 +389,41 @@ fn raw_content(
     };
     store.content(&planned)?;
     if let Some(content) = store.contents.last_mut() {
-        content.size_bytes = image.size_bytes;
+        content.size_bytes = stored.image.size_bytes;
     }
-    Ok(image)
+    Ok(stored)
+}
+
+/// Lays the medium out as it will be on drives, and puts the smallest drives that hold it into the manifest. Returns the
+/// sizes of its own files.
+fn lay_out(manifest: &mut Manifest, signer: &Signer, code: Option<&BiosCode>) -> Result<Sizes, AuthorError> {
+    let any = Sha256::of(b"");
+    // Signatures and digests are as long whatever they are of.
+    let signature = signer.sign(b"", &comment(manifest))?.len() as u64;
+    let sums = manifest.sha256_sums(any).len() as u64;
+    loop {
+        let bytes = manifest.to_json().len() as u64;
+        let own = Sizes { manifest: bytes, manifest_signature: signature, sums, sums_signature: signature };
+        let medium = OnDrives {
+            label: manifest.label,
+            created: manifest.created,
+            bios: code,
+            files: manifest.files.iter().map(|file| (file.path.as_str(), file.size_bytes)).collect(),
+            folders: &manifest.folders,
+        };
+        let needs = medium.needs(&own).map_err(AuthorError::NoDrive)?;
+        if DriveNeeds::of(manifest) == Some(needs) {
+            medium.lay_out(&own, needs).map_err(AuthorError::NoDrive)?;
+            return Ok(own);
+        }
+        // The numbers themselves make the manifest longer, so they are looked at once more. They only grow.
+        manifest.needs_drive_bytes = Some(needs.drive_bytes);
+        manifest.needs_drive_4096_bytes = needs.drive_4096_bytes;
+    }
+}
+
+fn comment(manifest: &Manifest) -> String {
+    format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision)
 }
 
 /// Manifest, SHA256SUMS and their signatures, after the manifest was read back and found possible.
@@ -363,7 +440,7 @@ fn sign(manifest: &Manifest, signer: &Signer) -> Result<(Sha256, MediaEntry), Au
     Manifest::from_json(&manifest_bytes).map_err(AuthorError::Manifest)?;
     let digest = Sha256::of(&manifest_bytes);
     let sums = manifest.sha256_sums(digest);
-    let comment = format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision);
+    let comment = comment(manifest);
     let manifest_signature = signer.sign(&manifest_bytes, &comment)?;
     let sums_signature = signer.sign(&sums, &comment)?;
     let blobs = manifest.blobs.clone();

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use minisign::KeyPair;
 use platen_events::Code;
 use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, SCHEMA};
-use platen_media::policy::Variable;
+use platen_media::policy::MediaVariable;
 use platen_media::{Blake3, MediaPath, Sha256, VolumeLabel};
 
 use super::*;
@@ -26,12 +26,13 @@ fn policy() -> Policy {
     let sequence = r#"<sequence version="3.10"><step type="SMS_TaskSequence_PartitionDiskAction" name="Partition Disk 0"
         description=""><action>osddiskpart.exe</action></step></sequence>"#;
     Policy {
+        schema: platen_media::policy::SCHEMA,
         media_id: "PLT00001".into(),
         revision: 7,
         task_sequence: TaskSequence::from_xml(sequence).expect("valid").to_json(),
         variables: vec![
-            Variable { name: "OSDComputerName".into(), value: String::new(), secret: false },
-            Variable { name: "OSDJoinPassword".into(), value: SECRET.into(), secret: true },
+            MediaVariable { name: "OSDComputerName".into(), value: String::new(), secret: false },
+            MediaVariable { name: "OSDJoinPassword".into(), value: SECRET.into(), secret: true },
         ],
         prestart: None,
         operating_system_image: None,
@@ -87,6 +88,8 @@ impl Bench {
             unattended: true,
             password_required: password.is_some(),
             size_limit_bytes: None,
+            needs_drive_bytes: None,
+            needs_drive_4096_bytes: None,
             bios: None,
             contents: vec![Content {
                 id: "ALL".into(),

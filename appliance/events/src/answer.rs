@@ -24,7 +24,19 @@ pub enum Answer {
     /// A public key: its number, and the key itself in base64.
     Key { id: String, key: String },
     /// A definition was checked.
-    DefinitionChecked { id: String, revision: u32, files: u64, content_bytes: u64, findings: Vec<Finding> },
+    DefinitionChecked {
+        id: String,
+        revision: u32,
+        files: u64,
+        content_bytes: u64,
+        /// The smallest drive it fits on, in bytes, with sectors of 512 bytes. Absent when there is none, or a disk image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_drive_bytes: Option<u64>,
+        /// The same with sectors of 4096 bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_drive_4096_bytes: Option<u64>,
+        findings: Vec<Finding>,
+    },
     /// A medium was built and signed.
     MediumBuilt {
         medium: String,
@@ -33,6 +45,12 @@ pub enum Answer {
         signed_by: String,
         files: u64,
         content_bytes: u64,
+        /// The smallest drive it fits on, in bytes, with sectors of 512 bytes. Absent when there is none, or a disk image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_drive_bytes: Option<u64>,
+        /// The same with sectors of 4096 bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs_drive_4096_bytes: Option<u64>,
         findings: Vec<Finding>,
         /// Where the creation log is.
         log: String,
@@ -58,7 +76,14 @@ pub enum Answer {
     /// Everything in the cache was read.
     Scrubbed { checked_bytes: u64, damage: Vec<Damage> },
     /// What nothing needs was removed from the cache.
-    GarbageCollected { media: Vec<String>, removed_blobs: u64, removed_bytes: u64 },
+    GarbageCollected {
+        /// Taken out because a newer revision is here.
+        media: Vec<String>,
+        /// How many of those that were taken out are being used at this moment; their content is still there.
+        in_use: u64,
+        removed_blobs: u64,
+        removed_bytes: u64,
+    },
     /// The oldest revision of a medium that is accepted.
     Minimum(Minimum),
     /// It was changed.

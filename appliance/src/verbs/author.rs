@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use platen_author::boot_image::{self, BootImageError};
 use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
-use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, Signer, keys};
+use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, DriveNeeds, Signer, keys};
 use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer};
 use platen_media::manifest::Manifest;
-use platen_media::text;
+use platen_media::{chain, text};
 use serde::Serialize;
 
 use crate::answers::findings;
@@ -150,6 +150,8 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
                 signed_by: built.key_id.clone(),
                 files: built.manifest.files.len() as u64,
                 content_bytes: built.manifest.content_bytes(),
+                needs_drive_bytes: built.manifest.needs_drive_bytes,
+                needs_drive_4096_bytes: built.manifest.needs_drive_4096_bytes,
                 findings: findings(&built.findings),
                 log: built.log.display().to_string(),
             };
@@ -162,6 +164,7 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
                 lines.extend(built.splits.iter().map(parts));
                 let (files, size) = (built.manifest.files.len(), human_bytes(built.manifest.content_bytes()));
                 lines.push(format!("{}: {files} files, {size}, signed by {}", built.name, built.key_id));
+                lines.extend(DriveNeeds::of(&built.manifest).map(|needs| format!("{}: {needs}", built.name)));
                 lines.push(format!("creation log: {}", built.log.display()));
                 lines.join("\n")
             });
@@ -192,6 +195,8 @@ fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
         revision: report.revision,
         files: report.files,
         content_bytes: report.content_bytes,
+        needs_drive_bytes: report.needs.map(|needs| needs.drive_bytes),
+        needs_drive_4096_bytes: report.needs.and_then(|needs| needs.drive_4096_bytes),
         findings: findings(&report.findings),
     };
     output.answer(answer, || {
@@ -200,7 +205,9 @@ fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
             lines.push(report.outline.trim_end().to_owned());
         }
         let size = human_bytes(report.content_bytes);
-        lines.push(format!("{}-r{}: {} files, {size}", report.id, report.revision, report.files));
+        let name = format!("{}-r{}", report.id, report.revision);
+        lines.push(format!("{name}: {} files, {size}", report.files));
+        lines.extend(report.needs.map(|needs| format!("{name}: {needs}")));
         lines.join("\n")
     });
     Ok(if report.has_errors() { Exit::Request.into() } else { ExitCode::SUCCESS })
@@ -220,7 +227,7 @@ fn manifests(layout: &Layout, wanted: Option<&MediaRef>) -> Result<Vec<(String, 
     };
     let read = |entry: &IndexEntry| {
         let media = layout.media(entry)?;
-        let wrong = |error| Failure::new(Exit::Request, format!("medium {}: {error}", entry.name));
+        let wrong = |error| Failure::new(Exit::Request, format!("medium {}: {}", entry.name, chain(&error)));
         let manifest = Manifest::from_json(&media.manifest_bytes).map_err(wrong)?;
         Ok((entry.name.clone(), String::from_utf8_lossy(&media.manifest_bytes).into_owned(), manifest))
     };

@@ -12,7 +12,8 @@ use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
-use crate::plan::{DriveRecord, WritePlan};
+use crate::plan::drive_record::{self, DriveRecord};
+use crate::plan::WritePlan;
 use crate::write::{Reuse, SealedDrive, WriteError, write};
 
 /// Write, read back, seal, record; begin anew where the station's limits say so.
@@ -189,6 +190,7 @@ fn run<'a>(
     times.verify_ms = ms_since(begun);
 
     let record = plan.media().map(|media| DriveRecord {
+        schema: drive_record::SCHEMA,
         station: engine.name.clone(),
         drive: facts.drive,
         serial: facts.serial,
