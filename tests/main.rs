@@ -5,7 +5,6 @@
 
 mod boot;
 mod boot_drives;
-mod common;
 mod drive_jobs;
 mod guard;
 mod hostile;
@@ -16,3 +15,5 @@ mod store;
 mod texts;
 mod usb;
 mod workspace;
+
+use platen_testkit::station as common;

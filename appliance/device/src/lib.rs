@@ -9,6 +9,7 @@ mod direct;
 mod error;
 mod guard;
 mod ioctl;
+mod judge;
 mod machine;
 mod own;
 pub mod process;

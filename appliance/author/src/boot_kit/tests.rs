@@ -3,16 +3,17 @@
 use super::*;
 use std::process::Command;
 
+use platen_testkit::need;
+
 /// A folder of packages with everything a kit needs, each a few bytes long.
 pub(crate) struct FakePackages {
     folder: tempfile::TempDir,
 }
 
 impl FakePackages {
-    /// None, and why is said, on machines without `dpkg-deb`.
+    /// None where `dpkg-deb` may be missing, and is.
     pub(crate) fn new() -> Option<Self> {
-        if Command::new("dpkg-deb").arg("--version").output().is_err() {
-            println!("skipped: dpkg-deb is not installed");
+        if !need::program("dpkg-deb") {
             return None;
         }
         let fake = Self { folder: tempfile::tempdir().expect("temporary folder") };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use platen_cache::{Cache, CacheError};
 use platen_media::Sha256;
+use platen_testkit::mount::ReadOnly;
 
 use crate::support::{Bench, Signer, assert_right, import, name, noise, packs, signed};
 
@@ -169,30 +170,6 @@ fn what_a_store_makes_is_never_writable_by_others() {
     assert!(seen > 10, "{seen}");
     for lock in ["lock", "index.lock"] {
         assert_eq!(bench.cache_dir().join(lock).metadata().unwrap().mode() & 0o777, 0o600, "{lock}");
-    }
-}
-
-/// A folder nobody may write to, made writable again when dropped. Root may write anywhere, so a mount does it.
-struct ReadOnly<'a>(&'a Path);
-
-impl<'a> ReadOnly<'a> {
-    fn make(dir: &'a Path) -> Option<Self> {
-        let mount =
-            |args: &[&str]| Command::new("mount").args(args).arg(dir).output().is_ok_and(|it| it.status.success());
-        let dir_text = dir.to_str().unwrap();
-        if mount(&["--bind", dir_text]) && mount(&["-o", "remount,ro,bind"]) {
-            Some(Self(dir))
-        } else {
-            assert!(!nix::unistd::geteuid().is_root(), "root can mount");
-            eprintln!("skipped: mounting needs root");
-            None
-        }
-    }
-}
-
-impl Drop for ReadOnly<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
     }
 }
 

@@ -3,17 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
 
 mod bench;
-mod fake;
 mod faults;
 mod fuzz;
 mod judge;
 mod ledger;
 mod liar;
 mod many;
-/// Small signed media, as the tests of the cache make them.
-#[path = "../../../cache/tests/cache/support.rs"]
-#[allow(dead_code, reason = "made for the tests of the cache")]
-mod media;
 mod overwriting;
 mod plan;
 mod power;
@@ -28,3 +23,5 @@ mod swapped;
 mod update;
 mod updating;
 mod volumes;
+
+use platen_testkit::{drive as fake, media};

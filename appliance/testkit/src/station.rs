@@ -61,6 +61,12 @@ pub fn tool(program: &str, args: &[&str]) -> Ran {
     ran
 }
 
+/// The program under test. Cargo puts programs beside the folder of the tests that use them.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    test.ancestors().nth(2).expect("two folders above it").join("platen")
+}
+
 /// A station with keys, a cache and a ledger, all its own.
 pub struct Station {
     pub dir: TempDir,
@@ -88,7 +94,7 @@ impl Station {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_platen"));
+        let mut command = Command::new(program());
         command
             .args(args)
             .env("PLATEN_CACHE", self.path("cache"))
