@@ -17,6 +17,7 @@ mod errors;
 mod hangs;
 mod judge;
 mod kills;
+mod lanes;
 mod ledger;
 mod liars;
 mod process;

@@ -10,7 +10,7 @@ use platen_cache::{Cache, CacheError};
 use platen_media::Sha256;
 use platen_testkit::mount::ReadOnly;
 
-use crate::support::{Bench, Signer, assert_right, import, name, noise, packs, signed};
+use crate::support::{Bench, Signer, assert_right, chain, import, name, noise, packs, signed};
 
 /// A time no import of these tests comes near; a thread that hangs on a pipe never ends.
 const HANGS: Duration = Duration::from_secs(60);
@@ -59,7 +59,8 @@ fn no_file_of_a_source_is_waited_for_or_followed() {
                 let source = platen_cache::layout::Layout::open(&dir)?;
                 import(&cache, &source, &keys)
             });
-            assert!(answer.is_err(), "{kind} at {}", path.display());
+            let said = chain(&answer.expect_err(kind));
+            assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{kind}: {said}");
             if path.is_dir() && !path.is_symlink() { fs::remove_dir(path) } else { fs::remove_file(path) }.unwrap();
             fs::write(path, &good).unwrap();
         }
@@ -188,7 +189,8 @@ fn a_read_only_store_is_looked_at_and_loaded_from() {
     assert_eq!(cache.minimums().unwrap().len(), 1);
     assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
     assert!(cache.scrub(&mut |_| {}).unwrap().damage.is_empty());
-    assert!(cache.pin(&name("PLT00001"), true).is_err());
+    let refused = cache.pin(&name("PLT00001"), true).unwrap_err();
+    assert!(matches!(&refused, CacheError::Io { path, .. } if path.starts_with(&dir)), "{refused}");
     // It can be a source, too.
     import(&Cache::open(&bench.dir.path().join("second"), None).unwrap(), cache.layout(), &bench.keys).unwrap();
 }

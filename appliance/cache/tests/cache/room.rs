@@ -100,7 +100,8 @@ fn a_disk_that_fills_up_meanwhile_loses_nothing() {
         // What was there is there.
         assert_eq!(cache.list().unwrap().len(), 1, "step {step}");
         assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
-        assert!(cache.load(&name("PLT00002"), &bench.keys).is_err());
+        let refused = cache.load(&name("PLT00002"), &bench.keys).unwrap_err();
+        assert!(matches!(refused, CacheError::UnknownMedia { .. }), "step {step}: {refused}");
         small.empty();
         let copied =
             all(cache.import(&bench.source, Some(&name("PLT00002")), &bench.keys, now(), &mut |_| {})).unwrap();
