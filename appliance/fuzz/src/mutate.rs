@@ -76,7 +76,10 @@ impl Mutator {
         let len = input[start..].iter().position(|byte| !is_word(byte)).unwrap_or(input.len() - start);
         let word = match self.below(4) {
             0 => EDGES[self.below(EDGES.len())].to_string().into_bytes(),
-            _ => self.words[self.below(self.words.len())].clone(),
+            _ => {
+                let at = self.below(self.words.len());
+                self.words[at].clone()
+            }
         };
         input.splice(start..start + len, word);
     }

@@ -37,7 +37,8 @@ fn judge(bench: &Bench, bytes: &[u8]) -> Answer {
     fs::write(folder.join("index.json"), bytes).unwrap();
     let layout = Layout::open(folder).unwrap();
     let Ok(entries) = layout.entries() else { return Answer::Refused };
-    let index: Value = serde_json::from_slice(bytes).expect("accepted, so it is JSON");
+    // What nobody asks for is passed over without a look at its escapes; this reader looks.
+    let Ok(index) = serde_json::from_slice::<Value>(bytes) else { return Answer::Accepted };
     let listed = index["manifests"].as_array().expect("accepted, so it has a list");
     assert!(entries.len() <= listed.len());
     let distinct: HashSet<_> = entries.iter().collect();
