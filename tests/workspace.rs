@@ -114,7 +114,8 @@ fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
     let output = output.expect("git runs");
     let names = String::from_utf8(output.stdout).expect("names are UTF-8");
     // What git still lists and somebody has removed is gone.
-    let read = |name: &str| Some((name.to_owned(), String::from_utf8_lossy(&std::fs::read(root.join(name)).ok()?).into()));
+    let read =
+        |name: &str| Some((name.to_owned(), String::from_utf8_lossy(&std::fs::read(root.join(name)).ok()?).into()));
     let files: Vec<(String, String)> = names.split('\0').filter(|name| !name.is_empty()).filter_map(read).collect();
     assert!(!files.is_empty(), "{patterns:?}");
     files
@@ -149,7 +150,8 @@ fn uses(text: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).any(|(at, _)| {
         let after = &text[at + name.len()..];
-        !text[..at].ends_with(is_word) && (after.starts_with("::") || after.starts_with(';') || after.starts_with(" as "))
+        !text[..at].ends_with(is_word)
+            && (after.starts_with("::") || after.starts_with(';') || after.starts_with(" as "))
     })
 }
 
@@ -189,10 +191,15 @@ fn every_promise_of_the_security_page_has_its_tests() {
         for name in names {
             let function = format!("fn {name}()");
             let is_test = sources.iter().any(|(_, text)| {
-                text.match_indices(&function).any(|(at, _)| text[..at].trim_end().ends_with(']') && text[..at].contains("#[test]"))
+                text.match_indices(&function)
+                    .any(|(at, _)| text[..at].trim_end().ends_with(']') && text[..at].contains("#[test]"))
             });
             // Some are made by a macro, one line each.
-            let is_made = || sources.iter().any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with(&format!("{name} "))));
+            let is_made = || {
+                sources
+                    .iter()
+                    .any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with(&format!("{name} "))))
+            };
             assert!(is_test || is_made(), "{name} is no test: {row}");
         }
         promises += 1;
@@ -237,10 +244,18 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[test]
 fn patterns_are_taken_as_reuse_takes_them() {
-    for (pattern, name) in [("**.md", "docs/a.md"), ("**.md", "a.md"), ("docs/*.md", "docs/a.md"), ("a/**", "a/b/c"), ("LICENSE", "LICENSE")] {
+    for (pattern, name) in [
+        ("**.md", "docs/a.md"),
+        ("**.md", "a.md"),
+        ("docs/*.md", "docs/a.md"),
+        ("a/**", "a/b/c"),
+        ("LICENSE", "LICENSE"),
+    ] {
         assert!(matches(pattern, name), "{pattern} {name}");
     }
-    for (pattern, name) in [("docs/*.md", "docs/b/a.md"), ("*.md", "docs/a.md"), ("**.md", "a.mdx"), ("LICENSE", "LICENSES/x")] {
+    for (pattern, name) in
+        [("docs/*.md", "docs/b/a.md"), ("*.md", "docs/a.md"), ("**.md", "a.mdx"), ("LICENSE", "LICENSES/x")]
+    {
         assert!(!matches(pattern, name), "{pattern} {name}");
     }
 }
@@ -276,7 +291,9 @@ fn every_path_the_documents_name_exists() {
         for quoted in text.split('`').skip(1).step_by(2) {
             // The first word of a command, or a path.
             let path = quoted.split_whitespace().next().unwrap_or_default();
-            if ["appliance/", "tests/", ".ci/", "docs/", "fuzz/"].iter().any(|top| path.starts_with(top)) && !path.contains(['*', '<']) {
+            if ["appliance/", "tests/", ".ci/", "docs/", "fuzz/"].iter().any(|top| path.starts_with(top))
+                && !path.contains(['*', '<'])
+            {
                 named += 1;
                 assert!(root.join(path).exists(), "{document} names {path}, which is not there");
             }

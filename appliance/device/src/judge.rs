@@ -44,7 +44,12 @@ impl Described {
 }
 
 /// Whether a block device may be written to: whole, of a kind that may be written, used by nobody, not write-protected.
-pub(crate) fn judge(machine: &Machine, path: &Path, device: &BlockDevice, may_be_written: bool) -> Result<(), OpenError> {
+pub(crate) fn judge(
+    machine: &Machine,
+    path: &Path,
+    device: &BlockDevice,
+    may_be_written: bool,
+) -> Result<(), OpenError> {
     let unknown = |source| OpenError::Unknown { path: path.to_owned(), source };
     let path = path.to_owned();
     if let Some(whole) = device.whole() {

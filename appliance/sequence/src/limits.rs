@@ -109,7 +109,8 @@ mod tests {
         ] {
             assert_eq!(check(&"x".repeat(limit)), Ok(()), "{limit}");
             let refused = check(&"x".repeat(limit + 1)).expect_err("one more");
-            let counts = refused.expected == format!("at most {limit} characters") && refused.found == format!("{}", limit + 1);
+            let counts =
+                refused.expected == format!("at most {limit} characters") && refused.found == format!("{}", limit + 1);
             // A name that is too long is said to be no name.
             let names = refused.expected.contains("up to 255 of") && refused.found.contains("256 characters");
             assert!(counts || names, "{refused:?}");

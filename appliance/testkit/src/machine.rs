@@ -118,9 +118,13 @@ impl RecordedMachine {
             let found = attributes.iter().find_map(|text| text.strip_prefix(wanted)?.strip_prefix('='));
             found.unwrap_or(usual).to_owned()
         };
-        for (attribute, usual) in
-            [("size", "30310400"), ("removable", "0"), ("ro", "0"), ("diskseq", "9"), ("queue/logical_block_size", "512")]
-        {
+        for (attribute, usual) in [
+            ("size", "30310400"),
+            ("removable", "0"),
+            ("ro", "0"),
+            ("diskseq", "9"),
+            ("queue/logical_block_size", "512"),
+        ] {
             put(&folder.join(attribute), format!("{}\n", given(attribute, usual)).as_bytes());
         }
         fs::create_dir_all(folder.join("slaves")).unwrap();

@@ -153,7 +153,8 @@ fn unpack_wim(bytes: &[u8]) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let (packed, plain) = (folder.path().join("packed.wim"), folder.path().join("plain.wim"));
     fs::write(&packed, whole).unwrap();
-    let export = Command::new("wimlib-imagex").arg("export").arg(&packed).arg("all").arg(&plain).arg("--compress=none").output();
+    let export =
+        Command::new("wimlib-imagex").arg("export").arg(&packed).arg("all").arg(&plain).arg("--compress=none").output();
     let export = export.expect("wimlib-imagex is here (appliance/install-packages test)");
     // A WIM that is damaged is no place where anybody could read a secret.
     // Without the magic number: that this is a WIM too is known.

@@ -79,11 +79,14 @@ fn without_its_difference_a_machine_is_accepted() {
         // Everything that uses, protects or damages; what is left is the bare device.
         let bare = ["mount", "elsewhere", "swap", "opens", "on", "loop", "btrfs", "set", "gone"];
         let is_bare = |line: &&str| !bare.contains(&line.split(' ').next().unwrap_or_default());
-        let left: Vec<String> = text.lines().filter(is_bare).map(|line| line.replace(" ro=1", "").replace(" size=0", "")).collect();
+        let left: Vec<String> =
+            text.lines().filter(is_bare).map(|line| line.replace(" ro=1", "").replace(" size=0", "")).collect();
         if left.len() == text.lines().count() && !text.contains(" ro=1") {
             continue;
         }
-        let recorded = RecordedMachine::new(&left.iter().filter(|line| !line.starts_with("ask")).cloned().collect::<Vec<_>>().join("\n"));
+        let recorded = RecordedMachine::new(
+            &left.iter().filter(|line| !line.starts_with("ask")).cloned().collect::<Vec<_>>().join("\n"),
+        );
         let machine = Machine::at(recorded.root());
         for line in left.iter().filter(|line| line.starts_with("disk")) {
             let words: Vec<&str> = line.split_whitespace().collect();

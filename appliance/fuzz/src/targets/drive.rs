@@ -40,7 +40,13 @@ fn drive(scheme: Scheme) -> Drive {
         sector_bytes: 512,
         scheme,
         label: VolumeLabel::new("FUZZ").unwrap(),
-        ids: DriveIds { disk_signature: 7, volume_serial: 9, disk_guid: [1; 16], esp_guid: [2; 16], bios_boot_guid: [3; 16] },
+        ids: DriveIds {
+            disk_signature: 7,
+            volume_serial: 9,
+            disk_guid: [1; 16],
+            esp_guid: [2; 16],
+            bios_boot_guid: [3; 16],
+        },
         modified: FatTime::from_unix_seconds(1_795_000_000),
         boot: None,
         folders: vec!["logs".to_owned()],
@@ -67,7 +73,8 @@ fn drive(scheme: Scheme) -> Drive {
         }
     }
     let boot = ALIGN_BYTES as usize;
-    let word = |at: usize, len: usize| memory[at..at + len].iter().rev().fold(0, |all, byte| all << 8 | usize::from(*byte));
+    let word =
+        |at: usize, len: usize| memory[at..at + len].iter().rev().fold(0, |all, byte| all << 8 | usize::from(*byte));
     let (reserved, table) = (word(boot + 14, 2) * 512, word(boot + 36, 4) * 512);
     let tables = boot + reserved;
     let data = layout.stats.data_start_bytes as usize;

@@ -24,7 +24,9 @@ pub(super) fn ask(bytes: &[u8]) -> Answer {
         assert!(manifest.content_of(file).is_some(), "{}: of a content that is there", file.path);
         let fits = |at: Location| {
             let blob = manifest.blobs.get(at.blob as usize);
-            blob.is_some_and(|blob| at.offset_bytes.checked_add(file.size_bytes).is_some_and(|end| end <= blob.size_bytes))
+            blob.is_some_and(|blob| {
+                at.offset_bytes.checked_add(file.size_bytes).is_some_and(|end| end <= blob.size_bytes)
+            })
         };
         assert!(file.at.is_none_or(fits), "{}: inside of its blob", file.path);
     }

@@ -50,7 +50,8 @@ fn signature(text: &str) -> bool {
     let signature = SignatureBox::from_string(text).expect("accepted, so it is a signature");
     minisign::verify(&public, &signature, Cursor::new(MESSAGE), true, false, false).expect("accepted, so it holds");
     // All that may differ is the comment that is not signed.
-    let (ours, theirs): (Vec<&str>, Vec<&str>) = (text.lines().skip(1).collect(), SIGNED.signature.lines().skip(1).collect());
+    let (ours, theirs): (Vec<&str>, Vec<&str>) =
+        (text.lines().skip(1).collect(), SIGNED.signature.lines().skip(1).collect());
     assert_eq!(ours, theirs);
     true
 }

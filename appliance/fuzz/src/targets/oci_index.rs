@@ -46,8 +46,7 @@ fn judge(bench: &Bench, bytes: &[u8]) -> Answer {
     for entry in &entries {
         let digest = format!("sha256:{}", entry.oci_manifest);
         let stands = |other: &Value| {
-            other["digest"] == *digest
-                && other["annotations"]["org.opencontainers.image.ref.name"] == *entry.name
+            other["digest"] == *digest && other["annotations"]["org.opencontainers.image.ref.name"] == *entry.name
         };
         assert!(listed.iter().any(stands), "{entry:?} is of the index");
         // What is behind it is one of the media that are here, byte for byte, or an error.
