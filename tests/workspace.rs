@@ -14,6 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("platen-cache", &["platen-media"]),
     ("platen-author", &["platen-cache", "platen-disk", "platen-media", "platen-sequence", "platen-wim"]),
     ("platen-engine", &["platen-cache", "platen-disk", "platen-events", "platen-media"]),
+    ("platen-ledger", &["platen-engine", "platen-events", "platen-media"]),
+    ("platen-examine", &["platen-disk", "platen-media"]),
     ("platen-device", &["platen-engine", "platen-events"]),
     ("platen-deploy", &["platen-events", "platen-media", "platen-sequence"]),
     // For tests only: nobody may depend on these two but for tests, which this table does not count.
@@ -23,14 +25,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "platen-cache",
             "platen-disk",
-            "platen-engine",
+            "platen-examine",
             "platen-media",
             "platen-sequence",
             "platen-testkit",
             "platen-wim",
         ],
     ),
-    ("platen", &["platen-author", "platen-cache", "platen-device", "platen-engine", "platen-events", "platen-media"]),
+    (
+        "platen",
+        &[
+            "platen-author",
+            "platen-cache",
+            "platen-device",
+            "platen-engine",
+            "platen-events",
+            "platen-examine",
+            "platen-ledger",
+            "platen-media",
+        ],
+    ),
 ];
 
 /// Libraries that only some crates may use: the edge to the machine stays thin, readers do not link writers.
@@ -40,12 +54,12 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("seccompiler", &["platen-device"]),
     // Besides the device: sparse files in authoring, free space in the cache, mounts and modules on the target.
     ("nix", &["platen-device", "platen-author", "platen-cache", "platen-deploy", "platen-testkit"]),
-    ("rusqlite", &["platen-engine"]),
+    ("rusqlite", &["platen-ledger"]),
     // As a judge in tests only: the reader of drives is our own.
     ("fatfs", &["platen-fuzz"]),
     ("gpt", &["platen-disk", "platen-fuzz"]),
-    // The private half of an author's key is read in one crate only; the engine holds the station's own key.
-    ("minisign", &["platen-author", "platen-engine", "platen-testkit", "platen-fuzz"]),
+    // The private half of an author's key is read in one crate only; the ledger holds the station's own key.
+    ("minisign", &["platen-author", "platen-ledger", "platen-testkit", "platen-fuzz"]),
     ("clap", &["platen"]),
     ("indicatif", &["platen"]),
 ];

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use platen_cache::CacheError;
 use platen_device::OpenError;
 use platen_engine::chain;
-use platen_engine::ledger::LedgerError;
 use platen_engine::plan::PlanError;
+use platen_ledger::LedgerError;
 use platen_media::sign::SignError;
 
 /// See `platen --help`.

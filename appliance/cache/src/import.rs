@@ -106,7 +106,7 @@ impl Cache {
         if !missing.is_empty() {
             return Err(CacheError::Missing { name: entry.name.clone(), missing });
         }
-        let release = Release::new(manifest, &media);
+        let release = Release::new(manifest, &media.into());
         self.check_room(manifest, &release)?;
 
         let total_bytes = manifest.blobs.iter().map(|blob| blob.size_bytes).sum();

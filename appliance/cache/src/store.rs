@@ -11,7 +11,7 @@ use platen_media::{Blake3, Sha256, Timestamp, envelope};
 use serde::Serialize;
 
 use crate::files::make_dir;
-use crate::layout::{IndexEntry, Layout, MediaEntry};
+use crate::layout::{IndexEntry, Layout, SmallFiles};
 use crate::lock::Lock;
 use crate::{CacheError, CachedMedia};
 
@@ -173,16 +173,16 @@ impl Cache {
 pub(crate) struct CheckedEntry {
     pub(crate) signed: SignedMedia,
     pub(crate) sums: Sums,
-    pub(crate) media: MediaEntry,
+    pub(crate) media: SmallFiles,
 }
 
 /// Check signatures of one entry, and that it is what its place in the index says.
 pub(crate) fn check_entry(layout: &Layout, entry: &IndexEntry, keys: &TrustedKeys) -> Result<CheckedEntry, CacheError> {
-    let media = layout.media(entry)?;
+    let media = layout.small_files(entry)?;
     let signature = |source| CacheError::Signature { name: entry.name.clone(), source };
-    let signed =
-        SignedMedia::check(&media.manifest_bytes, media.manifest_signature.clone(), keys).map_err(signature)?;
-    keys.check(envelope::SHA256SUMS, &media.sums, &media.sums_signature).map_err(signature)?;
+    let signed = SignedMedia::check_digested(media.manifest.as_ref(), media.manifest_signature.clone(), keys)
+        .map_err(signature)?;
+    keys.check(envelope::SHA256SUMS, media.sums.bytes(), &media.sums_signature).map_err(signature)?;
     let wrong = |found: String| CacheError::Entry { path: layout.dir().to_owned(), entry: entry.name.clone(), found };
     let name = crate::layout::entry_name(signed.manifest());
     if name != entry.name {
@@ -192,13 +192,13 @@ pub(crate) fn check_entry(layout: &Layout, entry: &IndexEntry, keys: &TrustedKey
         return Err(wrong("its layers are not the blobs of its manifest".to_owned()));
     }
     // Both files are signed on their own: without this, one could say of a file what the other does not.
-    if media.sums != signed.manifest().sha256_sums(signed.manifest_digest()) {
-        return Err(wrong(disagreement(&media.sums, &signed)));
+    if !signed.manifest().has_sha256_sums(signed.manifest_digest(), media.sums.bytes()) {
+        return Err(wrong(disagreement(media.sums.bytes(), &signed)));
     }
     let sums = Sums {
-        size_bytes: media.sums.len() as u64,
-        sha256: Sha256::of(&media.sums),
-        blake3: Blake3::of(&media.sums),
+        size_bytes: media.sums.bytes().len() as u64,
+        sha256: media.sums.sha256(),
+        blake3: Blake3::of(media.sums.bytes()),
         signature: media.sums_signature.clone(),
     };
     Ok(CheckedEntry { signed, sums, media })

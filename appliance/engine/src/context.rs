@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use platen_events::{DriveRef, Event, Step};
 
-use crate::Station;
-use crate::pulse::{Pulse, Waiting};
+use crate::Clock;
+use crate::content::shared::Sources;
+use crate::drive::heartbeat::{Heartbeat, Waiting};
 
 /// What a job is given besides plan and drive.
 pub(crate) struct Context<'a> {
-    pub(crate) station: &'a Station,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) sources: &'a Sources,
+    pub(crate) heartbeat: Arc<Heartbeat>,
     report: &'a dyn Fn(Event),
     cancelled: &'a AtomicBool,
     drive: DriveRef,
@@ -23,25 +25,26 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn new(
         drive: DriveRef,
-        station: &'a Station,
+        clock: &'a dyn Clock,
+        sources: &'a Sources,
         report: &'a dyn Fn(Event),
         cancelled: &'a AtomicBool,
-        pulse: Arc<Pulse>,
+        heartbeat: Arc<Heartbeat>,
     ) -> Self {
-        Self { station, report, cancelled, pulse, drive, last_report: Cell::new(None) }
+        Self { clock, sources, report, cancelled, heartbeat, drive, last_report: Cell::new(None) }
     }
 
     /// Wait for something that is not the drive, and may never answer.
     pub(crate) fn wait_for<T>(&self, what: Waiting, act: impl FnOnce() -> T) -> T {
-        self.pulse.begin(what, self.station.clock.elapsed());
+        self.heartbeat.begin(what, self.clock.elapsed());
         let answer = act();
-        self.pulse.end();
+        self.heartbeat.end();
         answer
     }
 
     /// Somebody stopped the job, or it is no longer waited for.
     pub(crate) fn is_stopped(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed) || self.pulse.is_decided()
+        self.cancelled.load(Ordering::Relaxed) || self.heartbeat.is_decided()
     }
 
     pub(crate) fn started(&self, step: Step, total_bytes: u64) {
@@ -51,7 +54,7 @@ impl<'a> Context<'a> {
 
     /// At most ten a second, and always the last one.
     pub(crate) fn progress(&self, step: Step, done_bytes: u64, total_bytes: u64) {
-        let now = self.station.clock.elapsed();
+        let now = self.clock.elapsed();
         let due = self.last_report.get().is_none_or(|last| now - last >= Duration::from_millis(100));
         if due || done_bytes == total_bytes {
             self.last_report.set(Some(now));
@@ -61,7 +64,7 @@ impl<'a> Context<'a> {
 
     /// A thread that was given up and comes back has nothing to say any more.
     pub(crate) fn tell(&self, event: Event) {
-        if !self.pulse.is_decided() {
+        if !self.heartbeat.is_decided() {
             (self.report)(event);
         }
     }

@@ -7,53 +7,29 @@
 //! ```
 //!
 //! The engine never opens a device: a drive is whatever implements [`Drive`] (real ones are in `platen-device`). It
-//! never parses what is on an inserted drive, except in [`examine`], which runs in a process of its own.
+//! never parses what is on an inserted drive: that is `platen-examine`'s work, in a process of its own. Rows go to a
+//! [`Journal`]; the real one is `platen-ledger`.
 
-mod boot_code;
-mod buffer;
-mod check;
-mod claim;
+mod capacity;
+mod chain;
 mod clock;
+mod content;
 mod context;
 mod drive;
-pub mod examine;
-mod fingerprint;
 mod job;
-pub mod ledger;
-mod markers;
-mod notice;
-mod overwrite;
-mod pace;
 pub mod plan;
-mod plan_image;
-mod probe;
-mod pulse;
-pub mod record;
-mod recorder;
-pub mod report;
-mod shared;
-mod source;
-mod spans;
-mod station;
-pub mod update;
+pub mod verify;
 mod write;
-mod write_plan;
 
-/// The locks of [`pace`], which tests replace by ones whose every interleaving they can try.
-mod sync {
-    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-}
-
-pub use buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
+pub use capacity::{CapacityReport, Fake};
+pub use chain::chain;
 pub use clock::{Clock, SystemClock};
-pub use drive::{Drive, DriveError, DriveFacts, DriveKind, Operation, ReadDrive, Trouble};
-pub use job::chain;
-pub use overwrite::{erase, test};
-pub use probe::Fake;
-pub use shared::Sources;
-pub use source::SourceError;
-pub use station::{Job, Limits, Running, Station, reserve_memory};
-pub use write::{Survey, WriteError, begins_like, compare};
+pub use content::{SourceError, Sources};
+pub use drive::{
+    AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
+};
+pub use job::{Engine, Job, Journal, Limits, NewEntry, Running, Unrecorded, reserve_memory};
+pub use write::{WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count
 /// (64 KiB pieces run at a tenth of the speed), small enough for dozens of drives.

@@ -13,8 +13,19 @@ pub struct ParseDigestError {
     found: String,
 }
 
-fn to_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+/// A manifest can hold a hundred thousand digests, so this does not go through the formatter for each byte.
+fn to_hex(bytes: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+fn write_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(std::str::from_utf8(&to_hex(bytes)).expect("digits are ASCII"))
 }
 
 fn from_hex(text: &str) -> Result<[u8; 32], ParseDigestError> {
@@ -42,13 +53,13 @@ macro_rules! digest {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to_hex(&self.0, f)
+                write_hex(&self.0, f)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to_hex(&self.0, f)
+                write_hex(&self.0, f)
             }
         }
 
@@ -98,6 +109,47 @@ impl Sha256 {
         let mut hasher = Sha256Hasher::new();
         hasher.update(bytes);
         hasher.finish()
+    }
+
+    /// The digest as lower-case hexadecimal ASCII.
+    pub(crate) fn hex(&self) -> [u8; 64] {
+        to_hex(&self.0)
+    }
+}
+
+/// Bytes together with their SHA-256. What holds one need not digest the bytes again, which for a large manifest takes
+/// longer than reading it.
+#[derive(Debug, Clone, Copy)]
+pub struct Digested<B> {
+    bytes: B,
+    sha256: Sha256,
+}
+
+impl<B: AsRef<[u8]>> Digested<B> {
+    /// Digest `bytes`.
+    pub fn new(bytes: B) -> Self {
+        let sha256 = Sha256::of(bytes.as_ref());
+        Self { bytes, sha256 }
+    }
+
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> Digested<&[u8]> {
+        Digested { bytes: self.bytes.as_ref(), sha256: self.sha256 }
+    }
+
+    /// The bytes that were digested.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// Their SHA-256.
+    pub fn sha256(&self) -> Sha256 {
+        self.sha256
+    }
+
+    /// The bytes alone.
+    pub fn into_bytes(self) -> B {
+        self.bytes
     }
 }
 
@@ -154,5 +206,7 @@ mod tests {
             let refused = bad.parse::<Sha256>().expect_err(bad);
             assert!(refused.to_string().contains(bad), "{refused}");
         }
+        let all_digits = Sha256(std::array::from_fn(|n| (n as u8).wrapping_mul(0x11)));
+        assert_eq!(all_digits.to_string().parse::<Sha256>().expect("what is written is read"), all_digits);
     }
 }

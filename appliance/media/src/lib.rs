@@ -7,6 +7,7 @@
 //! This crate opens no devices and writes no files. It never holds a private key: signing is in `platen-author`.
 
 mod digest;
+pub mod examination;
 pub mod keyboard;
 mod label;
 pub mod manifest;
@@ -18,7 +19,7 @@ mod systems;
 pub mod text;
 mod timestamp;
 
-pub use digest::{Blake3, ParseDigestError, Sha256, Sha256Hasher};
+pub use digest::{Blake3, Digested, ParseDigestError, Sha256, Sha256Hasher};
 pub use label::{LabelError, VolumeLabel};
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::fold_name;

@@ -376,10 +376,29 @@ impl Manifest {
     /// The text of SHA256SUMS for this manifest, whose bytes have the digest `manifest_sha256`: every file of the medium
     /// and the manifest, sorted by path. Names that `sha256sum` would escape can't be on a medium.
     pub fn sha256_sums(&self, manifest_sha256: Sha256) -> Vec<u8> {
-        let mut lines: Vec<(&str, Sha256)> = self.files.iter().map(|file| (file.path.as_str(), file.sha256)).collect();
+        let mut text = Vec::new();
+        for (path, sha256) in self.sums_lines(&manifest_sha256) {
+            [&sha256.hex()[..], b"  ", path.as_bytes(), b"\n"].iter().for_each(|part| text.extend_from_slice(part));
+        }
+        text
+    }
+
+    /// Whether `sums` is what [`Manifest::sha256_sums`] gives, without making that text: it can be 10 MB.
+    pub fn has_sha256_sums(&self, manifest_sha256: Sha256, sums: &[u8]) -> bool {
+        let lines = self.sums_lines(&manifest_sha256);
+        let rest = lines.iter().try_fold(sums, |rest, (path, sha256)| {
+            let rest = rest.strip_prefix(&sha256.hex())?.strip_prefix(b"  ")?;
+            rest.strip_prefix(path.as_bytes())?.strip_prefix(b"\n")
+        });
+        rest.is_some_and(<[u8]>::is_empty)
+    }
+
+    /// What SHA256SUMS lists, in its order.
+    fn sums_lines<'a>(&'a self, manifest_sha256: &'a Sha256) -> Vec<(&'a str, &'a Sha256)> {
+        let mut lines: Vec<_> = self.files.iter().map(|file| (file.path.as_str(), &file.sha256)).collect();
         lines.push((envelope::MANIFEST, manifest_sha256));
-        lines.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-        lines.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect::<String>().into_bytes()
+        lines.sort_by_key(|(path, _)| path.as_bytes());
+        lines
     }
 
     /// The content a file belongs to.

@@ -11,6 +11,9 @@ pub const MAX_LEVELS: usize = 64;
 /// Longest path, in bytes: Linux opens 4095, and some are needed for where the medium is mounted.
 const MAX_PATH_BYTES: usize = 4000;
 
+/// CONOUT$ is the longest name that Windows reserves for a device.
+const LONGEST_DEVICE_BYTES: usize = 7;
+
 /// Why a text is no path for a medium. Every variant carries the whole path, so that one line names the culprit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -106,7 +109,11 @@ fn check_component(component: &str, path: impl Fn() -> String) -> Result<(), Pat
         });
     }
     // Windows looks at what stands before the first dot, blanks ignored ("CON .txt" is the console too).
-    let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let stem = component.split('.').next().unwrap_or_default().trim_end();
+    if stem.len() > LONGEST_DEVICE_BYTES {
+        return Ok(());
+    }
+    let stem = stem.to_ascii_uppercase();
     let port = |prefix: &str| {
         stem.strip_prefix(prefix).is_some_and(|n| {
             matches!(n, "¹" | "²" | "³") || (n.len() == 1 && n != "0" && n.as_bytes()[0].is_ascii_digit())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use minisign_verify::{PublicKey, Signature};
 
 use crate::manifest::{Manifest, ManifestError};
-use crate::{Blake3, Sha256, envelope, text};
+use crate::{Blake3, Digested, Sha256, envelope, text};
 
 /// A comment longer than this is none of minisign's.
 const MAX_COMMENT_BYTES: usize = 1024;
@@ -232,15 +232,20 @@ pub struct SignedMedia {
 }
 
 impl SignedMedia {
-    /// The only way to make one.
+    /// Check `manifest_bytes` against its signature; this and [`SignedMedia::check_digested`] are the only ways to make one.
     pub fn check(manifest_bytes: &[u8], signature: String, keys: &TrustedKeys) -> Result<Self, SignError> {
-        let key_id = keys.check(envelope::MANIFEST, manifest_bytes, &signature)?;
-        let manifest = Manifest::from_json(manifest_bytes).map_err(SignError::Manifest)?;
+        Self::check_digested(Digested::new(manifest_bytes), signature, keys)
+    }
+
+    /// The same for bytes that were already digested.
+    pub fn check_digested(bytes: Digested<&[u8]>, signature: String, keys: &TrustedKeys) -> Result<Self, SignError> {
+        let key_id = keys.check(envelope::MANIFEST, bytes.bytes(), &signature)?;
+        let manifest = Manifest::from_json(bytes.bytes()).map_err(SignError::Manifest)?;
         Ok(Self {
             manifest: Arc::new(manifest),
-            size_bytes: manifest_bytes.len() as u64,
-            sha256: Sha256::of(manifest_bytes),
-            blake3: Blake3::of(manifest_bytes),
+            size_bytes: bytes.bytes().len() as u64,
+            sha256: bytes.sha256(),
+            blake3: Blake3::of(bytes.bytes()),
             signature,
             key_id,
         })

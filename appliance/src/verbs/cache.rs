@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError, ImportProgress, Minimum};
-use platen_engine::ledger::NewEntry;
+use platen_engine::NewEntry;
 use platen_engine::{Clock, SystemClock};
 use platen_media::sign::TrustedKeys;
 use serde_json::json;

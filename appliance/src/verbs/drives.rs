@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, OwnFiles, TargetPolicy, process};
-use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan};
-use platen_engine::{Job, Limits, ReadDrive, Running, Sources, Station, SystemClock, reserve_memory};
+use platen_engine::{Engine, Job, Limits, ReadDrive, Running, Sources, SystemClock, reserve_memory};
 use platen_events::{Code, DriveRef, Event, Outcome};
+use platen_ledger::Ledger;
 use serde_json::json;
 
 use crate::args::{DriveOptions, Places};
@@ -134,17 +134,18 @@ pub fn run(
 ) -> Result<ExitCode, Failure> {
     let limits = Limits {
         stall: Duration::from_secs(options.stall_limit),
-        floor_bytes_per_s: options.speed_floor * 1000,
+        minimum_bytes_per_s: options.speed_floor * 1000,
         attempts: if options.retry { 2 } else { 1 },
     };
     let Batch { job, jobs, hanging } = batch;
-    let station = Arc::new(Station {
+    let ledger = answer_of(stop, limits.stall, Code::LedgerStalled, {
+        let ledger = places.ledger.clone();
+        move || open_ledger(&ledger).map(Arc::new)
+    })?;
+    let engine = Arc::new(Engine {
         name: places.station.clone(),
         clock: Box::new(SystemClock::new()),
-        ledger: answer_of(stop, limits.stall, Code::LedgerStalled, {
-            let ledger = places.ledger.clone();
-            move || open_ledger(&ledger).map(Arc::new)
-        })?,
+        journal: ledger,
         sources: Sources::new(),
         limits,
     });
@@ -154,7 +155,7 @@ pub fn run(
     let board = Arc::new(DriveBoard::new(Arc::clone(output), &drives, verdict));
     let hang = |(drive, silent): (DriveRef, Duration)| {
         let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
-        if let Err(why) = station.record_unopened(job, &drive, Code::Stalled, &detail) {
+        if let Err(why) = engine.record_unopened(job, &drive, Code::Stalled, &detail) {
             detail += &format!("; not recorded: {why}");
         }
         let outcome = Outcome::Failed { code: Code::Stalled, detail };
@@ -167,7 +168,7 @@ pub fn run(
         let report = Arc::new(move |event: Event| board.show(&event));
         Job { plan, drive: Box::new(drive), report, cancelled: Arc::clone(stop) }
     };
-    let running = station.start_all(jobs.into_iter().map(start).collect()).map_err(|error| {
+    let running = engine.start_all(jobs.into_iter().map(start).collect()).map_err(|error| {
         Failure::new(
             Exit::Machine,
             format!("nothing was written: threads or memory for the drives are missing: {error}"),
@@ -175,7 +176,7 @@ pub fn run(
     })?;
     let mut outcomes: Vec<Outcome> = running.into_iter().map(Running::join).collect();
     outcomes.extend(hanging);
-    summary(&drives, &outcomes, verdict, &station, output);
+    summary(&drives, &outcomes, verdict, &places.ledger, &engine, output);
     let failed = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed { .. }));
     Ok(if failed { Exit::Drive.into() } else { ExitCode::SUCCESS })
 }
@@ -238,13 +239,12 @@ pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     Ok(Ledger::open(path)?)
 }
 
-fn summary(drives: &[DriveRef], outcomes: &[Outcome], verdict: &str, station: &Station, output: &Output) {
+fn summary(drives: &[DriveRef], outcomes: &[Outcome], verdict: &str, ledger: &Path, engine: &Engine, output: &Output) {
     if output.is_json() {
         let ready = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Ready { .. })).count();
-        let ledger: PathBuf = station.ledger.path().to_owned();
         let value = json!({
             "event": "done", "ready": ready, "failed": outcomes.len() - ready, "ledger": ledger,
-            "content_read_bytes": station.sources.read_bytes(),
+            "content_read_bytes": engine.sources.read_bytes(),
         });
         output.result(&value, String::new);
         return;
@@ -266,5 +266,5 @@ fn summary(drives: &[DriveRef], outcomes: &[Outcome], verdict: &str, station: &S
     };
     let rows: Vec<Vec<String>> = drives.iter().zip(outcomes).map(row).collect();
     let header = ["PORT", "WRITTEN", "AT", "READ BACK", "AT", "VERDICT"];
-    output.result(&(), || format!("\n{}\n\nledger: {}", table(&header, &rows), station.ledger.path().display()));
+    output.result(&(), || format!("\n{}\n\nledger: {}", table(&header, &rows), ledger.display()));
 }

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use platen_device::sandbox::{self, SandboxError};
 use platen_device::{OpenedDrive, WindowReader};
 use platen_engine::ReadDrive;
-use platen_engine::examine::{self, Depth, Examination};
+use platen_examine::{self as examine, Depth};
+use platen_media::examination::Examination;
 
 use crate::args::DepthArg;
 use crate::attend::Signs;

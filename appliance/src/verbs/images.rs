@@ -2,11 +2,11 @@
 //! images in its cache, and the ledger of what it wrote.
 
 use platen_cache::{Cache, CachedMedia, MediaRef};
-use platen_engine::ledger::{Ledger, LedgerEntry, NewEntry};
 use platen_engine::plan::{WritePlan, fresh_ids, plan};
-use platen_engine::report::Report;
-use platen_engine::{Clock, DriveFacts, ReadDrive, SystemClock, begins_like, chain, compare};
+use platen_engine::verify::Report;
+use platen_engine::{Clock, DriveFacts, NewEntry, ReadDrive, SystemClock, begins_like, chain, compare};
 use platen_events::Code;
+use platen_ledger::{Ledger, LedgerEntry};
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
 

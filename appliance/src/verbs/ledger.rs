@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use platen_engine::ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
 use platen_engine::{Clock, SystemClock};
+use platen_ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
 use serde_json::json;
 
 use crate::args::{ExportFormat, LedgerVerb, Places};

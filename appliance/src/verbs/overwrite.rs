@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platen_engine::plan::Erase;
-use platen_engine::{erase as plan_erase, test as plan_test};
+use platen_engine::plan::{plan_erase, plan_test};
 
 use crate::args::{EraseOptions, Places, TestOptions};
 use crate::exit::{Exit, Failure};

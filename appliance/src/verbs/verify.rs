@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use platen_device::{Candidate, OpenedDrive};
-use platen_engine::report::{Problem, Report, judge};
+use platen_engine::verify::{Problem, Report, judge};
 use platen_engine::{Clock, Drive, Limits, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::MediaKind;

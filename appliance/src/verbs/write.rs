@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use platen_cache::{CacheError, CachedMedia, MediaRef};
 use platen_device::{Candidate, OpenError, OpenedDrive};
+use platen_engine::plan::plan_update;
 use platen_engine::plan::{DriveShape, WritePlan, fresh_ids, plan as plan_drive};
-use platen_engine::update::plan_update;
 use platen_engine::{Clock, Drive, ReadDrive, SystemClock, chain};
 use platen_events::Code;
 use platen_media::manifest::Scheme;

@@ -68,7 +68,7 @@ impl Layout {
     /// One that can't be read is one, so that its damage is named and not passed over.
     fn is_medium(&self, descriptor: &Descriptor, name: &str) -> bool {
         let read = self.small_blob(descriptor, name, MAX_JSON_BYTES).ok();
-        let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(&bytes).ok());
+        let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(bytes.bytes()).ok());
         oci.is_none_or(|oci| oci.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
     }
 

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{Blob, MAX_MANIFEST_BYTES, Manifest};
-use platen_media::{Sha256, Sha256Hasher};
+use platen_media::{Digested, Sha256, Sha256Hasher};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
@@ -46,6 +46,27 @@ pub struct MediaEntry {
     pub sums_signature: String,
     /// Content blobs, in the order of `Manifest::blobs`.
     pub blobs: Vec<Blob>,
+}
+
+/// The same as it was read: with the digests that were computed while reading.
+pub(crate) struct SmallFiles {
+    pub(crate) manifest: Digested<Vec<u8>>,
+    pub(crate) manifest_signature: String,
+    pub(crate) sums: Digested<Vec<u8>>,
+    pub(crate) sums_signature: String,
+    pub(crate) blobs: Vec<Blob>,
+}
+
+impl From<SmallFiles> for MediaEntry {
+    fn from(files: SmallFiles) -> Self {
+        Self {
+            manifest_bytes: files.manifest.into_bytes(),
+            manifest_signature: files.manifest_signature,
+            sums: files.sums.into_bytes(),
+            sums_signature: files.sums_signature,
+            blobs: files.blobs,
+        }
+    }
 }
 
 /// An OCI image layout in a folder.
@@ -156,21 +177,30 @@ impl Layout {
     }
 
     /// Read a whole small blob and check its digest.
-    fn small_blob(&self, descriptor: &Descriptor, entry: &str, max_bytes: u64) -> Result<Vec<u8>, CacheError> {
+    fn small_blob(
+        &self,
+        descriptor: &Descriptor,
+        entry: &str,
+        max_bytes: u64,
+    ) -> Result<Digested<Vec<u8>>, CacheError> {
         let wrong = |found: String| CacheError::Entry { path: self.dir.clone(), entry: entry.to_owned(), found };
         let digest = descriptor
             .sha256()
             .ok_or_else(|| wrong(format!("expected a SHA-256 digest, found {:?}", descriptor.digest)))?;
-        let bytes = read_bounded(&self.blob_path(digest), max_bytes)?;
-        let found = Sha256::of(&bytes);
-        if found != digest {
-            return Err(wrong(format!("blob {digest} is damaged: its bytes have the digest {found}")));
+        let bytes = Digested::new(read_bounded(&self.blob_path(digest), max_bytes)?);
+        if bytes.sha256() != digest {
+            return Err(wrong(format!("blob {digest} is damaged: its bytes have the digest {}", bytes.sha256())));
         }
         Ok(bytes)
     }
 
     /// The small files of a medium and the list of its content blobs (which may or may not be there).
     pub fn media(&self, entry: &IndexEntry) -> Result<MediaEntry, CacheError> {
+        self.small_files(entry).map(MediaEntry::from)
+    }
+
+    /// The same, with the digests of the two large ones.
+    pub(crate) fn small_files(&self, entry: &IndexEntry) -> Result<SmallFiles, CacheError> {
         let wrong = |found: &str| CacheError::Entry {
             path: self.dir.clone(),
             entry: entry.name.clone(),
@@ -178,7 +208,7 @@ impl Layout {
         };
         let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, entry.oci_manifest, 0);
         let bytes = self.small_blob(&descriptor, &entry.name, MAX_JSON_BYTES)?;
-        let oci: OciManifest = serde_json::from_slice(&bytes)
+        let oci: OciManifest = serde_json::from_slice(bytes.bytes())
             .map_err(|source| CacheError::Json { path: self.blob_path(entry.oci_manifest), source })?;
         if oci.artifact_type.as_deref() != Some(ARTIFACT_TYPE) {
             return Err(wrong("it is no Platen medium"));
@@ -189,14 +219,16 @@ impl Layout {
             let found = oci.layers.get(at).filter(|layer| layer.media_type == media_type);
             found.ok_or_else(|| wrong("expected the layers manifest, signature, SHA256SUMS, signature, content"))
         };
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| wrong("a signature is not text"));
+        let text = |bytes: Digested<Vec<u8>>| {
+            String::from_utf8(bytes.into_bytes()).map_err(|_| wrong("a signature is not text"))
+        };
         let mut blobs = Vec::new();
         for layer in oci.layers.iter().skip(FIRST_CONTENT_LAYER) {
             let sha256 = layer.sha256().ok_or_else(|| wrong("expected SHA-256 digests"))?;
             blobs.push(Blob { sha256, size_bytes: layer.size });
         }
-        Ok(MediaEntry {
-            manifest_bytes: self.small_blob(layer(0, MANIFEST_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
+        Ok(SmallFiles {
+            manifest: self.small_blob(layer(0, MANIFEST_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
             manifest_signature: text(self.small_blob(layer(1, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
             sums: self.small_blob(layer(2, SUMS_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
             sums_signature: text(self.small_blob(layer(3, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
@@ -208,7 +240,7 @@ impl Layout {
     pub(crate) fn reachable(&self, entry: &IndexEntry) -> Result<Vec<Sha256>, CacheError> {
         let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, entry.oci_manifest, 0);
         let bytes = self.small_blob(&descriptor, &entry.name, MAX_JSON_BYTES)?;
-        let oci: OciManifest = serde_json::from_slice(&bytes)
+        let oci: OciManifest = serde_json::from_slice(bytes.bytes())
             .map_err(|source| CacheError::Json { path: self.blob_path(entry.oci_manifest), source })?;
         let inner = oci.layers.iter().chain([&oci.config]).filter_map(Descriptor::sha256);
         Ok(inner.chain([entry.oci_manifest]).collect())

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use platen_events::{Code, Step};
 use platen_media::manifest::NotValid;
 
-use crate::check::Differs;
+use crate::capacity::CapacityReport;
+use crate::capacity::probe::Fake;
+use crate::content::check::Differs;
+use crate::content::source::SourceError;
 use crate::drive::{DriveError, Trouble};
-use crate::probe::Fake;
-use crate::source::SourceError;
-use crate::write::survey::Survey;
 
 /// See the module's documentation.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum WriteError {
     Fake(#[source] Fake),
     /// A tested drive does not hold all that was written.
     #[error("testing the drive")]
-    Tested(#[source] Survey),
+    Tested(#[source] CapacityReport),
     /// The station's own content can't be read or is damaged.
     #[error("content")]
     Content(#[source] Arc<SourceError>),
@@ -53,7 +53,7 @@ impl WriteError {
             Self::Changed(_) => Code::FileChanged,
             Self::Fake(fake) if fake.is_fake() => Code::Fake,
             Self::Fake(_) => Code::ReadBackDiffers,
-            Self::Tested(survey) if survey.is_fake() => Code::Fake,
+            Self::Tested(tested) if tested.is_fake() => Code::Fake,
             Self::Tested(_) => Code::ReadBackDiffers,
             Self::Content(error) if matches!(**error, SourceError::Damaged { .. }) => Code::CacheDamaged,
             Self::Content(_) => Code::CacheMissing,

@@ -4,44 +4,42 @@
 //! failure wipes it again (which a drive that is gone or dying may refuse; it has no table then either, unless it
 //! failed in the very last write).
 
-mod armed;
 mod error;
-mod put;
+mod piece_writer;
 mod read_back;
 mod seal;
-mod survey;
+mod unsealed;
 
 use platen_events::Step;
 
 pub use self::error::WriteError;
 pub use self::read_back::{begins_like, compare};
 pub(crate) use self::seal::SealedDrive;
-pub use self::survey::Survey;
 
-use self::armed::Armed;
-pub(crate) use self::put::Presume;
-use self::put::Putter;
+use self::piece_writer::PieceWriter;
+pub(crate) use self::piece_writer::Reuse;
 use self::seal::{BegunSeal, begin_seal};
+use self::unsealed::UnsealedDrive;
+use crate::capacity::probe::{Probed, probe};
+use crate::content::shared::Subscription;
 use crate::context::Context;
 use crate::drive::Drive;
-use crate::notice::check_dates;
+use crate::drive::heartbeat::Waiting;
+use crate::plan::notice::check_dates;
 use crate::plan::{Purpose, Source, WritePlan};
-use crate::probe::{Probed, probe};
-use crate::pulse::Waiting;
-use crate::shared::Tap;
 
 /// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
 pub(crate) struct WrittenDrive<'a> {
-    armed: Armed<'a>,
-    tap: Tap,
-    presume: Presume,
+    unsealed: UnsealedDrive<'a>,
+    subscription: Subscription,
+    reuse: Reuse,
     written_bytes: u64,
     begun: Option<BegunSeal>,
 }
 
 /// Every byte of the payload was read back from the device after the last write.
 pub(crate) struct VerifiedDrive<'a> {
-    armed: Armed<'a>,
+    unsealed: UnsealedDrive<'a>,
     written_bytes: u64,
     verified_bytes: u64,
     begun: Option<BegunSeal>,
@@ -51,7 +49,7 @@ pub(crate) struct VerifiedDrive<'a> {
 pub(crate) fn write<'a>(
     plan: &'a WritePlan,
     drive: &'a mut dyn Drive,
-    presume: Presume,
+    reuse: Reuse,
     context: &Context<'_>,
 ) -> Result<WrittenDrive<'a>, WriteError> {
     let (planned, found) = (plan.shape(), drive.facts());
@@ -60,54 +58,54 @@ pub(crate) fn write<'a>(
     }
     if let Some(media) = plan.media() {
         // The plan may have been made a while ago.
-        let valid = check_dates(media.manifest(), context.station.clock.now());
+        let valid = check_dates(media.manifest(), context.clock.now());
         valid.map_err(|source| WriteError::NotValid { name: media.name().to_owned(), source })?;
     }
 
     // Only of the very drive that was opened may anything be wiped, also by what follows a failure.
     drive.confirm().map_err(|source| WriteError::Drive { step: Step::Prepare, source })?;
-    let mut armed = Armed::new(plan, drive);
+    let mut unsealed = UnsealedDrive::new(plan, drive);
     context.started(Step::Prepare, 0);
-    prepare(&mut armed, context)?;
+    prepare(&mut unsealed, context)?;
 
     let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
     context.started(Step::Write, total_bytes);
-    let mut tap = context.station.sources.tap(plan);
-    let mut putter = Putter::new(plan, presume);
+    let mut subscription = context.sources.subscription(plan);
+    let mut writer = PieceWriter::new(plan, reuse);
     let mut done_bytes = 0;
     let failed = |source| WriteError::Drive { step: Step::Write, source };
-    armed.drive.confirm().map_err(failed)?;
-    for index in 0..tap.len() {
+    unsealed.drive.confirm().map_err(failed)?;
+    for index in 0..subscription.len() {
         stop_if_asked(context)?;
-        let loaded = context.wait_for(Waiting::Content, || tap.load(index)).map_err(WriteError::Content)?;
-        putter.put(armed.drive, &loaded).map_err(failed)?;
+        let loaded = context.wait_for(Waiting::Content, || subscription.load(index)).map_err(WriteError::Content)?;
+        writer.put(unsealed.drive, &loaded).map_err(failed)?;
         done_bytes += loaded.piece.len as u64;
         context.progress(Step::Write, done_bytes, total_bytes);
     }
-    tap.rest();
+    subscription.rest();
     // An image's first part is large and needs no record: written now, it can't spoil what is read back after it.
     let is_image = plan.scheme().is_none();
-    let begun = if is_image { Some(begin_seal(&mut armed, &[], Step::Write, context)?) } else { None };
-    armed.drive.flush().map_err(failed)?;
-    Ok(WrittenDrive { armed, tap, presume, written_bytes: putter.written_bytes, begun })
+    let begun = if is_image { Some(begin_seal(&mut unsealed, &[], Step::Write, context)?) } else { None };
+    unsealed.drive.flush().map_err(failed)?;
+    Ok(WrittenDrive { unsealed, subscription, reuse, written_bytes: writer.written_bytes, begun })
 }
 
 /// From here on a drive that is pulled is no medium.
-fn prepare(armed: &mut Armed<'_>, context: &Context<'_>) -> Result<(), WriteError> {
+fn prepare(unsealed: &mut UnsealedDrive<'_>, context: &Context<'_>) -> Result<(), WriteError> {
     let failed = |source| WriteError::Drive { step: Step::Prepare, source };
     // A test asks every sector, erasing promises nothing about size, and a drive that is updated was asked before.
-    let ask = matches!(armed.plan.purpose(), Purpose::Medium(_)) && armed.plan.present().is_none();
+    let ask = matches!(unsealed.plan.purpose(), Purpose::Medium(_)) && unsealed.plan.present().is_none();
     let mut marked = [0..0, 0..0];
     if ask {
-        armed.disarm_edges().map_err(failed)?;
+        unsealed.wipe_edges().map_err(failed)?;
         stop_if_asked(context)?;
-        marked = match probe(armed.drive, stretch_bytes(armed.plan), context).map_err(failed)? {
+        marked = match probe(unsealed.drive, stretch_bytes(unsealed.plan), context).map_err(failed)? {
             Probed::Good { marked } => marked,
             Probed::Fake(fake) => return Err(WriteError::Fake(fake)),
         };
     }
-    armed.disarm().and_then(|()| armed.reserve()).map_err(failed)?;
-    armed.unmark(&marked, context)
+    unsealed.wipe_tables().and_then(|()| unsealed.reserve()).map_err(failed)?;
+    unsealed.unmark(&marked, context)
 }
 
 /// How much has to be written at the end of the drive to push everything out of a cache that pretends to be storage;

@@ -4,51 +4,50 @@ use std::sync::Arc;
 
 use platen_events::Step;
 
-use super::{Presume, VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
+use super::{Reuse, VerifiedDrive, WriteError, WrittenDrive, stop_if_asked};
 use crate::PIECE_BYTES;
-use crate::buffer::AlignedBuffer;
-use crate::check::{Differs, ReadBackCheck};
+use crate::capacity::CapacityReport;
+use crate::content::byte_ranges::pieces;
+use crate::content::check::{Differs, ReadBackCheck};
+use crate::content::shared::Subscription;
+use crate::content::source::PlanReader;
 use crate::context::Context;
-use crate::drive::ReadDrive;
+use crate::drive::heartbeat::Waiting;
+use crate::drive::{AlignedBuffer, ReadDrive};
 use crate::plan::{PlannedExtent, Purpose, WritePlan};
-use crate::pulse::Waiting;
-use crate::shared::Tap;
-use crate::source::PlanReader;
-use crate::spans::pieces;
-use crate::write::survey::Survey;
 
 impl<'a> WrittenDrive<'a> {
     /// Read everything back from the device and compare.
     pub(crate) fn verify(self, context: &Context<'_>) -> Result<VerifiedDrive<'a>, WriteError> {
-        let Self { mut armed, mut tap, presume, written_bytes, begun } = self;
-        let plan = armed.plan;
+        let Self { mut unsealed, mut subscription, reuse, written_bytes, begun } = self;
+        let plan = unsealed.plan;
         let total_bytes = plan.payload().iter().map(|extent| extent.len_bytes).sum();
         context.started(Step::Verify, total_bytes);
-        armed.drive.confirm().map_err(|source| WriteError::Drive { step: Step::Verify, source })?;
+        unsealed.drive.confirm().map_err(|source| WriteError::Drive { step: Step::Verify, source })?;
         let mut buffer = AlignedBuffer::new(PIECE_BYTES);
-        let mut survey = Survey::default();
+        let mut tested = CapacityReport::default();
         let mut verified_bytes = 0;
-        for index in 0..tap.len() {
+        for index in 0..subscription.len() {
             stop_if_asked(context)?;
-            let piece = tap.piece(index);
+            let piece = subscription.piece(index);
             let found = &mut buffer[..piece.len];
             poison(found);
             let failed = |source| WriteError::Drive { step: Step::Verify, source };
-            armed.drive.read_at(piece.offset_bytes, found).map_err(failed)?;
+            unsealed.drive.read_at(piece.offset_bytes, found).map_err(failed)?;
             if let Purpose::Test { nonce } = plan.purpose() {
-                survey.add(*nonce, piece.offset_bytes, found);
-            } else if !tap.is_known(index, found) {
-                return Err(differs(plan, &mut tap, index, found, presume, context)?);
+                tested.add(*nonce, piece.offset_bytes, found);
+            } else if !subscription.is_known(index, found) {
+                return Err(differs(plan, &mut subscription, index, found, reuse, context)?);
             }
             verified_bytes += piece.len as u64;
             context.progress(Step::Verify, verified_bytes, total_bytes);
         }
-        if !survey.is_good() {
-            return Err(WriteError::Tested(survey));
+        if !tested.is_good() {
+            return Err(WriteError::Tested(tested));
         }
         let to_bytes = if begun.is_some() { u64::from(plan.shape().sector_bytes) } else { u64::MAX };
-        armed.still_reserved(to_bytes, context)?;
-        Ok(VerifiedDrive { armed, written_bytes, verified_bytes, begun })
+        unsealed.still_reserved(to_bytes, context)?;
+        Ok(VerifiedDrive { unsealed, written_bytes, verified_bytes, begun })
     }
 }
 
@@ -132,19 +131,19 @@ fn poison(bytes: &mut [u8]) {
 /// Where a piece that hashes wrong differs first, and what that means.
 fn differs(
     plan: &WritePlan,
-    tap: &mut Tap,
+    subscription: &mut Subscription,
     index: usize,
     found: &[u8],
-    presume: Presume,
+    reuse: Reuse,
     context: &Context<'_>,
 ) -> Result<WriteError, WriteError> {
-    let expected = context.wait_for(Waiting::Content, || tap.load(index)).map_err(WriteError::Content)?;
+    let expected = context.wait_for(Waiting::Content, || subscription.load(index)).map_err(WriteError::Content)?;
     let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
     let offset_bytes = expected.piece.offset_bytes + at as u64;
     let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };
     let present = || plan.present().unwrap_or_default().iter().any(|range| range.contains(&offset_bytes));
     // Only of media is anything presumed; an erased or tested drive was written as a whole.
-    let presumes = presume == Presume::Likely && plan.media().is_some();
+    let presumes = reuse == Reuse::Matching && plan.media().is_some();
     let presumed = presumes && (expected.is_zero() || present());
     Ok(if presumed { WriteError::Changed(source) } else { WriteError::Differs { step: Step::Verify, source } })
 }

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use platen_events::Step;
 
-use super::armed::Armed;
 use super::read_back::read_back;
+use super::unsealed::UnsealedDrive;
 use super::{VerifiedDrive, WriteError, stop_if_asked};
 use crate::PIECE_BYTES;
-use crate::buffer::AlignedBuffer;
-use crate::check::ContentCheck;
+use crate::content::byte_ranges::pieces;
+use crate::content::check::ContentCheck;
+use crate::content::source::PlanReader;
 use crate::context::Context;
-use crate::pulse::Waiting;
-use crate::record::DriveRecord;
-use crate::source::PlanReader;
-use crate::spans::pieces;
+use crate::drive::AlignedBuffer;
+use crate::drive::heartbeat::Waiting;
+use crate::plan::DriveRecord;
 
 /// A seal of which only sector 0 is missing.
 pub(super) struct BegunSeal {
@@ -27,19 +27,19 @@ pub(super) struct BegunSeal {
 /// Boot sectors, partition table and record are written and read back too. It boots.
 #[must_use = "a sealed drive counts only once it is recorded"]
 pub(crate) struct SealedDrive<'a> {
-    armed: Armed<'a>,
+    unsealed: UnsealedDrive<'a>,
     pub(crate) written_bytes: u64,
     pub(crate) verified_bytes: u64,
 }
 
 /// Write the seal but for sector 0. Not flushed.
 pub(super) fn begin_seal(
-    armed: &mut Armed<'_>,
+    unsealed: &mut UnsealedDrive<'_>,
     record: &[u8],
     step: Step,
     context: &Context<'_>,
 ) -> Result<BegunSeal, WriteError> {
-    let plan = armed.plan;
+    let plan = unsealed.plan;
     let sector = plan.shape().sector_bytes as usize;
     let mut reader = PlanReader::new(plan, plan.seal());
     let mut check = ContentCheck::new(plan, plan.seal());
@@ -50,7 +50,7 @@ pub(super) fn begin_seal(
         let bytes = &mut buffer[..piece.len];
         let content = |error| WriteError::Content(Arc::new(error));
         let read_bytes = context.wait_for(Waiting::Content, || reader.read(piece, bytes, record));
-        context.station.sources.count(read_bytes.map_err(content)?);
+        context.sources.count(read_bytes.map_err(content)?);
         check.check(piece, bytes).map_err(content)?;
         let (mut from, mut len) = (piece.offset_bytes, piece.len);
         if piece.offset_bytes == 0 {
@@ -62,7 +62,7 @@ pub(super) fn begin_seal(
         }
         if len > 0 {
             let failed = |source| WriteError::Drive { step, source };
-            armed.drive.write_at(from, &buffer[..len]).map_err(failed)?;
+            unsealed.drive.write_at(from, &buffer[..len]).map_err(failed)?;
             begun.written_bytes += len as u64;
         }
     }
@@ -77,8 +77,8 @@ impl<'a> VerifiedDrive<'a> {
         record: Option<&DriveRecord>,
         context: &Context<'_>,
     ) -> Result<SealedDrive<'a>, WriteError> {
-        let Self { mut armed, written_bytes, verified_bytes, begun } = self;
-        let plan = armed.plan;
+        let Self { mut unsealed, written_bytes, verified_bytes, begun } = self;
+        let plan = unsealed.plan;
         let record = record.map_or_else(Vec::new, DriveRecord::to_bytes);
         let total_bytes = plan.seal().iter().map(|extent| extent.len_bytes).sum();
         if total_bytes > 0 {
@@ -87,33 +87,33 @@ impl<'a> VerifiedDrive<'a> {
         stop_if_asked(context)?;
         let failed = |source| WriteError::Drive { step: Step::Seal, source };
         // Whoever has mounted it meanwhile would write into the medium.
-        armed.drive.confirm().and_then(|()| armed.drive.confirm_unshared()).map_err(failed)?;
+        unsealed.drive.confirm().and_then(|()| unsealed.drive.confirm_unshared()).map_err(failed)?;
         let begun = match begun {
             Some(begun) => begun,
             None => {
-                let begun = begin_seal(&mut armed, &record, Step::Seal, context)?;
-                armed.drive.flush().map_err(failed)?;
+                let begun = begin_seal(&mut unsealed, &record, Step::Seal, context)?;
+                unsealed.drive.flush().map_err(failed)?;
                 begun
             }
         };
         if !begun.sector_zero.is_empty() {
-            armed.drive.write_at(0, &begun.sector_zero).map_err(failed)?;
-            armed.drive.flush().map_err(failed)?;
+            unsealed.drive.write_at(0, &begun.sector_zero).map_err(failed)?;
+            unsealed.drive.flush().map_err(failed)?;
         }
         let seal_bytes = begun.written_bytes + begun.sector_zero.len() as u64;
         let mut each = |done_bytes| {
             context.progress(Step::Seal, done_bytes, total_bytes);
             stop_if_asked(context)
         };
-        let sealed_bytes = read_back(armed.drive, plan, plan.seal(), &record, Step::Seal, &mut each)?;
+        let sealed_bytes = read_back(unsealed.drive, plan, plan.seal(), &record, Step::Seal, &mut each)?;
         let (written_bytes, verified_bytes) = (written_bytes + seal_bytes, verified_bytes + sealed_bytes);
-        Ok(SealedDrive { armed, written_bytes, verified_bytes })
+        Ok(SealedDrive { unsealed, written_bytes, verified_bytes })
     }
 }
 
 impl SealedDrive<'_> {
     /// The drive may keep its seal: its result is recorded. Without this it is wiped when dropped.
     pub(crate) fn keep(self) {
-        self.armed.keep();
+        self.unsealed.keep();
     }
 }

@@ -1,5 +1,6 @@
 //! A medium in a cache, a plan, and what a right drive looks like.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -7,10 +8,10 @@ use std::time::Duration;
 
 use platen_cache::{Cache, CachedMedia};
 use platen_disk::{DriveIds, grub};
-use platen_engine::ledger::Ledger;
 use platen_engine::plan::{DriveShape, WritePlan, plan};
-use platen_engine::{Clock, Drive, Limits, Sources, Station};
+use platen_engine::{Clock, Drive, Engine, Limits, Sources};
 use platen_events::{Event, Outcome};
+use platen_ledger::Ledger;
 use platen_media::manifest::{
     BiosBoot, BiosRecords, Blob, BlobSlice, ContentKind, ImagePart, Location, Manifest, MediaKind, RawImage, Scheme,
 };
@@ -70,7 +71,7 @@ pub(crate) struct Bench {
     pub(crate) cache: Cache,
     pub(crate) media: CachedMedia,
     pub(crate) keys: TrustedKeys,
-    pub(crate) station: Station,
+    pub(crate) engine: Recorded,
 }
 
 /// Small files, files that are aligned, an empty one: 5 MiB in all.
@@ -178,7 +179,7 @@ impl Bench {
         import(&cache, &source, &keys).unwrap();
         let media = cache.load(&name(&manifest.id), &keys).unwrap();
         let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
-        Self { dir, cache, media, keys, station: station(ledger) }
+        Self { dir, cache, media, keys, engine: Recorded::still(ledger) }
     }
 
     /// Where the station keeps a blob of the medium.
@@ -195,7 +196,7 @@ impl Bench {
     }
 
     pub(crate) fn write(&self, plan: &WritePlan, drive: &mut Fake) -> Outcome {
-        self.station.run(plan, drive, &|_| {}, &AtomicBool::new(false))
+        self.engine.run(plan, drive, &|_| {}, &AtomicBool::new(false))
     }
 
     /// What a drive without faults holds afterwards.
@@ -210,20 +211,46 @@ impl Bench {
 
 /// Write a drive and listen.
 pub(crate) fn observe(
-    station: &Station,
+    engine: &Engine,
     plan: &WritePlan,
     drive: &mut Fake,
     cancelled: &AtomicBool,
 ) -> (Outcome, Vec<Event>) {
     let events = Mutex::new(Vec::new());
-    let outcome = station.run(plan, drive, &|event| events.lock().unwrap().push(event), cancelled);
+    let outcome = engine.run(plan, drive, &|event| events.lock().unwrap().push(event), cancelled);
     (outcome, events.into_inner().unwrap())
 }
 
-/// A station whose clock stands still.
-pub(crate) fn station(ledger: Ledger) -> Station {
-    let (clock, ledger) = (Box::new(Still(now())), Arc::new(ledger));
-    Station { name: "station".to_owned(), clock, ledger, sources: Sources::new(), limits: Limits::default() }
+/// An engine, and the ledger it records in.
+pub(crate) struct Recorded {
+    engine: Arc<Engine>,
+    pub(crate) ledger: Arc<Ledger>,
+}
+
+impl Recorded {
+    pub(crate) fn new(ledger: Ledger, clock: Box<dyn Clock + Send>, limits: Limits) -> Self {
+        let ledger = Arc::new(ledger);
+        let (name, journal) = ("station".to_owned(), Arc::clone(&ledger));
+        Self { engine: Arc::new(Engine { name, clock, journal, sources: Sources::new(), limits }), ledger }
+    }
+
+    /// The engine before it works.
+    pub(crate) fn idle(&mut self) -> &mut Engine {
+        Arc::get_mut(&mut self.engine).expect("no job runs")
+    }
+
+    /// One whose clock stands still.
+    pub(crate) fn still(ledger: Ledger) -> Self {
+        Self::new(ledger, Box::new(Still(now())), Limits::default())
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Arc<Engine> {
+        &self.engine
+    }
 }
 
 /// A drive of the plan's size that was used before: no byte is zero by accident, and there are old tables.

@@ -112,7 +112,7 @@ fn sweep(name: &str, kind: impl Fn(u64) -> Fault, codes: &[Code], reads_only: bo
             assert!(struck, "{name} {n}");
             seen += u64::from(wrong);
         }
-        let ledger = &case.bench.station.ledger;
+        let ledger = &case.bench.engine.ledger;
         let rows = ledger.entries().unwrap();
         let ready = rows.iter().filter(|row| row.entry.verdict == "READY").count();
         ledger.check(None).unwrap();

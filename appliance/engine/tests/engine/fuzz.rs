@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use platen_engine::examine::{Depth, examine};
+use platen_examine::{Depth, examine};
 use platen_media::manifest::Scheme;
 
 use crate::bench::Bench;

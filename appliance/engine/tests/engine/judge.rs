@@ -4,10 +4,11 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::panic::catch_unwind;
 
-use platen_engine::examine::{Depth, Examination, examine};
 use platen_engine::plan::{Name, Source, WritePlan};
-use platen_engine::report::{Report, judge};
+use platen_engine::verify::{Report, judge};
 use platen_events::Code;
+use platen_examine::{Depth, examine};
+use platen_media::examination::Examination;
 use platen_media::manifest::Scheme;
 use platen_media::{Timestamp, envelope};
 

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use platen_engine::ledger::Ledger;
 use platen_events::{Code, Event, Outcome, Step};
+use platen_ledger::Ledger;
 use platen_media::manifest::Scheme;
 use platen_testkit::mount::SmallDisk;
 
-use crate::bench::{Bench, faulty, is_ready, is_right, observe, recognisable, station};
+use crate::bench::{Bench, Recorded, faulty, is_ready, is_right, observe, recognisable};
 use crate::fake::Fault;
 
 #[test]
@@ -26,7 +26,7 @@ fn every_drive_has_its_row_whatever_became_of_it() {
     for (number, (fault, verdict, code)) in faults.into_iter().enumerate() {
         let mut drive = faulty(&plan, fault);
         let outcome = bench.write(&plan, &mut drive);
-        let rows = bench.station.ledger.entries().unwrap();
+        let rows = bench.engine.ledger.entries().unwrap();
         assert_eq!(rows.len(), number + 1);
         let row = &rows[number].entry;
         assert_eq!((row.verdict.as_str(), row.code.as_str()), (verdict, code), "{fault:?}");
@@ -43,9 +43,9 @@ fn every_drive_has_its_row_whatever_became_of_it() {
             Outcome::Failed { detail, .. } => assert_eq!(row.detail, detail),
         }
     }
-    bench.station.ledger.check(None).unwrap();
+    bench.engine.ledger.check(None).unwrap();
     let mut csv = Vec::new();
-    bench.station.ledger.export_csv(&mut csv).unwrap();
+    bench.engine.ledger.export_csv(&mut csv).unwrap();
     assert!(String::from_utf8(csv).unwrap().contains("\"'=FAKE,\"\"0001\"\"\""), "no formula for a spreadsheet");
 }
 
@@ -56,9 +56,9 @@ fn what_is_written_ahead_of_its_dates_has_a_notice_in_events_and_row() {
     let bench = Bench::with(&early, &blobs);
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
-    let (outcome, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+    let (outcome, events) = observe(&bench.engine, &plan, &mut drive, &AtomicBool::new(false));
     assert!(is_ready(&outcome), "{outcome:?}");
-    let row = bench.station.ledger.entries().unwrap().remove(0).entry;
+    let row = bench.engine.ledger.entries().unwrap().remove(0).entry;
     assert!(row.verdict == "READY" && row.detail.contains("not valid before"), "{row:?}");
     let notices = events.iter().filter(|event| matches!(event, Event::Notice { text, .. } if *text == row.detail));
     assert_eq!(notices.count(), 1);
@@ -79,7 +79,7 @@ fn what_cannot_be_recorded_is_disarmed() {
     for (bench, scheme) in [(Bench::files(), Scheme::Mbr), (Bench::files(), Scheme::Gpt), (Bench::raw(), Scheme::Mbr)] {
         let plan = bench.plan(scheme);
         let golden = bench.golden(&plan);
-        let refusing = station(refusing(&bench));
+        let refusing = Recorded::still(refusing(&bench));
         let mut drive = faulty(&plan, Fault::None);
         let (outcome, events) = observe(&refusing, &plan, &mut drive, &AtomicBool::new(false));
         assert!(matches!(&outcome, Outcome::Failed { code: Code::LedgerFailed, .. }), "{outcome:?}");
@@ -101,7 +101,7 @@ fn a_full_disk_under_the_ledger_disarms_too() {
     let bench = Bench::files();
     let at = bench.dir.path().join("small");
     let Some(disk) = SmallDisk::mount(&at, "256k") else { return };
-    let full = station(Ledger::open(&at.join("ledger.db")).unwrap());
+    let full = Recorded::still(Ledger::open(&at.join("ledger.db")).unwrap());
     disk.fill();
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
@@ -119,7 +119,7 @@ fn a_stopped_job_leaves_a_wiped_drive() {
     let cancelled = AtomicBool::new(false);
     cancelled.store(true, Ordering::Relaxed);
     let mut drive = faulty(&plan, Fault::None);
-    let (outcome, events) = observe(&bench.station, &plan, &mut drive, &cancelled);
+    let (outcome, events) = observe(&bench.engine, &plan, &mut drive, &cancelled);
     assert!(matches!(&outcome, Outcome::Failed { code: Code::Cancelled, .. }), "{outcome:?}");
     assert_eq!(recognisable(&drive.memory, 512), None);
     assert!(matches!(events.first(), Some(Event::Started { step: Step::Prepare, .. })));
@@ -130,7 +130,7 @@ fn events_tell_the_whole_story_in_order() {
     let bench = Bench::files();
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
-    let (_, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+    let (_, events) = observe(&bench.engine, &plan, &mut drive, &AtomicBool::new(false));
     let steps: Vec<Step> = events
         .iter()
         .filter_map(|event| if let Event::Started { step, .. } = event { Some(*step) } else { None })

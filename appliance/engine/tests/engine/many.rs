@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use platen_engine::ledger::Ledger;
 use platen_engine::plan::{PlannedExtent, Source, WritePlan};
-use platen_engine::{Limits, Running, Sources, Station, SystemClock};
+use platen_engine::{Limits, Running, SystemClock};
 use platen_events::{Event, Outcome};
+use platen_ledger::Ledger;
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, faulty, is_ready, job_of};
+use crate::bench::{Bench, Recorded, faulty, is_ready, job_of};
 use crate::fake::{Fake, Fault};
 use crate::media::noise;
 use crate::rigged::{Act, Rigged, locked};
@@ -74,14 +74,9 @@ fn good_drives_do_not_suffer_from_bad_ones() {
         let golden = bench.golden(&plan);
         (bench, plan, golden)
     });
-    let ledger = Arc::new(Ledger::open(&plans[0].0.dir.path().join("many.db")).unwrap());
-    let station = Arc::new(Station {
-        name: "station".to_owned(),
-        clock: Box::new(SystemClock::new()),
-        ledger,
-        sources: Sources::new(),
-        limits: Limits { stall: Duration::from_secs(3600), floor_bytes_per_s: 0, attempts: 1 },
-    });
+    let ledger = Ledger::open(&plans[0].0.dir.path().join("many.db")).unwrap();
+    let limits = Limits { stall: Duration::from_secs(3600), minimum_bytes_per_s: 0, attempts: 1 };
+    let engine = Recorded::new(ledger, Box::new(SystemClock::new()), limits);
     let begun = Instant::now();
     let (mut rounds, mut good, mut refused, mut harmless) = (0, 0, 0, 0);
     for round in 0..ROUNDS {
@@ -101,7 +96,7 @@ fn good_drives_do_not_suffer_from_bad_ones() {
                 let list = Arc::clone(&events);
                 std::thread::sleep(Duration::from_micros(dice.below(6000)));
                 let report = Arc::new(move |event| locked(&list).push(event));
-                let running = station.start(job_of(plan, rigged, report)).unwrap();
+                let running = engine.start(job_of(plan, rigged, report)).unwrap();
                 (which, fault, Job { drive, events, running })
             })
             .collect();
@@ -131,12 +126,12 @@ fn good_drives_do_not_suffer_from_bad_ones() {
             }
         }
     }
-    let rows = station.ledger.entries().unwrap();
+    let rows = engine.ledger.entries().unwrap();
     // One that misplaced something into what is to be zeros is begun anew, and has two.
     let last = rows.iter().filter(|row| row.entry.verdict != "RETRIED");
     assert_eq!(last.count(), rounds * DRIVES, "each drive has its row");
     assert_eq!(rows.iter().filter(|row| row.entry.verdict == "READY").count(), good + harmless);
-    station.ledger.check(None).unwrap();
+    engine.ledger.check(None).unwrap();
     eprintln!("{rounds} rounds of {DRIVES} drives: {good} good and READY, {refused} bad refused, {harmless} harmless");
     assert!(good == rounds * DRIVES / 2 && refused > harmless);
 }

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use platen_engine::Drive;
+use platen_engine::plan::plan_erase;
 use platen_engine::plan::{DriveShape, Erase, WritePlan};
-use platen_engine::{Drive, erase};
 use platen_events::{Code, Outcome};
 
 use crate::bench::{Bench, copy, faulty, is_ready, recognisable, used};
@@ -19,12 +20,12 @@ fn shape(size_bytes: u64, sector_bytes: u32) -> DriveShape {
 }
 
 fn run(bench: &Bench, plan: &WritePlan, drive: &mut dyn Drive) -> Outcome {
-    bench.station.run(plan, drive, &|_| {}, &AtomicBool::new(false))
+    bench.engine.run(plan, drive, &|_| {}, &AtomicBool::new(false))
 }
 
 /// Job, verdict, code, and bytes read back, of the row written last.
 fn last_row(bench: &Bench) -> (String, String, String, u64) {
-    let entry = bench.station.ledger.entries().unwrap().pop().unwrap().entry;
+    let entry = bench.engine.ledger.entries().unwrap().pop().unwrap().entry;
     (entry.job, entry.verdict, entry.code, entry.verified_bytes)
 }
 
@@ -33,7 +34,7 @@ fn a_test_says_how_much_a_drive_holds() {
     let bench = Bench::raw();
     let size = 64 << 20;
     for (number, model) in models(size).into_iter().enumerate() {
-        let plan = platen_engine::test(shape(size, 512), number as u64);
+        let plan = platen_engine::plan::plan_test(shape(size, 512), number as u64);
         let mut drive = Liar::new(size, model.lie, Blank::Noise(1)).with_cache(model.cache);
         let held = drive.can_hold();
         assert_eq!(held.good + held.repeated + held.lost, size);
@@ -53,7 +54,7 @@ fn a_test_says_how_much_a_drive_holds() {
 fn an_honest_drive_passes_its_test() {
     let bench = Bench::raw();
     for (size, sector, blank) in [(64 << 20, 512, Blank::Ones), ((24 << 20) + 512, 512, Blank::Noise(2))] {
-        let plan = platen_engine::test(shape(size, sector), 99);
+        let plan = platen_engine::plan::plan_test(shape(size, sector), 99);
         let outcome = run(&bench, &plan, &mut Liar::new(size, Lie::Honest, blank));
         let right = matches!(outcome, Outcome::Ready { written_bytes, verified_bytes, .. }
             if (written_bytes, verified_bytes) == (size, size));
@@ -66,7 +67,7 @@ fn an_honest_drive_passes_its_test() {
 fn a_few_bad_sectors_make_no_fake() {
     let bench = Bench::raw();
     let size = 64 << 20;
-    let plan = platen_engine::test(shape(size, 512), 5);
+    let plan = platen_engine::plan::plan_test(shape(size, 512), 5);
     for first in [8, 15, 25] {
         let spoiled = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&spoiled);
@@ -91,7 +92,7 @@ fn a_few_bad_sectors_make_no_fake() {
 fn a_full_erase_leaves_nothing_but_zeros() {
     let bench = Bench::raw();
     for (size, sector) in [(40 << 20, 512), (21 << 20, 4096), ((17 << 20) + 512, 512), (1 << 20, 512)] {
-        let plan = erase(shape(size, sector), Erase::Full);
+        let plan = plan_erase(shape(size, sector), Erase::Full);
         let mut drive =
             if size > 2 << 20 { faulty(&plan, Fault::None) } else { Fake::new(vec![7; size as usize], 512) };
         assert!(is_ready(&run(&bench, &plan, &mut drive)));
@@ -105,7 +106,7 @@ fn a_quick_erase_leaves_nothing_recognisable_and_nothing_unsaid() {
     let bench = Bench::raw();
     for sector in [512, 4096] {
         let size = 40 << 20;
-        let plan = erase(shape(size, sector), Erase::Quick);
+        let plan = plan_erase(shape(size, sector), Erase::Quick);
         let mut drive = faulty(&plan, Fault::None);
         let before = used(&plan);
         assert!(recognisable(&before, sector as usize).is_some(), "control");
@@ -126,7 +127,7 @@ fn a_drive_that_keeps_something_is_not_erased() {
     let bench = Bench::raw();
     let (mut refused, mut harmless, mut control) = (0, 0, 0);
     for kind in [Erase::Quick, Erase::Full] {
-        let plan = erase(shape(40 << 20, 512), kind);
+        let plan = plan_erase(shape(40 << 20, 512), kind);
         for fault in [Fault::DropWrite, Fault::TearWrite, Fault::FlipWrite, Fault::FlipRead, Fault::EmptyRead] {
             for n in 1.. {
                 let mut drive = faulty(&plan, fault(n));

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platen_engine::plan::WritePlan;
-use platen_engine::{Clock, Limits, Station};
+use platen_engine::{Clock, Limits};
 use platen_events::{Code, Event, Outcome, Step};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, is_ready};
+use crate::bench::{Bench, Recorded, is_ready};
 use crate::liar::{Answer, Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Kind, Rigged, Ticks, locked};
 
@@ -93,13 +93,8 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, stop: bool, asking: &Arc<At
         }
         Act::Work
     });
-    let station = Station {
-        name: "station".to_owned(),
-        clock: Box::new(ticks.clone()),
-        ledger: std::sync::Arc::new(platen_engine::ledger::Ledger::open(&bench.dir.path().join("probing.db")).unwrap()),
-        sources: platen_engine::Sources::new(),
-        limits: Limits::default(),
-    };
+    let ledger = platen_ledger::Ledger::open(&bench.dir.path().join("probing.db")).unwrap();
+    let engine = Recorded::new(ledger, Box::new(ticks.clone()), Limits::default());
     let took = Mutex::new(None);
     let report = |event: Event| {
         if matches!(event, Event::Started { step: Step::Write, .. }) {
@@ -108,7 +103,7 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, stop: bool, asking: &Arc<At
             cancelled.store(stop, Ordering::SeqCst);
         }
     };
-    let outcome = station.run(plan, &mut rigged, &report, &cancelled);
+    let outcome = engine.run(plan, &mut rigged, &report, &cancelled);
     let took = locked(&took).take();
     let behind = rigged.behind();
     drop(rigged);

@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use platen_engine::plan::plan_erase;
 use platen_engine::plan::{DriveShape, Erase};
-use platen_engine::{Clock, Drive, Trouble, erase};
+use platen_engine::{Clock, Drive, Trouble};
 use platen_events::{Code, Event, Outcome, Step};
 use platen_media::manifest::Scheme;
 
@@ -16,7 +17,7 @@ use crate::rigged::{Act, Asked, Kind, Rigged, Ticks, locked};
 
 /// Verdict and code of each row written since.
 fn rows_since(bench: &Bench, before: usize) -> Vec<(String, String)> {
-    let rows = bench.station.ledger.entries().unwrap();
+    let rows = bench.engine.ledger.entries().unwrap();
     rows[before..].iter().map(|row| (row.entry.verdict.clone(), row.entry.code.clone())).collect()
 }
 
@@ -31,7 +32,7 @@ fn a_drive_that_refuses_once_is_written_all_the_same() {
     let mut bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
     let golden = bench.golden(&plan);
-    bench.station.limits.attempts = 2;
+    bench.engine.idle().limits.attempts = 2;
     type Kind = fn(u64) -> Fault;
     let kinds: [(Kind, Code); 3] = [
         (Fault::FailWrite, Code::WriteFailed),
@@ -41,9 +42,9 @@ fn a_drive_that_refuses_once_is_written_all_the_same() {
     let (mut retried, mut others) = (0, Vec::new());
     for (kind, code) in kinds {
         for n in 1.. {
-            let before = bench.station.ledger.entries().unwrap().len();
+            let before = bench.engine.ledger.entries().unwrap().len();
             let mut drive = faulty(&plan, kind(n));
-            let (outcome, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+            let (outcome, events) = observe(&bench.engine, &plan, &mut drive, &AtomicBool::new(false));
             let rows = rows_since(&bench, before);
             let told = retries(&events);
             if !drive.struck {
@@ -66,7 +67,7 @@ fn a_drive_that_refuses_once_is_written_all_the_same() {
     }
     eprintln!("refused once: {retried} retried and READY; refused at once: {others:#?}");
     assert!(retried > 50 && others.is_empty());
-    bench.station.ledger.check(None).unwrap();
+    bench.engine.ledger.check(None).unwrap();
 }
 
 /// Wrong data is never given a second chance. (Zeros that were presumed and are not there say nothing against a drive:
@@ -75,13 +76,13 @@ fn a_drive_that_refuses_once_is_written_all_the_same() {
 fn a_drive_that_gives_back_wrong_data_once_is_refused_however_often_it_may_be_tried() {
     let mut bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
-    bench.station.limits.attempts = 3;
+    bench.engine.idle().limits.attempts = 3;
     for kind in [Fault::FlipWrite as fn(u64) -> Fault, Fault::FlipRead] {
         let mut refused = 0;
         for n in 1.. {
-            let before = bench.station.ledger.entries().unwrap().len();
+            let before = bench.engine.ledger.entries().unwrap().len();
             let mut drive = faulty(&plan, kind(n));
-            let (outcome, events) = observe(&bench.station, &plan, &mut drive, &AtomicBool::new(false));
+            let (outcome, events) = observe(&bench.engine, &plan, &mut drive, &AtomicBool::new(false));
             if !drive.struck {
                 break;
             }
@@ -103,13 +104,13 @@ fn a_drive_that_fails_again_is_refused() {
     let mut bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
     for attempts in [1, 2, 3] {
-        bench.station.limits.attempts = attempts;
+        bench.engine.idle().limits.attempts = attempts;
         for (kind, act, code) in [
             (Kind::Write, Act::Fail(Trouble::Broken), Code::WriteFailed),
             (Kind::Flush, Act::Fail(Trouble::Broken), Code::FlushFailed),
             (Kind::Read, Act::Fail(Trouble::Broken), Code::ReadFailed),
         ] {
-            let before = bench.station.ledger.entries().unwrap().len();
+            let before = bench.engine.ledger.entries().unwrap().len();
             let fails = move |asked: Asked| if asked.kind == kind && asked.nth >= 3 { act } else { Act::Work };
             let mut drive = Rigged::new(faulty(&plan, Fault::None), fails);
             let (outcome, events) = listen(&bench, &plan, &mut drive);
@@ -127,23 +128,23 @@ fn a_drive_that_fails_again_is_refused() {
 
 fn listen(bench: &Bench, plan: &platen_engine::plan::WritePlan, drive: &mut dyn Drive) -> (Outcome, Vec<Event>) {
     let events = Mutex::new(Vec::new());
-    let outcome = bench.station.run(plan, drive, &|event| locked(&events).push(event), &AtomicBool::new(false));
+    let outcome = bench.engine.run(plan, drive, &|event| locked(&events).push(event), &AtomicBool::new(false));
     (outcome, events.into_inner().unwrap())
 }
 
 #[test]
 fn what_another_try_can_not_mend_is_not_tried_again() {
     let mut bench = Bench::raw();
-    bench.station.limits.attempts = 3;
+    bench.engine.idle().limits.attempts = 3;
     let plan = bench.plan_for(Scheme::Mbr, 64 << 20, 512);
     let drive = |lie| Liar::new(64 << 20, lie, Blank::Noise(1));
     let troubles =
         [(Trouble::Vanished, Code::Vanished), (Trouble::ReadOnly, Code::ReadOnly), (Trouble::TooSlow, Code::TooSlow)];
     let once = |drive: &mut dyn Drive, cancelled: bool, code: Code| {
-        let before = bench.station.ledger.entries().unwrap().len();
+        let before = bench.engine.ledger.entries().unwrap().len();
         let events = Mutex::new(Vec::new());
         let report = |event| locked(&events).push(event);
-        let outcome = bench.station.run(&plan, drive, &report, &AtomicBool::new(cancelled));
+        let outcome = bench.engine.run(&plan, drive, &report, &AtomicBool::new(cancelled));
         assert!(matches!(outcome, Outcome::Failed { code: found, .. } if found == code), "{outcome:?}");
         assert_eq!(rows_since(&bench, before), [(code.entry().verdict.to_string(), code.to_string())]);
         assert_eq!(retries(&locked(&events)), []);
@@ -164,8 +165,8 @@ fn what_another_try_can_not_mend_is_not_tried_again() {
 fn at_speed(bytes_per_s: f64, flush: Duration) -> (Outcome, Ticks, Vec<u8>) {
     let mut bench = Bench::raw();
     let ticks = Ticks::default();
-    bench.station.clock = Box::new(ticks.clone());
-    let plan = erase(DriveShape { size_bytes: 40 << 20, sector_bytes: 512 }, Erase::Full);
+    bench.engine.idle().clock = Box::new(ticks.clone());
+    let plan = plan_erase(DriveShape { size_bytes: 40 << 20, sector_bytes: 512 }, Erase::Full);
     let passing = ticks.clone();
     let mut drive = Rigged::new(faulty(&plan, Fault::None), move |asked| {
         passing.pass(match asked.kind {

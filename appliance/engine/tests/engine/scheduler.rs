@@ -1,4 +1,4 @@
-//! The scheduler under every kind of interleaving: `src/pace.rs` is compiled here a second time, with locks whose
+//! The scheduler under every kind of interleaving: `src/content/read_ahead.rs` is compiled here a second time, with locks whose
 //! order a model checker chooses. Join, falling behind, catching up, cancelling and vanishing, a reader that fails.
 
 use std::sync::Arc;
@@ -11,9 +11,9 @@ mod sync {
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::PoisonError;
 }
-#[path = "../../src/pace.rs"]
-mod pace;
-use pace::{Pace, Taken};
+#[path = "../../src/content/read_ahead.rs"]
+mod read_ahead;
+use read_ahead::{ReadAhead, Taken};
 
 const PIECES: usize = 7;
 const WINDOW: usize = 2;
@@ -39,7 +39,7 @@ impl Drop for Counted {
     }
 }
 
-type Shared = Arc<Pace<Counted, usize, usize>>;
+type Shared = Arc<ReadAhead<Counted, usize, usize>>;
 
 /// What happened in all interleavings together: a model in which nothing ever falls behind proves nothing.
 #[derive(Default)]
@@ -51,31 +51,31 @@ struct Seen {
     cut_short: AtomicU64,
 }
 
-/// The reader, as `shared.rs` has it. Returns how many pieces it read.
-fn read(pace: &Shared, alive: &Arc<AtomicUsize>, fails_at: usize) -> usize {
+/// The reader, as `content/shared.rs` has it. Returns how many pieces it read.
+fn read(read_ahead: &Shared, alive: &Arc<AtomicUsize>, fails_at: usize) -> usize {
     for number in 0..PIECES {
-        if !pace.wait_to_read(number) {
+        if !read_ahead.wait_to_read(number) {
             return number;
         }
         if number == fails_at {
-            pace.fail(number);
+            read_ahead.fail(number);
             return number;
         }
-        drop(pace.publish(Counted::new(number, alive), number * 10));
+        drop(read_ahead.publish(Counted::new(number, alive), number * 10));
     }
     PIECES
 }
 
 /// A drive: takes pieces in order, is cancelled or pulled at some point, or gets all and then looks at marks.
-fn take(pace: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
+fn take(read_ahead: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
     let mut was_behind = false;
     for number in 0..PIECES {
         if number == ends_at {
             seen.cut_short.fetch_add(1, Ordering::Relaxed);
-            pace.leave(false);
+            read_ahead.leave(false);
             return;
         }
-        match pace.take(number) {
+        match read_ahead.take(number) {
             Taken::Piece(piece) => {
                 assert_eq!(piece.number, number);
                 seen.caught_up.fetch_add(u64::from(std::mem::take(&mut was_behind)), Ordering::Relaxed);
@@ -83,13 +83,13 @@ fn take(pace: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
             Taken::Behind => {
                 was_behind = true;
                 seen.behind.fetch_add(1, Ordering::Relaxed);
-                assert_eq!(pace.mark(number), Some(number * 10), "what it reads alone can be checked");
+                assert_eq!(read_ahead.mark(number), Some(number * 10), "what it reads alone can be checked");
             }
             Taken::Failed(at) => {
                 assert_eq!(*at, fails_at);
                 assert!(number >= fails_at, "pieces before the failed one are served");
                 seen.failed.fetch_add(1, Ordering::Relaxed);
-                pace.leave(false);
+                read_ahead.leave(false);
                 return;
             }
         }
@@ -98,29 +98,29 @@ fn take(pace: &Shared, ends_at: usize, fails_at: usize, seen: &Seen) {
             thread::yield_now();
         }
     }
-    pace.rest();
+    read_ahead.rest();
     for number in 0..PIECES {
-        assert_eq!(pace.mark(number), Some(number * 10), "every read-back can be compared");
+        assert_eq!(read_ahead.mark(number), Some(number * 10), "every read-back can be compared");
     }
-    pace.leave(true);
+    read_ahead.leave(true);
 }
 
 fn model(seen: &Arc<Seen>) {
     let alive = Arc::new(AtomicUsize::new(0));
-    let pace: Shared = Arc::new(Pace::new(WINDOW, AHEAD));
+    let read_ahead: Shared = Arc::new(ReadAhead::new(WINDOW, AHEAD));
     let fails_at = if thread_rng().gen_bool(0.2) { thread_rng().gen_range(0..PIECES) } else { PIECES };
     let reader = {
-        let (pace, alive) = (Arc::clone(&pace), Arc::clone(&alive));
-        thread::spawn(move || read(&pace, &alive, fails_at))
+        let (read_ahead, alive) = (Arc::clone(&read_ahead), Arc::clone(&alive));
+        thread::spawn(move || read(&read_ahead, &alive, fails_at))
     };
     let drives: Vec<_> = (0..3)
         .map(|number| {
-            let (pace, alive, seen) = (Arc::clone(&pace), Arc::clone(&alive), Arc::clone(seen));
+            let (read_ahead, alive, seen) = (Arc::clone(&read_ahead), Arc::clone(&alive), Arc::clone(seen));
             let ends_at = if thread_rng().gen_bool(0.3) { thread_rng().gen_range(0..PIECES) } else { PIECES };
             // The first was there when the stream was made; the others are inserted some time later.
             thread::spawn(move || {
-                if number == 0 || pace.join() {
-                    take(&pace, ends_at, fails_at, &seen);
+                if number == 0 || read_ahead.join() {
+                    take(&read_ahead, ends_at, fails_at, &seen);
                 } else {
                     seen.refused.fetch_add(1, Ordering::Relaxed);
                 }
@@ -134,7 +134,7 @@ fn model(seen: &Arc<Seen>) {
     // Ends by itself: nobody is left, or everything was read.
     let read = reader.join().unwrap();
     assert!(read <= PIECES);
-    drop(pace);
+    drop(read_ahead);
     assert_eq!(alive.load(Ordering::Relaxed), 0);
 }
 
@@ -168,13 +168,13 @@ fn a_lost_wakeup_would_be_found() {
     let blocked = std::panic::catch_unwind(|| {
         shuttle::check_random(
             || {
-                let pace: Shared = Arc::new(Pace::new(WINDOW, AHEAD));
+                let read_ahead: Shared = Arc::new(ReadAhead::new(WINDOW, AHEAD));
                 let taking = {
-                    let pace = Arc::clone(&pace);
-                    thread::spawn(move || assert!(matches!(pace.take(0), Taken::Piece(_))))
+                    let read_ahead = Arc::clone(&read_ahead);
+                    thread::spawn(move || assert!(matches!(read_ahead.take(0), Taken::Piece(_))))
                 };
                 // A reader that ends without a word.
-                pace.wait_to_read(0);
+                read_ahead.wait_to_read(0);
                 taking.join().unwrap();
             },
             100,

@@ -50,7 +50,7 @@ fn run(bench: &Bench, plan: &WritePlan, drive: Liar, rule: impl Fn(Asked) -> Act
             *locked(&step) = started;
         }
     };
-    let outcome = bench.station.run(plan, &mut rigged, &report, &AtomicBool::new(false));
+    let outcome = bench.engine.run(plan, &mut rigged, &report, &AtomicBool::new(false));
     let behind = rigged.behind();
     drop(rigged);
     let drive = Arc::into_inner(behind).unwrap().into_inner().unwrap();
@@ -142,12 +142,12 @@ fn zeros_are_sent_only_where_there_are_none() {
 fn a_zero_command_that_lies_is_not_asked_again() {
     for (bench, plan, mut golden) in benches() {
         for lie in [Act::Pretend, Act::Half] {
-            let before = bench.station.ledger.entries().unwrap().len();
+            let before = bench.engine.ledger.entries().unwrap().len();
             let rule = move |asked: Asked| if asked.kind == Kind::Zero { lie } else { Act::Work };
             let mut seen = run(&bench, &plan, able(&plan), rule);
             assert!(!seen.of(Kind::Zero, &[Step::Write]).is_empty());
             assert!(is_ready(&seen.outcome) && seen.drive.is_like(&mut golden, &plan), "{lie:?}: {:?}", seen.outcome);
-            let rows = bench.station.ledger.entries().unwrap();
+            let rows = bench.engine.ledger.entries().unwrap();
             let told: Vec<_> = rows[before..].iter().map(|row| (&*row.entry.verdict, &*row.entry.code)).collect();
             assert_eq!(told, [("RETRIED", "P-V-004"), ("READY", "")], "{lie:?}");
         }
@@ -167,7 +167,7 @@ fn what_samples_did_not_show_is_found_by_the_read_back() {
     stale.write_at(from + (7 << 20), &old).unwrap();
     let mut seen = run(&bench, &plan, stale, |_| Act::Work);
     assert!(is_ready(&seen.outcome) && seen.drive.is_like(&mut golden, &plan), "{:?}", seen.outcome);
-    let rows = bench.station.ledger.entries().unwrap();
+    let rows = bench.engine.ledger.entries().unwrap();
     assert!(rows.iter().any(|row| row.entry.verdict == "RETRIED" && row.entry.code == "P-V-004"));
 }
 
@@ -187,12 +187,12 @@ fn what_the_probe_marked_is_not_left_in_holes() {
     let plan = bench.plan_for(Scheme::Mbr, size_bytes, 512);
     let mut golden = run(&bench, &plan, drive(&plan, Blank::Noise(8)), |_| Act::Work).drive;
     for has_zero_command in [false, true] {
-        let before = bench.station.ledger.entries().unwrap().len();
+        let before = bench.engine.ledger.entries().unwrap().len();
         let mut new = drive(&plan, Blank::Zeros);
         new.has_zero_command = has_zero_command;
         let mut seen = run(&bench, &plan, new, |_| Act::Work);
         assert_ready(&mut seen, &plan, &mut golden);
-        assert_eq!(bench.station.ledger.entries().unwrap().len(), before + 1, "once is enough");
+        assert_eq!(bench.engine.ledger.entries().unwrap().len(), before + 1, "once is enough");
         // Before that is the seal.
         assert_eq!(seen.bytes_in(Kind::Write, Step::Write, &[(4096, size_bytes)]), part_bytes);
         assert_eq!(seen.of(Kind::Zero, &[Step::Write]), []);

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platen_engine::plan::WritePlan;
-use platen_engine::{Limits, ReadDrive, Running, Sources, Station, SystemClock, Trouble};
+use platen_engine::{Limits, ReadDrive, Running, SystemClock, Trouble};
 use platen_events::{Code, Event, Outcome};
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, is_ready, job_of};
+use crate::bench::{Bench, Recorded, is_ready, job_of};
 use crate::liar::{Blank, Liar, Lie};
 use crate::rigged::{Act, Asked, Gate, Kind, Rigged, Ticks, locked};
 
@@ -21,11 +21,9 @@ const STALL: Duration = Duration::from_secs(30);
 /// Hung drives that are tried at the same time.
 const AT_ONCE: u64 = 10;
 
-fn station(bench: &Bench, clock: Box<dyn platen_engine::Clock + Send>, stall: Duration) -> Arc<Station> {
-    let ledger = platen_engine::ledger::Ledger::open(&bench.dir.path().join("stalls.db")).unwrap();
-    let limits = Limits { stall, ..Limits::default() };
-    let ledger = Arc::new(ledger);
-    Arc::new(Station { name: "station".to_owned(), clock, ledger, sources: Sources::new(), limits })
+fn engine(bench: &Bench, clock: Box<dyn platen_engine::Clock + Send>, stall: Duration) -> Recorded {
+    let ledger = platen_ledger::Ledger::open(&bench.dir.path().join("stalls.db")).unwrap();
+    Recorded::new(ledger, clock, Limits { stall, ..Limits::default() })
 }
 
 /// A drive at work.
@@ -39,7 +37,7 @@ struct Job {
 
 /// `rule` may hang at the gate it is given.
 fn start(
-    station: &Arc<Station>,
+    engine: &Recorded,
     plan: &WritePlan,
     port: &str,
     has_zero_command: bool,
@@ -53,13 +51,13 @@ fn start(
     let (drive, events) = (rigged.behind(), Arc::new(Mutex::new(Vec::new())));
     let list = Arc::clone(&events);
     let report = Arc::new(move |event| locked(&list).push(event));
-    let running = station.start(job_of(plan, rigged, report)).unwrap();
+    let running = engine.start(job_of(plan, rigged, report)).unwrap();
     Job { port: port.to_owned(), gate, events, drive, running }
 }
 
 /// Verdict and code of each of the port's rows.
-fn rows(station: &Station, port: &str) -> Vec<(String, String)> {
-    let rows = station.ledger.entries().unwrap().into_iter().filter(|row| row.entry.port == port);
+fn rows(engine: &Recorded, port: &str) -> Vec<(String, String)> {
+    let rows = engine.ledger.entries().unwrap().into_iter().filter(|row| row.entry.port == port);
     rows.map(|row| (row.entry.verdict, row.entry.code)).collect()
 }
 
@@ -80,18 +78,18 @@ fn has_table(drive: &Mutex<Liar>) -> bool {
 fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
     let plan = bench.plan_for(scheme, size, 512);
     let mut golden = Liar::new(size, Lie::Honest, Blank::Zeros);
-    assert!(is_ready(&bench.station.run(&plan, &mut golden, &|_| {}, &AtomicBool::new(false))));
+    assert!(is_ready(&bench.engine.run(&plan, &mut golden, &|_| {}, &AtomicBool::new(false))));
     let ticks = Ticks::default();
-    let station = station(bench, Box::new(ticks.clone()), STALL);
+    let engine = engine(bench, Box::new(ticks.clone()), STALL);
     let mut hung = 0;
     for first in (1..).step_by(AT_ONCE as usize) {
         let healthy = ["left", "right"].map(|port| {
-            start(&station, &plan, &format!("{port}-{scheme}-{kind:?}-{first}"), kind == Kind::Zero, |_, _| Act::Work)
+            start(&engine, &plan, &format!("{port}-{scheme}-{kind:?}-{first}"), kind == Kind::Zero, |_, _| Act::Work)
         });
         let jobs: Vec<Job> = (first..first + AT_ONCE)
             .map(|n| {
                 let port = format!("{scheme}-{kind:?}-{n}");
-                start(&station, &plan, &port, kind == Kind::Zero, move |asked, gate| {
+                start(&engine, &plan, &port, kind == Kind::Zero, move |asked, gate| {
                     if asked.kind == kind && asked.nth == n {
                         gate.hang();
                     }
@@ -104,7 +102,7 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
             assert!(is_ready(&outcome), "beside hung drives: {outcome:?}");
             assert!(locked(&job.drive).is_like(&mut golden, &plan));
             assert_finished_once(&locked(&job.events), &outcome);
-            assert_eq!(rows(&station, &job.port), [("READY".to_owned(), String::new())]);
+            assert_eq!(rows(&engine, &job.port), [("READY".to_owned(), String::new())]);
         }
         let hanging: Vec<bool> = jobs.iter().map(|job| job.gate.hangs()).collect();
         ticks.pass(STALL);
@@ -115,7 +113,7 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
             let outcome = running.join();
             let before = locked(&events).clone();
             assert_finished_once(&before, &outcome);
-            let recorded = rows(&station, &port);
+            let recorded = rows(&engine, &port);
             if !hangs {
                 assert!(is_ready(&outcome), "{port}: {outcome:?}");
                 continue;
@@ -125,14 +123,14 @@ fn sweep(bench: &Bench, scheme: Scheme, kind: Kind, size: u64) -> u64 {
             gate.open();
             gate.wait_until_let_go();
             assert!(!has_table(&drive), "{port}");
-            assert_eq!(rows(&station, &port), recorded, "{port}");
+            assert_eq!(rows(&engine, &port), recorded, "{port}");
             assert_eq!(*locked(&events), before, "{port}");
         }
         if count < AT_ONCE {
             break;
         }
     }
-    station.ledger.check(None).unwrap();
+    engine.ledger.check(None).unwrap();
     eprintln!("{}, {scheme}: hung at each of {hung} operations of kind {kind:?}", plan.title());
     hung
 }
@@ -161,11 +159,11 @@ fn a_drive_that_hangs_while_it_is_wiped_after_a_failure() {
     let bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
     let ticks = Ticks::default();
-    let station = station(&bench, Box::new(ticks.clone()), STALL);
+    let engine = engine(&bench, Box::new(ticks.clone()), STALL);
     for n in [1, 2, 12, 20] {
         for more in [1, 2, 3] {
             let port = format!("{n}-{more}");
-            let job = start(&station, &plan, &port, false, move |asked, gate| match asked {
+            let job = start(&engine, &plan, &port, false, move |asked, gate| match asked {
                 Asked { kind: Kind::Write, nth, .. } if nth == n => Act::Fail(Trouble::Broken),
                 Asked { kind: Kind::Write, nth, .. } if nth == n + more => {
                     gate.hang();
@@ -181,7 +179,7 @@ fn a_drive_that_hangs_while_it_is_wiped_after_a_failure() {
             assert_finished_once(&before, &outcome);
             job.gate.open();
             job.gate.wait_until_let_go();
-            assert_eq!(rows(&station, &port), [("NOT USABLE".to_owned(), "P-W-005".to_owned())]);
+            assert_eq!(rows(&engine, &port), [("NOT USABLE".to_owned(), "P-W-005".to_owned())]);
             assert_eq!(*locked(&job.events), before);
             assert!(!has_table(&job.drive));
         }
@@ -193,8 +191,8 @@ fn a_drive_that_hangs_while_it_is_wiped_after_a_failure() {
 fn a_hung_drive_is_given_up_in_real_time() {
     let bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
-    let station = station(&bench, Box::new(SystemClock::new()), Duration::from_millis(300));
-    let job = start(&station, &plan, "1", false, |asked, gate| {
+    let engine = engine(&bench, Box::new(SystemClock::new()), Duration::from_millis(300));
+    let job = start(&engine, &plan, "1", false, |asked, gate| {
         if asked.kind == Kind::Write && asked.nth == 9 {
             gate.hang();
         }
@@ -204,21 +202,21 @@ fn a_hung_drive_is_given_up_in_real_time() {
     assert!(matches!(outcome, Outcome::Failed { code: Code::Stalled, .. }), "{outcome:?}");
     job.gate.open();
     job.gate.wait_until_let_go();
-    assert_eq!(rows(&station, "1").len(), 1);
+    assert_eq!(rows(&engine, "1").len(), 1);
 }
 
 #[test]
 fn a_panic_harms_one_drive_only() {
     let bench = Bench::raw();
     let plan = bench.plan_for(Scheme::Mbr, 17 << 20, 512);
-    let station = station(&bench, Box::new(Ticks::default()), STALL);
+    let engine = engine(&bench, Box::new(Ticks::default()), STALL);
     // Once, and again while it is wiped.
     for always in [false, true] {
-        let healthy = [0, 1].map(|n| start(&station, &plan, &format!("healthy-{always}-{n}"), false, |_, _| Act::Work));
+        let healthy = [0, 1].map(|n| start(&engine, &plan, &format!("healthy-{always}-{n}"), false, |_, _| Act::Work));
         let jobs: Vec<Job> = [1, 2, 5, 12, 20]
             .into_iter()
             .map(|n| {
-                start(&station, &plan, &format!("{always}-{n}"), false, move |asked, _| {
+                start(&engine, &plan, &format!("{always}-{n}"), false, move |asked, _| {
                     let panics = asked.nth == n || (always && asked.nth > n);
                     assert!(!(panics && asked.kind == Kind::Write), "a panic that a test wants");
                     Act::Work
@@ -229,7 +227,7 @@ fn a_panic_harms_one_drive_only() {
             let outcome = job.running.join();
             assert!(matches!(outcome, Outcome::Failed { code: Code::StationFault, .. }), "{outcome:?}");
             assert_finished_once(&locked(&job.events), &outcome);
-            assert_eq!(rows(&station, &job.port), [("TRY AGAIN".to_owned(), "P-W-007".to_owned())]);
+            assert_eq!(rows(&engine, &job.port), [("TRY AGAIN".to_owned(), "P-W-007".to_owned())]);
             job.gate.wait_until_let_go();
             assert!(!has_table(&job.drive));
         }

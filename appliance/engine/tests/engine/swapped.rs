@@ -37,7 +37,7 @@ fn what_took_the_place_of_the_drive_is_not_touched_from_then_on() {
                 act
             });
             let _ = seen.set(rigged.behind());
-            let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+            let outcome = bench.engine.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
             let Some(before) = locked(&before).take() else {
                 assert!(is_ready(&outcome), "{outcome:?}");
                 break;
@@ -56,7 +56,7 @@ fn a_drive_that_somebody_uses_meanwhile_is_not_sealed() {
     let plan = bench.plan_for(Scheme::Mbr, 40 << 20, 512);
     let used = |asked: Asked| if asked.kind == Kind::Unshared { Act::Fail(Trouble::InUse) } else { Act::Work };
     let mut rigged = Rigged::new(faulty(&plan, Fault::None), used);
-    let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+    let outcome = bench.engine.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
     assert!(matches!(outcome, Outcome::Failed { code: Code::Busy, .. }), "{outcome:?}");
     let behind = rigged.behind();
     assert_eq!(crate::bench::recognisable(&locked(&behind).memory, 512), None);
@@ -79,7 +79,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             }
             Act::Work
         });
-        assert!(is_ready(&bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false))));
+        assert!(is_ready(&bench.engine.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false))));
         locked(&asked).1
     };
     assert!(confirmed_before_reading > 0);
@@ -98,7 +98,7 @@ fn what_somebody_else_wrote_or_another_card_holds_is_not_held_against_the_drive(
             Kind::Read if asked.len_bytes > 1 << 20 => Act::Flip,
             _ => Act::Work,
         });
-        let outcome = bench.station.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+        let outcome = bench.engine.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
         assert!(matches!(outcome, Outcome::Failed { code, .. } if code == expected), "{expected}: {outcome:?}");
     }
 }

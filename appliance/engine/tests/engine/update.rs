@@ -6,11 +6,12 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use platen_engine::examine::{Depth, Examination, examine};
+use platen_engine::plan::{DRIVE_RECORD_BYTES, DriveRecord};
 use platen_engine::plan::{DriveShape, Name, PlannedExtent, Source, WritePlan, plan};
-use platen_engine::record::{DRIVE_RECORD_BYTES, DriveRecord};
-use platen_engine::update::{UpdateError, plan_update};
+use platen_engine::plan::{UpdateError, plan_update};
 use platen_events::{Code, DriveRef};
+use platen_examine::{Depth, examine};
+use platen_media::examination::Examination;
 use platen_media::manifest::{Manifest, Scheme, Validity};
 use platen_media::{Timestamp, envelope};
 use proptest::prelude::*;

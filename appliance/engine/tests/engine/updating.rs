@@ -1,7 +1,7 @@
 //! Writing over an older release: only what changed is sent to the drive, and all of it is read back.
 
-use platen_engine::examine::Depth;
 use platen_events::Outcome;
+use platen_examine::Depth;
 use platen_media::manifest::Scheme;
 
 use crate::bench::{contents, is_ready, used};
@@ -38,7 +38,7 @@ fn only_what_changed_is_written_and_all_is_read_back() {
         let changed_bytes = plan.write_bytes() - present_bytes(&plan);
         assert!(written_bytes < changed_bytes, "{written_bytes} of {changed_bytes} that are not presumed");
         assert!(verdict(&new, &drive.memory, 512, Depth::Content).is_good());
-        assert_eq!(new.station.ledger.entries().unwrap().last().unwrap().entry.job, "update");
+        assert_eq!(new.engine.ledger.entries().unwrap().last().unwrap().entry.job, "update");
 
         // One bit in content that is presumed there.
         let at = plan.present().unwrap().iter().map(|range| range.start + 17).max().unwrap();
@@ -48,7 +48,7 @@ fn only_what_changed_is_written_and_all_is_read_back() {
         let Outcome::Ready { written_bytes, .. } = new.write(&plan, &mut drive) else { panic!("ready all the same") };
         assert!(written_bytes > changed_bytes, "it was written as a whole");
         assert!(verdict(&new, &drive.memory, 512, Depth::Content).is_good());
-        let rows = new.station.ledger.entries().unwrap();
+        let rows = new.engine.ledger.entries().unwrap();
         let told: Vec<_> =
             rows.iter().rev().take(2).map(|row| (&*row.entry.job, &*row.entry.verdict, &*row.entry.code)).collect();
         assert_eq!(told, [("update", "READY", ""), ("update", "RETRIED", "P-V-004")]);

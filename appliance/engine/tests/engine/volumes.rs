@@ -1,7 +1,7 @@
 //! What firmware and kernels read besides the files' bytes: each kind is changed on a right drive, and named.
 
-use platen_engine::examine::Depth;
-use platen_engine::report::Report;
+use platen_engine::verify::Report;
+use platen_examine::Depth;
 use platen_media::manifest::Scheme;
 
 use crate::bench::{Bench, only_planned};

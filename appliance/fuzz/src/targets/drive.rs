@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::{LazyLock, Mutex};
 
 use platen_disk::{ALIGN_BYTES, Data, DiskSpec, DriveIds, FatTime, FileSpec, Scheme, VolumeLabel, lay_out};
-use platen_engine::examine::{Depth, Examination, examine};
+use platen_examine::{Depth, examine};
+use platen_media::examination::Examination;
 use platen_testkit::files::noise;
 
 use crate::Answer;

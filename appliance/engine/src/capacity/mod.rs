@@ -1,0 +1,7 @@
+//! Whether a drive is as large as it claims.
+
+pub(crate) mod probe;
+mod report;
+
+pub use self::probe::Fake;
+pub use self::report::CapacityReport;

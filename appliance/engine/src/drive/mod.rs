@@ -1,0 +1,133 @@
+//! What the engine needs of a drive, and what it is told about one.
+
+mod buffer;
+pub(crate) mod heartbeat;
+
+use std::io;
+
+pub use self::buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
+
+use platen_events::{Code, DriveRef};
+use serde::{Deserialize, Serialize};
+
+/// How a drive is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriveKind {
+    /// A regular file.
+    File,
+    /// A loop device.
+    Loop,
+    /// A whole removable USB disk.
+    Usb,
+    /// Any other block device; refused unless it was named as allowed.
+    Other,
+}
+
+/// What is known of a drive before it is touched. None of the texts is ever used as a path or a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveFacts {
+    pub drive: DriveRef,
+    pub kind: DriveKind,
+    pub size_bytes: u64,
+    /// Logical sector size: 512 or 4096.
+    pub sector_bytes: u32,
+    /// As the drive says it; may be empty, repeated or hostile.
+    pub serial: Option<String>,
+    /// USB vendor and product number.
+    pub vendor_product: Option<(u16, u16)>,
+    /// Counts every insertion of every disk since the station started (Linux `diskseq`).
+    pub disk_sequence: Option<u64>,
+    /// Which cache the read-back passes by, for the report.
+    pub read_back: String,
+}
+
+/// What was being done to a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Read,
+    Write,
+    Flush,
+    /// Asking whether it is still the drive that was opened.
+    Confirm,
+}
+
+/// What is wrong with a drive that refused an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is there and can't do it.
+    Broken,
+    /// It is gone.
+    Vanished,
+    /// It turned read-only.
+    ReadOnly,
+    /// It does it, but below the speed floor.
+    TooSlow,
+    /// Somebody else has begun to use it.
+    InUse,
+}
+
+/// A drive's failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.doing())]
+pub struct DriveError {
+    pub operation: Operation,
+    pub offset_bytes: u64,
+    pub len_bytes: u64,
+    pub trouble: Trouble,
+    pub source: io::Error,
+}
+
+impl DriveError {
+    fn doing(&self) -> String {
+        let Self { len_bytes, offset_bytes, .. } = self;
+        match self.operation {
+            Operation::Read => format!("reading {len_bytes} bytes at {offset_bytes:#x}"),
+            Operation::Write => format!("writing {len_bytes} bytes at {offset_bytes:#x}"),
+            Operation::Flush => "flushing what was written".to_owned(),
+            Operation::Confirm => "looking whether it is still the drive that was opened".to_owned(),
+        }
+    }
+
+    /// What the operator is told.
+    pub fn code(&self) -> Code {
+        match (self.trouble, self.operation) {
+            (Trouble::Vanished, _) => Code::Vanished,
+            (Trouble::ReadOnly, _) => Code::ReadOnly,
+            (Trouble::TooSlow, _) => Code::TooSlow,
+            (Trouble::InUse, _) => Code::Busy,
+            (Trouble::Broken, Operation::Read | Operation::Confirm) => Code::ReadFailed,
+            (Trouble::Broken, Operation::Write) => Code::WriteFailed,
+            (Trouble::Broken, Operation::Flush) => Code::FlushFailed,
+        }
+    }
+}
+
+/// A drive that can be looked at.
+///
+/// Offsets and lengths are multiples of the sector, buffers are aligned to [`crate::MEMORY_ALIGN_BYTES`]. All bytes
+/// are moved or the call fails: short reads and writes are the implementation's business.
+pub trait ReadDrive: Send {
+    /// What is known of it.
+    fn facts(&self) -> &DriveFacts;
+    /// Fill `bytes` from the device itself, past the kernel's page cache.
+    fn read_at(&mut self, offset_bytes: u64, bytes: &mut [u8]) -> Result<(), DriveError>;
+}
+
+/// A drive that was opened for writing, for this job alone.
+pub trait Drive: ReadDrive {
+    /// Write all of `bytes`. Not durable before [`Drive::flush`].
+    fn write_at(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DriveError>;
+    /// Make a range read as zeros without sending zeros, where the drive has a command for that whose result is
+    /// certain. False: it has none, and nothing was changed. What it did is read back like everything else.
+    fn zero_at(&mut self, offset_bytes: u64, len_bytes: u64) -> Result<bool, DriveError>;
+    /// Make everything written survive a loss of power, the drive's own cache included.
+    fn flush(&mut self) -> Result<(), DriveError>;
+    /// See that this is still the drive that was opened, with the same medium in it. The drive itself is asked,
+    /// since the kernel may notice a changed medium seconds later.
+    fn confirm(&mut self) -> Result<(), DriveError>;
+    /// See that nobody else has begun to use the drive since it was opened.
+    fn confirm_unshared(&mut self) -> Result<(), DriveError>;
+    /// It is finished and recorded: let the rest of the system see what is on it, where that was asked for.
+    fn publish(&mut self) {}
+}

@@ -1,0 +1,252 @@
+//! What all drives of a station share, and the two threads each drive has: one works, one watches it.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use platen_events::{Code, DriveRef, Event, Outcome};
+use platen_media::Timestamp;
+
+use super::Journal;
+use super::work::{record_failure, work};
+use crate::Clock;
+use crate::content::shared::Sources;
+use crate::context::Context;
+use crate::drive::heartbeat::{Heartbeat, Waiting};
+use crate::drive::{AlignedBuffer, Drive, DriveFacts};
+use crate::plan::WritePlan;
+
+/// How often the watching thread looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a job that was stopped still waits for an answer.
+const CANCEL_LIMIT: Duration = Duration::from_secs(10);
+/// Pieces of memory that each job needs at most at one time: for reading back, marks, wiping, and its own reading.
+const JOB_BUFFERS: usize = 4;
+/// What one reading for all drives takes, and everything else that is not counted.
+const SHARED_BUFFERS: usize = 24;
+
+/// What is expected of a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A drive that does not answer for so long is given up. The kernel alone takes 30 s to notice a dead USB drive,
+    /// and tries again.
+    pub stall: Duration,
+    /// A drive that is slower over 20 s is hopeless.
+    pub minimum_bytes_per_s: u64,
+    /// How often a drive that failed is begun anew before it is given up; 1: not at all.
+    pub attempts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { stall: Duration::from_secs(120), minimum_bytes_per_s: 1_000_000, attempts: 1 }
+    }
+}
+
+/// See the module's documentation.
+pub struct Engine {
+    /// For drive records and the ledger.
+    pub name: String,
+    pub clock: Box<dyn Clock + Send>,
+    pub journal: Arc<dyn Journal>,
+    pub sources: Sources,
+    pub limits: Limits,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("name", &self.name).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A job that was started.
+#[derive(Debug)]
+pub struct Running(JoinHandle<Outcome>);
+
+impl Running {
+    /// Wait for its end, which comes in bounded time: a drive that hangs is given up, its thread is left behind.
+    pub fn join(self) -> Outcome {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// One drive and what is to be made of it.
+pub struct Job {
+    pub plan: WritePlan,
+    pub drive: Box<dyn Drive>,
+    /// Called from the job's threads; ends with [`Event::Finished`].
+    pub report: Arc<dyn Fn(Event) + Send + Sync>,
+    /// Setting it stops the job.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// Where the threads of several jobs wait until all of them are there.
+#[derive(Default)]
+struct Gate {
+    /// None: wait. False: there is nothing to do after all.
+    open: Mutex<Option<bool>>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn open(&self, open: bool) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) -> bool {
+        let state = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = self.changed.wait_while(state, |open| open.is_none());
+        wait.unwrap_or_else(PoisonError::into_inner).unwrap_or(false)
+    }
+}
+
+/// See that there is memory for so many jobs; what was had is given back. Threads that are still to be started take about
+/// as much for their stacks as a job takes for its pieces.
+pub fn reserve_memory(jobs: usize) -> io::Result<()> {
+    let pieces = (0..2 * JOB_BUFFERS * jobs + SHARED_BUFFERS).map(|_| AlignedBuffer::try_new(crate::PIECE_BYTES));
+    pieces.collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+impl Engine {
+    /// Start a job. An error means that the machine has no threads or memory for it; then nothing was touched.
+    pub fn start(self: &Arc<Self>, job: Job) -> io::Result<Running> {
+        let mut running = self.start_all(vec![job])?;
+        Ok(running.pop().expect("one job was started"))
+    }
+
+    /// Start several jobs. All threads are started and all memory was had once before the first byte is erased anywhere.
+    pub fn start_all(self: &Arc<Self>, jobs: Vec<Job>) -> io::Result<Vec<Running>> {
+        let gate = Arc::new(Gate::default());
+        let count = jobs.len();
+        reserve_memory(count)?;
+        let started = jobs.into_iter().map(|job| self.start_at(&gate, job)).collect::<io::Result<Vec<_>>>();
+        let spare = started.and_then(|running| {
+            // Each of them may need two more threads, for its reading and its row.
+            let spare = (0..2 * count).map(|_| {
+                let gate = Arc::clone(&gate);
+                thread::Builder::new().spawn(move || gate.pass()).map(drop)
+            });
+            spare.collect::<io::Result<Vec<()>>>()?;
+            reserve_memory(count).map(|()| running)
+        });
+        gate.open(spare.is_ok());
+        spare
+    }
+
+    fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<Running> {
+        let Job { plan, drive, report, cancelled } = job;
+        let (facts, started) = (drive.facts().clone(), self.clock.now());
+        let (heartbeat, (say, said)) = (Arc::new(Heartbeat::default()), channel());
+        {
+            let (engine, plan, report, heartbeat, gate, cancelled) = (
+                Arc::clone(self),
+                plan.clone(),
+                Arc::clone(&report),
+                Arc::clone(&heartbeat),
+                Arc::clone(gate),
+                Arc::clone(&cancelled),
+            );
+            thread::Builder::new().spawn(move || {
+                let mut drive = drive;
+                if !gate.pass() {
+                    return;
+                }
+                let context = engine.context(drive.facts().drive.clone(), &*report, &cancelled, heartbeat);
+                let outcome = work(&engine, &plan, &mut *drive, &context);
+                // Before the drive is let go: closing one that hangs may hang as well. Nobody listens any more if it
+                // was given up.
+                let _ = say.send(outcome);
+            })?;
+        }
+        let (engine, gate) = (Arc::clone(self), Arc::clone(gate));
+        let watching = thread::Builder::new().spawn(move || {
+            if !gate.pass() {
+                return Outcome::Failed { code: Code::Cancelled, detail: "it was never begun".to_owned() };
+            }
+            engine.watch(&plan, &facts, started, &*report, &cancelled, &heartbeat, &said)
+        })?;
+        Ok(Running(watching))
+    }
+
+    fn context<'a>(
+        &'a self,
+        drive: DriveRef,
+        report: &'a dyn Fn(Event),
+        cancelled: &'a AtomicBool,
+        heartbeat: Arc<Heartbeat>,
+    ) -> Context<'a> {
+        Context::new(drive, &*self.clock, &self.sources, report, cancelled, heartbeat)
+    }
+
+    /// While another thread works, see that it gets on.
+    #[expect(clippy::too_many_arguments)]
+    fn watch(
+        &self,
+        plan: &WritePlan,
+        facts: &DriveFacts,
+        started: Timestamp,
+        report: &(dyn Fn(Event) + Send + Sync),
+        cancelled: &AtomicBool,
+        heartbeat: &Heartbeat,
+        said: &Receiver<Outcome>,
+    ) -> Outcome {
+        let (code, detail) = loop {
+            match said.recv_timeout(LOOK) {
+                Ok(outcome) => {
+                    report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
+                    return outcome;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let (what, silent) = heartbeat.silent_for(self.clock.elapsed());
+                    let detail = format!("no answer for {} s", silent.as_secs());
+                    if silent >= self.limits.stall {
+                        break (what.code(), detail);
+                    }
+                    // Whoever stops a job does not wait for what hangs.
+                    if cancelled.load(Ordering::Relaxed) && silent >= CANCEL_LIMIT {
+                        break (Code::Cancelled, detail);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    break (Code::StationFault, "the thread that worked on the drive panicked".to_owned());
+                }
+            }
+        };
+        let outcome = if heartbeat.decide() {
+            record_failure(self, plan, facts, started, code, detail)
+        } else {
+            // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
+            Outcome::Failed { code, detail }
+        };
+        report(Event::Finished { drive: facts.drive.clone(), outcome: outcome.clone() });
+        outcome
+    }
+
+    /// The same on the calling thread, which waits as long as the drive lets it wait.
+    pub fn run(
+        &self,
+        plan: &WritePlan,
+        drive: &mut dyn Drive,
+        report: &dyn Fn(Event),
+        cancelled: &AtomicBool,
+    ) -> Outcome {
+        let drive_ref = drive.facts().drive.clone();
+        let context = self.context(drive_ref.clone(), report, cancelled, Arc::default());
+        let outcome = work(self, plan, drive, &context);
+        report(Event::Finished { drive: drive_ref, outcome: outcome.clone() });
+        outcome
+    }
+}
+
+impl Waiting {
+    fn code(self) -> Code {
+        match self {
+            Self::Drive => Code::Stalled,
+            Self::Content => Code::CacheStalled,
+        }
+    }
+}

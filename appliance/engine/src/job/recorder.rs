@@ -1,0 +1,74 @@
+//! Appending to the ledger without waiting for its disk longer than for a drive.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
+use platen_events::{Code, DriveRef};
+
+use super::{Engine, NewEntry, Unrecorded};
+
+const WAITING: u8 = 0;
+const RECORDED: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+impl Engine {
+    /// Append a row. A disk that does not answer in the stall limit is no longer waited for, and the drive is not kept; if
+    /// its row is written after all, the next one takes it back.
+    pub(crate) fn record(&self, entry: &NewEntry) -> Result<(), Unrecorded> {
+        let (journal, entry, stall) = (Arc::clone(&self.journal), entry.clone(), self.limits.stall);
+        let (state, (say, said)) = (Arc::new(AtomicU8::new(WAITING)), channel());
+        let recording = {
+            let state = Arc::clone(&state);
+            thread::Builder::new().spawn(move || {
+                let appended = journal.append(&entry);
+                let too_late = state.compare_exchange(WAITING, RECORDED, Ordering::AcqRel, Ordering::Acquire).is_err();
+                if too_late && appended.is_ok() && entry.code.is_empty() {
+                    let _ = journal.append(&taken_back(entry));
+                }
+                let _ = say.send(appended);
+            })
+        };
+        let failed = |code, detail| Err(Unrecorded { code, detail });
+        if let Err(error) = recording {
+            return failed(Code::LedgerFailed, format!("no thread can be started: {error}"));
+        }
+        let given_up = || state.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        match said.recv_timeout(stall) {
+            Err(RecvTimeoutError::Timeout) if given_up() => {
+                failed(Code::LedgerStalled, format!("no answer for {} s", stall.as_secs()))
+            }
+            // In this very moment it was recorded.
+            Err(RecvTimeoutError::Timeout) => answer(said.recv().ok()),
+            appended => answer(appended.ok()),
+        }
+    }
+
+    /// A row for a drive that could not even be looked at. Says why there is none.
+    pub fn record_unopened(&self, job: &str, drive: &DriveRef, code: Code, detail: &str) -> Result<(), String> {
+        let entry = NewEntry {
+            port: drive.port.clone(),
+            path: drive.path.clone(),
+            verdict: code.entry().verdict.to_string(),
+            code: code.to_string(),
+            ..NewEntry::about_no_drive(&self.name, job, detail, self.clock.now())
+        };
+        self.record(&entry).map_err(|unrecorded| unrecorded.detail)
+    }
+}
+
+fn answer(appended: Option<Result<(), Unrecorded>>) -> Result<(), Unrecorded> {
+    let panicked = || Unrecorded { code: Code::LedgerFailed, detail: "recording it panicked".to_owned() };
+    appended.unwrap_or_else(|| Err(panicked()))
+}
+
+fn taken_back(entry: NewEntry) -> NewEntry {
+    let code = Code::LedgerStalled;
+    NewEntry {
+        detail: format!("the row before was recorded too late: this drive was not kept as {}", entry.verdict),
+        verdict: code.entry().verdict.to_string(),
+        code: code.to_string(),
+        ..entry
+    }
+}

@@ -1,0 +1,198 @@
+//! One drive from plan to ledger. Nothing is shared between drives but the reading of the content, the ledger and the
+//! report of events.
+
+use std::time::Duration;
+
+use platen_events::{Code, Event, Outcome};
+use platen_media::Timestamp;
+
+use super::{Engine, NewEntry, Unrecorded};
+use crate::chain;
+use crate::context::Context;
+use crate::drive::heartbeat::WatchedDrive;
+use crate::drive::{Drive, DriveFacts, ReadDrive};
+use crate::plan::{DriveRecord, WritePlan};
+use crate::write::{Reuse, SealedDrive, WriteError, write};
+
+/// Verdict of an attempt after which the drive was begun anew.
+const RETRIED: &str = "RETRIED";
+
+/// Write, read back, seal, record; begin anew where the station's limits say so.
+pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_>) -> Outcome {
+    let heartbeat = &context.heartbeat;
+    let drive = &mut WatchedDrive::new(drive, heartbeat, &*engine.clock, engine.limits.minimum_bytes_per_s);
+    let facts = drive.facts().clone();
+    for notice in plan.notices() {
+        tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
+        context.tell(Event::Notice { drive: facts.drive.clone(), text: notice.to_string() });
+    }
+    let mut reuse = Reuse::Matching;
+    let mut attempt = 1;
+    loop {
+        let started = engine.clock.now();
+        let mut times = Times::default();
+        let error = match run(engine, plan, drive, reuse, context, &mut times) {
+            Ok(sealed) => {
+                let given_up = !heartbeat.decide();
+                return if given_up { stopped() } else { record_success(engine, plan, &facts, started, times, sealed) };
+            }
+            Err(error) => error,
+        };
+        let error = not_the_drives_fault(&error, drive).unwrap_or(error);
+        // What it was presumed to hold is not there: nothing need be wrong with the drive.
+        let presumed = matches!(error, WriteError::Changed(_));
+        let again = presumed || (attempt < engine.limits.attempts && error.is_worth_another_try());
+        if !again || context.is_stopped() {
+            let given_up = !heartbeat.decide();
+            return if given_up {
+                stopped()
+            } else {
+                let (code, detail) = (error.code(), chain(&error));
+                record_failure(engine, plan, &facts, started, code, detail)
+            };
+        }
+        let mut entry = entry(engine, plan, &facts, started);
+        (entry.verdict, entry.code, entry.detail) = (RETRIED.to_owned(), error.code().to_string(), chain(&error));
+        if let Err(Unrecorded { code, detail }) = engine.record(&entry) {
+            return Outcome::Failed { code, detail };
+        }
+        context.tell(Event::Retrying { drive: facts.drive.clone(), code: error.code(), detail: entry.detail });
+        if presumed {
+            reuse = Reuse::Nothing;
+        } else {
+            attempt += 1;
+        }
+    }
+}
+
+/// Wrong data is held against a drive that is still there and that nobody else has written to. This says what else it was.
+fn not_the_drives_fault(error: &WriteError, drive: &mut dyn Drive) -> Option<WriteError> {
+    let step = error.wrong_data()?;
+    let asked = drive.confirm().and_then(|()| drive.confirm_unshared());
+    asked.err().map(|source| WriteError::Drive { step, source })
+}
+
+/// Nobody waits for this any more; the one who gave the drive up has told how it ended.
+fn stopped() -> Outcome {
+    Outcome::Failed { code: Code::Stalled, detail: String::new() }
+}
+
+fn record_success(
+    engine: &Engine,
+    plan: &WritePlan,
+    facts: &DriveFacts,
+    started: Timestamp,
+    times: Times,
+    sealed: SealedDrive<'_>,
+) -> Outcome {
+    let mut entry = entry(engine, plan, facts, started);
+    entry.written_bytes = sealed.written_bytes;
+    entry.verified_bytes = sealed.verified_bytes;
+    (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
+    entry.verdict = plan.purpose().verdict().to_owned();
+    entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match engine.record(&entry) {
+        Ok(()) => {
+            let outcome = Outcome::Ready {
+                written_bytes: sealed.written_bytes,
+                verified_bytes: sealed.verified_bytes,
+                write_ms: times.write_ms,
+                verify_ms: times.verify_ms,
+            };
+            sealed.keep();
+            outcome
+        }
+        Err(Unrecorded { code, detail }) => {
+            // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
+            // there after all, the next one says what became of the drive.
+            drop(sealed);
+            record_failure(engine, plan, facts, started, code, detail)
+        }
+    }
+}
+
+/// A drive's row when it failed.
+pub(crate) fn record_failure(
+    engine: &Engine,
+    plan: &WritePlan,
+    facts: &DriveFacts,
+    started: Timestamp,
+    code: Code,
+    detail: String,
+) -> Outcome {
+    let mut entry = entry(engine, plan, facts, started);
+    entry.verdict = code.entry().verdict.to_string();
+    entry.code = code.to_string();
+    entry.detail.clone_from(&detail);
+    match engine.record(&entry) {
+        Ok(()) => Outcome::Failed { code, detail },
+        Err(unrecorded) if unrecorded.code == code => Outcome::Failed { code, detail },
+        Err(unrecorded) => Outcome::Failed { code, detail: format!("{detail}; not recorded: {}", unrecorded.detail) },
+    }
+}
+
+/// A row that does not yet say how it ended.
+fn entry(engine: &Engine, plan: &WritePlan, facts: &DriveFacts, started: Timestamp) -> NewEntry {
+    let media = plan.media();
+    NewEntry {
+        station: engine.name.clone(),
+        job: plan.job().to_owned(),
+        port: facts.drive.port.clone(),
+        path: facts.drive.path.clone(),
+        disk_sequence: facts.disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
+        serial: facts.serial.clone().unwrap_or_default(),
+        vendor_product: facts.vendor_product.map_or_else(String::new, |(v, p)| format!("{v:04x}:{p:04x}")),
+        size_bytes: facts.size_bytes,
+        medium: media.map_or_else(String::new, |media| media.name().to_owned()),
+        version: media.map_or_else(String::new, |media| media.manifest().version.clone()),
+        manifest_sha256: media.map_or_else(String::new, |media| media.signed().manifest_digest().to_string()),
+        read_back: facts.read_back.clone(),
+        started,
+        finished: engine.clock.now(),
+        written_bytes: 0,
+        verified_bytes: 0,
+        write_ms: 0,
+        verify_ms: 0,
+        verdict: String::new(),
+        code: String::new(),
+        detail: String::new(),
+    }
+}
+
+#[derive(Default)]
+struct Times {
+    write_ms: u64,
+    verify_ms: u64,
+}
+
+fn run<'a>(
+    engine: &Engine,
+    plan: &'a WritePlan,
+    drive: &'a mut dyn Drive,
+    reuse: Reuse,
+    context: &Context<'_>,
+    times: &mut Times,
+) -> Result<SealedDrive<'a>, WriteError> {
+    let facts = drive.facts().clone();
+    let ms_since = |then: Duration| (engine.clock.elapsed() - then).as_millis() as u64;
+
+    let begun = engine.clock.elapsed();
+    let written = write(plan, drive, reuse, context)?;
+    times.write_ms = ms_since(begun);
+    let begun = engine.clock.elapsed();
+    let verified = written.verify(context)?;
+    times.verify_ms = ms_since(begun);
+
+    let record = plan.media().map(|media| DriveRecord {
+        station: engine.name.clone(),
+        drive: facts.drive,
+        serial: facts.serial,
+        medium: media.name().to_owned(),
+        version: media.manifest().version.clone(),
+        manifest_sha256: media.signed().manifest_digest(),
+        verified_at: engine.clock.now(),
+        verified_bytes: verified.verified_bytes(),
+        read_back: facts.read_back,
+    });
+    verified.seal(record.as_ref(), context)
+}

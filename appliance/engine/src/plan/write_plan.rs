@@ -1,0 +1,345 @@
+//! The plan of one drive as data: what is written where, and where the bytes come from.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use platen_cache::CachedMedia;
+use platen_disk::DriveIds;
+use platen_media::manifest::{ImageGpt, Location, Scheme};
+use platen_media::{Blake3, Sha256, envelope};
+
+use super::notice::Notice;
+
+/// What of a drive a plan depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriveShape {
+    pub size_bytes: u64,
+    /// 512 or 4096.
+    pub sector_bytes: u32,
+}
+
+impl DriveShape {
+    /// Bytes in whole sectors.
+    pub(crate) fn whole_sectors_bytes(self) -> u64 {
+        let left_bytes = self.size_bytes.checked_rem(u64::from(self.sector_bytes)).unwrap_or(0);
+        self.size_bytes - left_bytes
+    }
+}
+
+/// Where the bytes of an extent come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// These bytes: structures of the disk, and small files of the medium's own.
+    Bytes(Arc<[u8]>),
+    /// The whole of a content in the store.
+    Content(Name),
+    /// Zeros.
+    Zero,
+    /// The drive's own record, known only when everything else was read back.
+    Record,
+    /// Sectors that say where they belong; of the job with this number.
+    Markers(u64),
+}
+
+/// A content of the medium. [`WritePlan::content`] says where its bytes are and what they must hash to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// The signed manifest.
+    Manifest,
+    /// SHA256SUMS.
+    Sums,
+    /// Index into `Manifest::files`.
+    File(u32),
+    /// Index into the parts of the raw image.
+    ImagePart(u32),
+}
+
+/// A content in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredContent {
+    pub blob: Sha256,
+    pub offset_bytes: u64,
+    pub blake3: Blake3,
+}
+
+/// A run of bytes on the drive and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedExtent {
+    pub offset_bytes: u64,
+    pub len_bytes: u64,
+    pub source: Source,
+}
+
+/// How much of a drive is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erase {
+    /// Partition tables and the first sectors of file systems: it looks empty, its files are still there.
+    Quick,
+    /// Every byte that has an address. At most "Clear" in the sense of NIST SP 800-88: flash keeps spare blocks that no
+    /// address reaches.
+    Full,
+}
+
+/// What a plan makes of a drive.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// A medium.
+    Medium(Box<CachedMedia>),
+    /// An empty drive.
+    Erase(Erase),
+    /// A drive that is known to store what it claims. `nonce` is fresh for every run.
+    Test { nonce: u64 },
+}
+
+impl Purpose {
+    /// The verdict of a drive for which this was done and proved.
+    pub fn verdict(&self) -> &'static str {
+        match self {
+            Self::Medium(_) => "READY",
+            Self::Erase(_) => "ERASED",
+            Self::Test { .. } => "GOOD",
+        }
+    }
+
+    fn same_content(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Medium(one), Self::Medium(other)) => {
+                one.signed().manifest_digest() == other.signed().manifest_digest()
+            }
+            (Self::Erase(one), Self::Erase(other)) => one == other,
+            (Self::Test { nonce: one }, Self::Test { nonce: other }) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// Everything that will be written to one drive, in order.
+#[derive(Debug, Clone)]
+pub struct WritePlan {
+    pub(crate) purpose: Purpose,
+    pub(crate) shape: DriveShape,
+    pub(crate) scheme: Option<Scheme>,
+    pub(crate) ids: DriveIds,
+    pub(crate) payload: Arc<[PlannedExtent]>,
+    pub(crate) seal: Vec<PlannedExtent>,
+    pub(crate) invalidate: Vec<Range<u64>>,
+    pub(crate) present: Option<Arc<[Range<u64>]>>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) free_bytes: u64,
+}
+
+impl WritePlan {
+    /// What it makes of the drive.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// The medium that will be written, if it is one.
+    pub fn media(&self) -> Option<&CachedMedia> {
+        match &self.purpose {
+            Purpose::Medium(media) => Some(media),
+            Purpose::Erase(_) | Purpose::Test { .. } => None,
+        }
+    }
+
+    /// For extents that come from the store, which only media have.
+    pub(crate) fn stored(&self) -> &CachedMedia {
+        self.media().expect("only media have content in the store")
+    }
+
+    /// For the ledger: what was done.
+    pub fn job(&self) -> &'static str {
+        match &self.purpose {
+            Purpose::Medium(_) if self.present.is_some() => "update",
+            Purpose::Medium(_) => "write",
+            Purpose::Erase(Erase::Quick) => "erase-quick",
+            Purpose::Erase(Erase::Full) => "erase-full",
+            Purpose::Test { .. } => "test",
+        }
+    }
+
+    /// For screens and messages: the medium, or what else it makes of the drive.
+    pub fn title(&self) -> String {
+        match &self.purpose {
+            Purpose::Medium(media) => media.name().to_owned(),
+            Purpose::Erase(Erase::Quick) => "quick erase".to_owned(),
+            Purpose::Erase(Erase::Full) => "full erase".to_owned(),
+            Purpose::Test { .. } => "test".to_owned(),
+        }
+    }
+
+    /// The drive it was made for.
+    pub fn shape(&self) -> DriveShape {
+        self.shape
+    }
+
+    /// None for raw images.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
+    /// What makes this drive different from others.
+    pub fn ids(&self) -> &DriveIds {
+        &self.ids
+    }
+
+    /// Written first, ascending.
+    pub fn payload(&self) -> &[PlannedExtent] {
+        &self.payload
+    }
+
+    /// Written last, after the payload was read back.
+    pub fn seal(&self) -> &[PlannedExtent] {
+        &self.seal
+    }
+
+    /// Zeroed before anything else, and again when the drive fails. Covers the seal of a medium with files.
+    pub fn invalidate(&self) -> &[Range<u64>] {
+        &self.invalidate
+    }
+
+    /// Where the drive should hold the right bytes already, ascending: each range is the whole content of a file in the
+    /// payload, in bytes from the start of the drive, and need not end with a sector. Nobody has read them; the
+    /// read-back looks there as everywhere. None: not an update.
+    pub fn present(&self) -> Option<&[Range<u64>]> {
+        self.present.as_deref()
+    }
+
+    /// What is worth knowing of what will be written.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The same plan for a drive that should hold some of it already.
+    pub(crate) fn with_present(self, present: Vec<Range<u64>>) -> Self {
+        Self { present: Some(present.into()), ..self }
+    }
+
+    /// The payload is the same bytes in the same places.
+    pub(crate) fn has_same_payload(&self, other: &Self) -> bool {
+        self.purpose.same_content(&other.purpose)
+            && (Arc::ptr_eq(&self.payload, &other.payload) || self.payload == other.payload)
+    }
+
+    /// Keep one list of extents for drives that get the same.
+    pub fn share_payload(&mut self, other: &Self) {
+        if self.has_same_payload(other) {
+            self.payload = Arc::clone(&other.payload);
+        }
+    }
+
+    /// Bytes of all extents, the seal included.
+    pub fn write_bytes(&self) -> u64 {
+        self.payload.iter().chain(&self.seal).map(|extent| extent.len_bytes).sum()
+    }
+
+    /// Room left in the file system, or behind the image.
+    pub fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+
+    /// What stands at a place of the payload, for messages.
+    pub(crate) fn name_at(&self, offset_bytes: u64) -> String {
+        let after = self.payload.partition_point(|extent| extent.offset_bytes <= offset_bytes);
+        self.payload[..after].last().map_or_else(String::new, |extent| self.name_of(&extent.source))
+    }
+
+    /// Where a content's bytes are, and what they must hash to by the signed manifest.
+    pub fn content(&self, name: Name) -> StoredContent {
+        let media = self.stored();
+        let (manifest, signed, sums) = (media.manifest(), media.signed(), media.sums());
+        let stored = |at: Location, blake3| {
+            let blob = manifest.blobs[at.blob as usize].sha256;
+            StoredContent { blob, offset_bytes: at.offset_bytes, blake3 }
+        };
+        match name {
+            Name::Manifest => {
+                let (blob, blake3) = (signed.manifest_digest(), signed.manifest_blake3());
+                StoredContent { blob, offset_bytes: 0, blake3 }
+            }
+            Name::Sums => StoredContent { blob: sums.sha256, offset_bytes: 0, blake3: sums.blake3 },
+            Name::File(index) => {
+                let file = &manifest.files[index as usize];
+                stored(file.at.expect("a file with an extent has bytes, checked with the manifest"), file.blake3)
+            }
+            Name::ImagePart(index) => {
+                let mut parts = manifest.image.iter().flat_map(|image| &image.parts);
+                let part = parts.nth(index as usize).expect("the plan was made of this manifest");
+                stored(part.at, part.blake3)
+            }
+        }
+    }
+
+    /// What an extent is, for messages and maps.
+    pub fn name_of(&self, source: &Source) -> String {
+        match source {
+            Source::Bytes(_) => "structures".to_owned(),
+            Source::Zero => "zeros".to_owned(),
+            Source::Record => envelope::DRIVE_RECORD.to_owned(),
+            Source::Markers(_) => "test pattern".to_owned(),
+            Source::Content(Name::Manifest) => envelope::MANIFEST.to_owned(),
+            Source::Content(Name::Sums) => envelope::SHA256SUMS.to_owned(),
+            Source::Content(Name::ImagePart(_)) => "disk image".to_owned(),
+            Source::Content(Name::File(index)) => self
+                .stored()
+                .manifest()
+                .files
+                .get(*index as usize)
+                .map_or_else(String::new, |file| file.path.to_string()),
+        }
+    }
+}
+
+impl PartialEq for WritePlan {
+    /// Equal plans put equal bytes in equal places, and expect equal bytes to be there already.
+    fn eq(&self, other: &Self) -> bool {
+        (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
+            && self.purpose.same_content(&other.purpose)
+            && (&self.payload, &self.seal, &self.invalidate) == (&other.payload, &other.seal, &other.invalidate)
+            && self.present == other.present
+    }
+}
+
+/// For people: rounded, and exact.
+fn sized(bytes: u64) -> String {
+    let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit_bytes)| bytes >= *unit_bytes) {
+        Some((unit, unit_bytes)) => format!("{:.2} {unit} ({bytes} bytes)", bytes as f64 / unit_bytes as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+impl fmt::Display for WritePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme =
+            self.scheme.map_or_else(|| "no file system of ours".to_owned(), |scheme| format!("{scheme}, FAT32"));
+        match self.media() {
+            Some(media) => {
+                let manifest = media.manifest();
+                writeln!(f, "medium    {} {:?} version {}", media.name(), manifest.name, manifest.version)?;
+            }
+            None => writeln!(f, "job       {}", self.title())?,
+        }
+        if let Some(image) = self.media().and_then(|media| media.manifest().image.as_ref()) {
+            writeln!(f, "image     {}, needed {}", sized(image.size_bytes), sized(image.needed_bytes()))?;
+            if image.gpt == Some(ImageGpt::Fixed) && image.size_bytes < self.shape.size_bytes {
+                let end_bytes = image.size_bytes;
+                writeln!(f, "note      the copy of its partition table ends at byte {end_bytes}, not with the drive")?;
+            }
+        }
+        let (size, sector_bytes) = (sized(self.shape.size_bytes), self.shape.sector_bytes);
+        writeln!(f, "drive     {size}, {sector_bytes}-byte sectors, {scheme}")?;
+        let (write, extents) = (sized(self.write_bytes()), self.payload.len());
+        writeln!(f, "to write  {write} in {extents} extents, read back in full")?;
+        if let Some(present) = &self.present {
+            let bytes: u64 = present.iter().map(|range| range.end - range.start).sum();
+            writeln!(f, "update    {} of it should be on the drive already", sized(bytes))?;
+        }
+        writeln!(f, "sealed by {} extents, written last", self.seal.len())?;
+        for notice in &self.notices {
+            writeln!(f, "notice    {notice}")?;
+        }
+        write!(f, "free      {}", sized(self.free_bytes))
+    }
+}
