@@ -179,6 +179,14 @@ fn a_dependency_is_used_by_its_name_alone() {
     }
 }
 
+#[test]
+fn no_type_sends_its_reader_elsewhere() {
+    for (name, text) in tracked(&["appliance/*.rs"]) {
+        let sends = text.lines().find(|line| line.trim_start().starts_with("/// See the module"));
+        assert!(sends.is_none(), "{name}: say in one sentence what it is, instead of {sends:?}");
+    }
+}
+
 /// What a test lacks it asks for by the testkit, which fails the test or counts it as skipped. Whoever prints so himself
 /// passes in silence.
 #[test]

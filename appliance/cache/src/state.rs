@@ -26,7 +26,7 @@ struct Floor {
     created: Option<Timestamp>,
 }
 
-/// See the module's documentation.
+/// What a cache remembers of all media, those that are no longer here too.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     #[serde(default)]

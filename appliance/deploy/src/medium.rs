@@ -16,7 +16,7 @@ const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
 /// A policy is some task sequence and variables; more than this is none.
 pub(crate) const MAX_POLICY_BYTES: u64 = 64 << 20;
 
-/// See the module's documentation.
+/// The folder in which a medium is mounted, and what may be asked of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Medium {
     root: PathBuf,

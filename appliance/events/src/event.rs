@@ -39,7 +39,7 @@ pub enum Outcome {
     Failed { code: Code, detail: String },
 }
 
-/// See the module's documentation.
+/// One thing that happened to a drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {

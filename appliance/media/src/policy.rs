@@ -73,7 +73,7 @@ pub struct DriverPackage {
     pub folder: MediaPath,
 }
 
-/// See the module's documentation.
+/// What a booted computer carries out: the task sequence, its variables, and where on the medium their contents are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {

@@ -11,7 +11,7 @@ pub const DRIVE_RECORD_BYTES: u64 = 4096;
 /// The longest text in a record, in characters.
 const MAX_TEXT_CHARS: usize = 128;
 
-/// See the module's documentation.
+/// What a written drive says of itself, in a file of fixed size. Nobody decides by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveRecord {
     pub station: String,
