@@ -179,5 +179,5 @@ fn control_a_visible_medium_with_half_a_blob_is_seen() {
     std::fs::write(&path, &bench.blobs[1][..100]).unwrap();
     let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bench, &bench.cache_dir())));
     let said = checked.expect_err("half a blob").downcast::<String>().expect("a message");
-    assert!(said.contains("blob") || said.contains("Damaged"), "{said}");
+    assert!(said.contains("missing content: ") && said.contains("expected 20000 bytes, found 100"), "{said}");
 }

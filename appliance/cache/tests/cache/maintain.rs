@@ -63,7 +63,7 @@ fn scrub_finds_damage_in_the_small_files_and_the_rest_stays_usable() {
         assert_eq!(found.damage.len(), 1, "{digest}");
         assert_eq!(found.damage[0].medium, "PLT00001-r1");
         let refused = cache.load(&name("PLT00001"), &bench.keys).unwrap_err();
-        assert!(matches!(&refused, CacheError::Damaged { digest: named, .. } if *named == digest), "{refused}");
+        assert!(refused.to_string().contains(&format!("blob {digest} is damaged")), "{refused}");
         // One bad medium must not hide the others.
         let listed = cache.list().unwrap();
         assert_eq!(listed.len(), 2);
@@ -162,7 +162,7 @@ fn collection_never_removes_what_an_unreadable_medium_may_need() {
     let entry = cache.find(&name("PLT00002")).unwrap();
     flip(&cache.layout().blob_path(entry.oci_manifest), 9, 1);
     let refused = cache.collect_garbage().unwrap_err();
-    assert!(matches!(&refused, CacheError::Damaged { digest, .. } if *digest == entry.oci_manifest), "{refused}");
+    assert!(refused.to_string().contains(&format!("blob {} is damaged", entry.oci_manifest)), "{refused}");
     assert_eq!(fs::read_dir(cache.layout().dir().join("blobs/sha256")).unwrap().count(), before);
 }
 
