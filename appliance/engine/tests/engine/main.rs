@@ -6,6 +6,7 @@ mod bench;
 mod faults;
 mod fuzz;
 mod judge;
+mod leased;
 mod ledger;
 mod liar;
 mod many;
