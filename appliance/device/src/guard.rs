@@ -28,9 +28,19 @@ use crate::users::{User, of_device, of_file};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Device number and disk sequence number.
-    Device { number: u64, disk_sequence: u64 },
+    Device {
+        /// The kernel's major and minor number as one.
+        number: u64,
+        /// The kernel's count of insertions; 0 for partitions.
+        disk_sequence: u64,
+    },
     /// Device number of its file system, and inode.
-    File { device: u64, inode: u64 },
+    File {
+        /// The device number of the file system it is on.
+        device: u64,
+        /// Its number in that file system.
+        inode: u64,
+    },
 }
 
 /// The drive that somebody asked for. The guard opens this one or none.
@@ -40,6 +50,7 @@ pub struct Expected {
     pub port: String,
     /// Which insertion it is; None for image files.
     pub disk_sequence: Option<u64>,
+    /// Its capacity in bytes.
     pub size_bytes: u64,
 }
 

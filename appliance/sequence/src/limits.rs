@@ -24,7 +24,9 @@ pub const MAX_XML_BYTES: usize = 16 << 20;
 /// What a limit expects and what was found instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
+    /// What would be within the limit.
     pub expected: String,
+    /// What was given instead; never a secret.
     pub found: String,
 }
 

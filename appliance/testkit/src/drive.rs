@@ -11,10 +11,13 @@ use platen_events::DriveRef;
 /// What goes wrong. Operations of a kind are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Nothing: a drive in order.
     None,
     /// The n-th write fails; a part of it may have arrived.
     FailWrite(u64),
+    /// The n-th read fails.
     FailRead(u64),
+    /// The n-th flush fails.
     FailFlush(u64),
     /// The n-th write is said to be done and is not.
     DropWrite(u64),
@@ -47,14 +50,21 @@ impl Fault {
     }
 }
 
+/// A drive in memory, with one fault. Everything about it can be looked at.
 pub struct Fake {
+    /// What it holds.
     pub memory: Vec<u8>,
+    /// What goes wrong with it.
     pub fault: Fault,
     /// The fault made a difference at least once.
     pub struck: bool,
+    /// Writes that were asked for.
     pub writes: u64,
+    /// Reads that were asked for.
     pub reads: u64,
+    /// Flushes that were asked for.
     pub flushes: u64,
+    /// Bytes in all writes that were asked for.
     pub written_bytes: u64,
     /// A drive without faults that answers in the place of this one: the engine's checks made blind.
     pub blind: Option<Vec<u8>>,

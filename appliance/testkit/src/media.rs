@@ -15,6 +15,7 @@ pub use crate::files::{flip, noise};
 /// 2026-11-21.
 pub const MADE_S: i64 = 1_795_000_000;
 
+/// A while after everything was made.
 pub fn now() -> Timestamp {
     Timestamp::from_unix_s(MADE_S + 1000)
 }
@@ -25,18 +26,22 @@ pub struct Signer {
 }
 
 impl Signer {
+    /// A new key.
     pub fn new() -> Self {
         Self { pair: KeyPair::generate_unencrypted_keypair().unwrap() }
     }
 
+    /// The text of a minisign file over these bytes.
     pub fn sign(&self, bytes: &[u8]) -> String {
         minisign::sign(None, &self.pair.sk, bytes, Some("trusted"), Some("untrusted comment")).unwrap().to_string()
     }
 
+    /// The text of the public key file.
     pub fn public_text(&self) -> String {
         self.pair.pk.to_box().unwrap().to_string()
     }
 
+    /// A station that trusts this key alone.
     pub fn keys(&self) -> TrustedKeys {
         TrustedKeys::from_texts([&*self.public_text()]).unwrap()
     }
@@ -44,12 +49,16 @@ impl Signer {
 
 /// One blob of a medium: a file of its own, or several in a row.
 pub struct Pack {
+    /// What content it is.
     pub kind: ContentKind,
+    /// The content's id.
     pub id: &'static str,
+    /// Paths on the medium, and bytes.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
 impl Pack {
+    /// One file in a blob of its own.
     pub fn single(id: &'static str, path: &str, bytes: Vec<u8>) -> Self {
         Self { kind: ContentKind::OperatingSystemImage, id, files: vec![(path.to_owned(), bytes)] }
     }
@@ -163,15 +172,22 @@ pub fn author(dir: &Path, signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>
 
 /// A source with one medium, and an empty cache beside it.
 pub struct Bench {
+    /// Where everything is; removed when this is dropped.
     pub dir: tempfile::TempDir,
+    /// Who signed the source's media.
     pub signer: Signer,
+    /// A station that trusts that key.
     pub keys: TrustedKeys,
+    /// A layout with the medium.
     pub source: Layout,
+    /// Of the first medium in it.
     pub manifest: Manifest,
+    /// The bytes of that medium's blobs.
     pub blobs: Vec<Vec<u8>>,
 }
 
 impl Bench {
+    /// With a small medium of several contents.
     pub fn new() -> Self {
         Self::with("PLT00001", 1, &packs(1))
     }
@@ -183,6 +199,7 @@ impl Bench {
         Self::within(dir.unwrap(), "PLT00001", 1, &packs(1))
     }
 
+    /// With a medium of these contents.
     pub fn with(id: &str, revision: u32, packs: &[Pack]) -> Self {
         Self::within(tempfile::tempdir().unwrap(), id, revision, packs)
     }
@@ -194,14 +211,17 @@ impl Bench {
         Self { keys: signer.keys(), dir, signer, source, manifest, blobs }
     }
 
+    /// Where the cache is made.
     pub fn cache_dir(&self) -> PathBuf {
         self.dir.path().join("cache")
     }
 
+    /// The cache, made where there is none.
     pub fn cache(&self) -> Cache {
         Cache::open(&self.cache_dir(), None).unwrap()
     }
 
+    /// Import everything of the source.
     pub fn import(&self, cache: &Cache) -> Result<Vec<Imported>, CacheError> {
         import(cache, &self.source, &self.keys)
     }
@@ -214,6 +234,7 @@ impl Bench {
     }
 }
 
+/// Import everything of a source, at a time when it is valid.
 pub fn import(cache: &Cache, source: &Layout, keys: &TrustedKeys) -> Result<Vec<Imported>, CacheError> {
     all(cache.import(source, None, keys, now(), &mut |_| {}))
 }
@@ -223,6 +244,7 @@ pub fn all(answers: Result<Vec<Answer>, CacheError>) -> Result<Vec<Imported>, Ca
     answers?.into_iter().map(|answer| answer.result).collect()
 }
 
+/// A medium's name, as people write it.
 pub fn name(text: &str) -> MediaRef {
     text.parse().unwrap()
 }
