@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use platen_testkit::need;
 
 use crate::common::{Ran, Station, tool};
 
 /// A loop device over a file; detached when dropped, also when its test fails.
-struct Loop(String);
+pub(crate) struct Loop(pub(crate) String);
 
 impl Loop {
-    fn over(backing: &str) -> Self {
+    pub(crate) fn over(backing: &str) -> Self {
         let attached = tool("losetup", &["--find", "--show", backing]).expect(0);
         Self(attached.stdout.trim().to_owned())
     }
@@ -73,7 +74,7 @@ fn node(station: &Station, name: &str, device: &str) -> String {
 }
 
 /// An image with an ext4 file system on it.
-fn ext4(station: &Station, name: &str) -> String {
+pub(crate) fn ext4(station: &Station, name: &str) -> String {
     let image = station.drive(name, 64);
     tool("mkfs.ext4", &["-q", "-F", &image]).expect(0);
     image
@@ -81,6 +82,9 @@ fn ext4(station: &Station, name: &str) -> String {
 
 #[test]
 fn a_name_that_is_swapped_never_leads_to_another_drive() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let (wanted, other) = (station.drive("wanted.img", 64), ext4(&station, "other.img"));
     let (one, two) = (Loop::over(&wanted), Loop::over(&other));
@@ -115,6 +119,9 @@ fn a_name_that_is_swapped_never_leads_to_another_drive() {
 
 #[test]
 fn a_device_under_the_name_of_another_is_refused() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let (first, second) = (station.drive("first.img", 64), station.drive("second.img", 64));
     let (one, two) = (Loop::over(&first), Loop::over(&second));
@@ -127,6 +134,9 @@ fn a_device_under_the_name_of_another_is_refused() {
 
 #[test]
 fn every_chain_of_users_is_seen() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let image = ext4(&station, "drive.img");
     let lower = Loop::over(&image);
@@ -231,9 +241,14 @@ fn a_drive_named_twice_is_called_that() {
 
 /// Run the program where a folder of the kernel's is empty.
 fn without(station: &Station, folder: &str, args: &[&str]) -> Ran {
+    in_own_mounts(station, &format!("mount -t tmpfs tmpfs {folder}"), args)
+}
+
+/// Run the program with mounts that nobody else sees, made by `prepare`.
+pub(crate) fn in_own_mounts(station: &Station, prepare: &str, args: &[&str]) -> Ran {
     let words: Vec<String> = args.iter().map(|word| format!("'{word}'")).collect();
     let program = env!("CARGO_BIN_EXE_platen");
-    let script = format!("mount -t tmpfs tmpfs {folder} && exec {program} {}", words.join(" "));
+    let script = format!("{prepare} && exec {program} {}", words.join(" "));
     let (cache, trust, ledger) = (station.text("cache"), station.text("trusted"), station.text("ledger.db"));
     let unshare = ["--mount", "--propagation", "private", "env"];
     let env = [format!("PLATEN_CACHE={cache}"), format!("PLATEN_TRUST={trust}"), format!("PLATEN_LEDGER={ledger}")];
@@ -243,6 +258,9 @@ fn without(station: &Station, folder: &str, args: &[&str]) -> Ran {
 
 #[test]
 fn where_the_kernel_says_nothing_no_drive_is_written() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let image = station.drive("drive.img", 64);
     let device = Loop::over(&image);
@@ -257,6 +275,9 @@ fn where_the_kernel_says_nothing_no_drive_is_written() {
 
 #[test]
 fn what_is_not_inserted_has_one_answer() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let image = station.drive("drive.img", 64);
     let device = Loop::over(&image);
@@ -290,6 +311,9 @@ fn drives_of_more_than_2_tib_are_written_with_a_gpt() {
 /// Not every kernel that tests run on knows partitions, so what is looked at is the request and its answer.
 #[test]
 fn the_kernel_is_asked_to_read_the_new_table_where_that_is_wanted() {
+    if !need::root() {
+        return;
+    }
     let station = Station::with_medium();
     let image = station.drive("drive.img", 64);
     let device = Loop(tool("losetup", &["--find", "--show", "--partscan", &image]).expect(0).stdout.trim().to_owned());

@@ -5,7 +5,6 @@
 
 mod boot;
 mod boot_drives;
-mod common;
 mod drive_jobs;
 mod formats;
 mod guard;
@@ -20,3 +19,5 @@ mod stream;
 mod texts;
 mod usb;
 mod workspace;
+
+use platen_testkit::station as common;

@@ -6,8 +6,11 @@ use std::process::Command;
 use std::time::Instant;
 
 use platen_events::{Code, Verdict};
+use platen_testkit::mount::SmallDisk;
+use platen_testkit::need;
 
 use crate::common::{Ran, Station, assert_no_medium, tool};
+use crate::guard::{Loop, ext4, in_own_mounts};
 use crate::record::Recorded;
 
 /// Run `act`; the drive must be byte for byte what it was.
@@ -210,30 +213,40 @@ fn drives_that_cannot_be_used_are_refused_and_the_others_left_alone() {
 
 #[test]
 fn disks_that_are_no_removable_usb_drives_are_refused() {
-    let station = Station::with_medium();
-    let root = tool("findmnt", &["--noheadings", "--output", "SOURCE", "/"]);
-    let root = root.stdout.trim();
-    if root.starts_with("/dev/") && std::path::Path::new(root).exists() {
-        // Even when it is named as allowed. Opening for writing is refused before anything is opened.
-        station.platen(&["write", "TREE", root, "--allow-device", root]).refused(3, &["P-D-004", root]);
-    } else {
-        println!("skipped: this machine's root file system is on {root:?}, which is no device");
-    }
-    let backing = station.drive("loop.img", 128);
-    let attached = tool("losetup", &["--find", "--show", &backing]);
-    if attached.status != 0 {
-        println!("skipped: no loop devices here ({})", attached.stderr.trim());
+    if !need::root() {
         return;
     }
-    let device = attached.stdout.trim().to_owned();
-    let result = std::panic::catch_unwind(|| {
-        untouched(&backing, || station.platen(&["write", "TREE", &device])).refused(3, &["P-D-004", "--allow-device"]);
-        untouched(&backing, || station.platen(&["write", "TREE", &backing])).refused(2, &["P-D-003", &device]);
-        station.platen(&["write", "TREE", &device, "--allow-device", &device]).expect(0);
-        station.platen(&["verify", &device]).expect(0);
-    });
-    tool("losetup", &["--detach", &device]).expect(0);
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let station = Station::with_medium();
+    let backing = station.drive("loop.img", 128);
+    let device = Loop::over(&backing);
+    let name = &device.0;
+    untouched(&backing, || station.platen(&["write", "TREE", name])).refused(3, &["P-D-004", "--allow-device"]);
+    untouched(&backing, || station.platen(&["write", "TREE", &backing])).refused(2, &["P-D-003", name]);
+    station.platen(&["write", "TREE", name, "--allow-device", name]).expect(0);
+    station.platen(&["verify", name]).expect(0);
+}
+
+#[test]
+fn a_disk_this_computer_runs_from_is_refused_even_when_it_is_allowed() {
+    if !need::root() {
+        return;
+    }
+    let station = Station::with_medium();
+    let image = ext4(&station, "system.img");
+    let device = Loop::over(&image);
+    let write = ["write", "TREE", &*device.0, "--allow-device", &*device.0];
+    for (place, status, culprits) in [
+        // Of these a computer runs.
+        ("/opt", 3, ["P-D-004", "system disk", "/opt"]),
+        ("/home", 3, ["P-D-004", "system disk", "/home"]),
+        // The same disk in use, but not by the system.
+        ("/mnt", 2, ["P-D-003", "in use", "/mnt"]),
+    ] {
+        let mount = format!("mount -o ro,noload {} {place}", device.0);
+        untouched(&image, || in_own_mounts(&station, &mount, &write)).refused(status, &culprits);
+    }
+    // Control: nothing is mounted any more.
+    station.platen(&write).expect(0);
 }
 
 #[test]
@@ -302,21 +315,12 @@ fn a_killed_write_leaves_no_medium_and_the_next_one_works() {
 fn a_full_disk_under_the_cache_is_named_and_nothing_is_lost() {
     let station = Station::with_medium();
     station.build(&station.define("SECOND", 1, "")).expect(0);
-    let mount = station.path("small-disk");
-    std::fs::create_dir(&mount).expect("folder");
-    let mounted = tool("mount", &["-t", "tmpfs", "-o", "size=6m", "tmpfs", mount.to_str().expect("UTF-8")]);
-    if mounted.status != 0 {
-        println!("skipped: mounting needs root ({})", mounted.stderr.trim());
-        return;
-    }
-    let result = std::panic::catch_unwind(|| {
-        let import = ["cache", "import", "layout", "SECOND", "--cache", "small-disk/cache"];
-        station.platen(&import).refused(4, &["small-disk", "bytes are needed"]);
-        let listed = station.platen(&["cache", "list", "--cache", "small-disk/cache"]).expect(0);
-        assert!(!listed.stdout.contains("SECOND"));
-    });
-    tool("umount", &[mount.to_str().expect("UTF-8")]).expect(0);
-    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let Some(disk) = SmallDisk::mount(&station.path("small-disk"), "6m") else { return };
+    let import = ["cache", "import", "layout", "SECOND", "--cache", "small-disk/cache"];
+    station.platen(&import).refused(4, &["small-disk", "bytes are needed"]);
+    let listed = station.platen(&["cache", "list", "--cache", "small-disk/cache"]).expect(0);
+    assert!(!listed.stdout.contains("SECOND"));
+    drop(disk);
     station.platen(&["cache", "scrub"]).expect(0);
 }
 

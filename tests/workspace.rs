@@ -18,6 +18,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("platen-examine", &["platen-disk", "platen-media"]),
     ("platen-device", &["platen-engine", "platen-events"]),
     ("platen-deploy", &["platen-events", "platen-media", "platen-sequence"]),
+    // For tests only: nobody may depend on these two but for tests, which this table does not count.
+    ("platen-testkit", &["platen-cache", "platen-engine", "platen-events", "platen-media"]),
+    (
+        "platen-fuzz",
+        &[
+            "platen-cache",
+            "platen-disk",
+            "platen-examine",
+            "platen-media",
+            "platen-sequence",
+            "platen-testkit",
+            "platen-wim",
+        ],
+    ),
     (
         "platen",
         &[
@@ -39,13 +53,13 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("landlock", &["platen-device"]),
     ("seccompiler", &["platen-device"]),
     // Besides the device: sparse files in authoring, free space in the cache, mounts and modules on the target.
-    ("nix", &["platen-device", "platen-author", "platen-cache", "platen-deploy"]),
+    ("nix", &["platen-device", "platen-author", "platen-cache", "platen-deploy", "platen-testkit"]),
     ("rusqlite", &["platen-ledger"]),
     // As a judge in tests only: the reader of drives is our own.
-    ("fatfs", &[]),
-    ("gpt", &["platen-disk"]),
+    ("fatfs", &["platen-fuzz"]),
+    ("gpt", &["platen-disk", "platen-fuzz"]),
     // The private half of an author's key is read in one crate only; the ledger holds the station's own key.
-    ("minisign", &["platen-author", "platen-ledger"]),
+    ("minisign", &["platen-author", "platen-ledger", "platen-testkit", "platen-fuzz"]),
     // Tests alone make the schema of the record.
     ("schemars", &[]),
     ("clap", &["platen"]),
@@ -109,6 +123,169 @@ fn unsafe_code_is_opened_in_two_places_only() {
     }
 }
 
+/// All tracked files whose names end like this, with their text.
+fn tracked(patterns: &[&str]) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("git").args(["ls-files", "-z", "--"]).args(patterns).current_dir(root).output();
+    let output = output.expect("git runs");
+    let names = String::from_utf8(output.stdout).expect("names are UTF-8");
+    // What git still lists and somebody has removed is gone.
+    let read =
+        |name: &str| Some((name.to_owned(), String::from_utf8_lossy(&std::fs::read(root.join(name)).ok()?).into()));
+    let files: Vec<(String, String)> = names.split('\0').filter(|name| !name.is_empty()).filter_map(read).collect();
+    assert!(!files.is_empty(), "{patterns:?}");
+    files
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let metadata = metadata();
+    let (mut looked, mut unused) = (0, Vec::new());
+    for package in metadata["packages"].as_array().expect("packages") {
+        let manifest = Path::new(package["manifest_path"].as_str().expect("a path"));
+        let folder = manifest.parent().expect("a folder").strip_prefix(root).expect("inside").display().to_string();
+        let own = |name: &str| match &*folder {
+            "" => name.starts_with("appliance/src/") || name.starts_with("tests/"),
+            _ => name.starts_with(&format!("{folder}/")),
+        };
+        let sources: Vec<String> =
+            tracked(&["*.rs"]).into_iter().filter(|(name, _)| own(name)).map(|(_, text)| text).collect();
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let name = dependency["name"].as_str().expect("a name").replace('-', "_");
+            if !sources.iter().any(|text| uses(text, &name)) {
+                unused.push(format!("{} does not use {name}", package["name"]));
+            }
+            looked += 1;
+        }
+    }
+    assert_eq!(unused, Vec::<String>::new());
+    assert!(looked > 60, "{looked}");
+}
+
+/// The crate's name stands in a path, or is what is taken in.
+fn uses(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let after = &text[at + name.len()..];
+        !text[..at].ends_with(is_word)
+            && (after.starts_with("::") || after.starts_with(';') || after.starts_with(" as "))
+    })
+}
+
+#[test]
+fn a_dependency_is_used_by_its_name_alone() {
+    for text in ["use toml::Value;", "    toml::from_str(text)", "use toml;", "use toml as reader;"] {
+        assert!(uses(text, "toml"), "{text}");
+    }
+    for text in ["use mytoml::Value;", "toml_edit::parse", "// toml is read here", "tomls::x"] {
+        assert!(!uses(text, "toml"), "{text}");
+    }
+}
+
+#[test]
+fn no_type_sends_its_reader_elsewhere() {
+    for (name, text) in tracked(&["appliance/*.rs"]) {
+        let sends = text.lines().find(|line| line.trim_start().starts_with("/// See the module"));
+        assert!(sends.is_none(), "{name}: say in one sentence what it is, instead of {sends:?}");
+    }
+}
+
+/// What a test lacks it asks for by the testkit, which fails the test or counts it as skipped. Whoever prints so himself
+/// passes in silence.
+#[test]
+fn no_test_skips_itself_in_silence() {
+    for (name, text) in tracked(&["*.rs"]) {
+        let may = name.starts_with("appliance/testkit/") || name == "tests/workspace.rs";
+        let says = text.lines().find(|line| line.contains("print") && line.contains("(\"skipped"));
+        assert!(may || says.is_none(), "{name}: {says:?}");
+        let includes = text.lines().find(|line| line.contains("#[path = \"..") && !line.contains("/src/"));
+        assert!(may || includes.is_none(), "{name} takes in another crate's tests by path: {includes:?}");
+    }
+}
+
+#[test]
+fn every_promise_of_the_security_page_has_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("SECURITY.md")).expect("reads");
+    let sources = tracked(&["*.rs"]);
+    let mut promises = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "a promise without a test: {row}");
+        for name in names {
+            let function = format!("fn {name}()");
+            let is_test = sources.iter().any(|(_, text)| {
+                text.match_indices(&function)
+                    .any(|(at, _)| text[..at].trim_end().ends_with(']') && text[..at].contains("#[test]"))
+            });
+            // Some are made by a macro, one line each.
+            let is_made = || {
+                sources
+                    .iter()
+                    .any(|(_, text)| text.lines().any(|line| line.trim_start().starts_with(&format!("{name} "))))
+            };
+            assert!(is_test || is_made(), "{name} is no test: {row}");
+        }
+        promises += 1;
+    }
+    assert!(promises > 20, "{promises}");
+}
+
+/// REUSE 3.3: each file says who holds its copyright and under which licence, in its first lines or in REUSE.toml.
+#[test]
+fn every_file_says_its_licence() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reuse = std::fs::read_to_string(root.join("REUSE.toml")).expect("reads");
+    let quoted = |line: &str| line.trim().strip_prefix('"')?.strip_suffix("\",").map(str::to_owned);
+    let patterns: Vec<String> = reuse.lines().filter_map(quoted).collect();
+    assert!(patterns.len() > 5, "{patterns:?}");
+    let is_annotated = |name: &str| patterns.iter().any(|pattern| matches(pattern, name));
+    let tags = ["SPDX-FileCopyrightText: ", "SPDX-License-Identifier: "];
+    for (name, text) in tracked(&["*"]) {
+        let head: String = text.lines().take(3).collect::<Vec<_>>().join("\n");
+        let says = tags.iter().all(|tag| head.contains(tag));
+        let is_licence = name.starts_with("LICENSES/") || name == "REUSE.toml";
+        assert!(says || is_licence || is_annotated(&name), "{name}: no SPDX lines, and not in REUSE.toml");
+    }
+}
+
+/// As REUSE.toml takes patterns, as far as ours need them: `**` is anything, `*` anything within a folder.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.find('*') {
+        None => pattern == name,
+        Some(at) => {
+            let (start, rest) = pattern.split_at(at);
+            let Some(name) = name.strip_prefix(start) else { return false };
+            let (rest, deep) = match rest.strip_prefix("**") {
+                Some(rest) => (rest, true),
+                None => (&rest[1..], false),
+            };
+            let ends = (0..=name.len()).filter(|&end| name.is_char_boundary(end));
+            ends.take_while(|&end| deep || !name[..end].contains('/')).any(|end| matches(rest, &name[end..]))
+        }
+    }
+}
+
+#[test]
+fn patterns_are_taken_as_reuse_takes_them() {
+    for (pattern, name) in [
+        ("**.md", "docs/a.md"),
+        ("**.md", "a.md"),
+        ("docs/*.md", "docs/a.md"),
+        ("a/**", "a/b/c"),
+        ("LICENSE", "LICENSE"),
+    ] {
+        assert!(matches(pattern, name), "{pattern} {name}");
+    }
+    for (pattern, name) in
+        [("docs/*.md", "docs/b/a.md"), ("*.md", "docs/a.md"), ("**.md", "a.mdx"), ("LICENSE", "LICENSES/x")]
+    {
+        assert!(!matches(pattern, name), "{pattern} {name}");
+    }
+}
+
 #[test]
 fn every_crate_takes_the_workspace_lints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -119,16 +296,30 @@ fn every_crate_takes_the_workspace_lints() {
     }
 }
 
+/// What people read first.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "docs/glossary.md",
+    "docs/operator.md",
+];
+
 #[test]
 fn every_path_the_documents_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = 0;
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for document in DOCUMENTS {
         let text = std::fs::read_to_string(root.join(document)).expect(document);
         for quoted in text.split('`').skip(1).step_by(2) {
             // The first word of a command, or a path.
             let path = quoted.split_whitespace().next().unwrap_or_default();
-            if ["appliance/", "tests/", ".ci/"].iter().any(|top| path.starts_with(top)) && !path.contains(['*', '<']) {
+            if ["appliance/", "tests/", ".ci/", "docs/", "fuzz/"].iter().any(|top| path.starts_with(top))
+                && !path.contains(['*', '<'])
+            {
                 named += 1;
                 assert!(root.join(path).exists(), "{document} names {path}, which is not there");
             }

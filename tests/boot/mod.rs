@@ -1,7 +1,7 @@
 //! Boots written drives in QEMU, under BIOS, UEFI and UEFI with Secure Boot, and reads what `platen-deploy` says.
 //!
 //! Nothing is installed, mounted or looped, and no root is needed: a drive is an image file behind an emulated USB
-//! port. `PLATEN_BOOTS=no` leaves these tests out, which each of them then says.
+//! port. `PLATEN_BOOTS=no` leaves these tests out, and each counts as skipped.
 
 mod cases;
 mod machine;
@@ -32,11 +32,11 @@ pub(crate) const AFTER_THE_END: &str = "2060-01-01T00:00:00";
 /// A time before any of them was made.
 pub(crate) const BEFORE_IT_WAS_MADE: &str = "2001-01-01T00:00:00";
 
-/// Whether boots are wanted; says so when not.
+/// Whether boots are wanted; counted as skipped when not.
 pub(crate) fn wanted() -> bool {
     let wanted = std::env::var_os("PLATEN_BOOTS").is_none_or(|value| value != "no");
     if !wanted {
-        println!("skipped: PLATEN_BOOTS=no");
+        platen_testkit::need::skipped("boots");
     }
     wanted
 }

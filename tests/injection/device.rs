@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use platen_testkit::need;
+
 use crate::common::tool;
 use crate::direct;
 use crate::judge::Medium;
@@ -186,18 +188,10 @@ fn wait_for(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
-/// Why there are no such devices on this machine, if so.
-pub fn missing() -> Option<String> {
-    for program in ["nbdkit", "nbdfuse", "losetup", "fusermount3", "setpriv"] {
-        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            return Some(format!("{program} is missing (appliance/install-packages faults)"));
-        }
-    }
-    for path in ["/dev/fuse", "/dev/loop-control"] {
-        if File::options().read(true).write(true).open(path).is_err() {
-            return Some(format!("{path} can't be opened; this needs root"));
-        }
-    }
-    None
+/// Whether this machine can have such devices. What it lacks is a failure, unless it may be skipped.
+pub fn can_be_had() -> bool {
+    let opens = |path: &str| File::options().read(true).write(true).open(path).is_ok();
+    let devices = ["/dev/fuse", "/dev/loop-control"];
+    ["nbdkit", "nbdfuse", "losetup", "fusermount3", "setpriv"].into_iter().all(need::program)
+        && devices.iter().all(|path| need::demand("root", opens(path), &format!("{path} can't be opened; run as root")))
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bench::{Bench, LIMIT, Said};
+use crate::lanes::{Tried, lane};
 use crate::ledger::{Rows, judge_both, ledger};
 use crate::process;
 use crate::shim;
-use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
+use crate::table::{Injection, Kind, Lane, Seen, Verdict};
 
 const STALL_SECONDS: &str = "5";
 
@@ -34,32 +35,26 @@ fn hanging(bench: &mut Bench, disk: Disk, command: &mut Command, ledger: &std::p
     mark
 }
 
-fn lane(disk: Disk, medium: usize, times: u64) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let (medium, before) = (setting.medium(medium), n as usize % 2);
-        let (bad, ledger) = (bench.bad(), ledger(bench, true));
-        bench.prepare(&bad, medium, before);
-        let mut command = bench.command(medium, &bad);
+fn hangs(disk: Disk, medium: usize, times: u64) -> Lane {
+    lane(medium, None, Some(times), move |bench, at| {
+        let (bad, ledger) = (at.file(bench), ledger(bench, true));
+        let mut command = bench.command(at.medium, &bad);
         command.args(["--stall-limit", STALL_SECONDS]);
-        let mark = hanging(bench, disk, &mut command, &ledger, n);
+        let mark = hanging(bench, disk, &mut command, &ledger, at.n);
         let attempt = bench.attempt(&bad, process::run(&mut command, LIMIT));
         if std::fs::remove_file(mark).is_err() {
-            assert_eq!(attempt.bad, Said::Ready, "{} {n} did not strike: {}", disk.calls, attempt.ended.told());
-            return Step::End;
+            assert_eq!(attempt.bad, Said::Ready, "{} {} did not strike: {}", disk.calls, at.n, attempt.ended.told());
+            return Tried::End;
         }
-        let mut verdict = judge_both(bench, medium, &attempt, &ledger, before, Rows::MayBeAhead);
+        let mut verdict = judge_both(bench, at.medium, &attempt, &ledger, at.before, Rows::MayBeAhead);
         if let Verdict::Refused(code) = &verdict
             && code != disk.code
             && code != "exit 4"
         {
             verdict = Verdict::LeftWrong(format!("a hanging disk of the station is called {code}"));
         }
-        let what = format!("{} over {before}, {} at {n}", medium.name, disk.calls);
-        Step::Injected(bench.again(Injection { what, verdict, hurt: None }, medium, &bad))
+        let what = at.named(&format!("{} at {}", disk.calls, at.n));
+        Tried::Judged(bad, Injection { what, verdict, hurt: None })
     })
 }
 
@@ -80,7 +75,7 @@ fn waits(disk: Disk) -> impl FnOnce(&mut Bench) -> Seen + Send + 'static {
 pub fn kinds(full: bool) -> Vec<Kind> {
     let kind = |name: &'static str, disk: Disk, times: u64| {
         let media = if full { 0..crate::bench::SWEPT } else { 0..1 };
-        Kind::new(name, media.map(|medium| lane(disk, medium, times)).collect(), waits(disk))
+        Kind::new(name, media.map(|medium| hangs(disk, medium, times)).collect(), waits(disk))
     };
     let times = if full { 40 } else { 3 };
     vec![kind("cache hangs", CACHE, times), kind("ledger hangs", LEDGER, times)]

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::bench::{After, Bench, LIMIT, SWEPT, Said, WIDE};
 use crate::direct;
 use crate::judge::Medium;
+use crate::lanes::{Blow, Tried, lane};
 use crate::process;
 use crate::strace::{self, FLUSH, READ, WRITE, ZERO};
-use crate::table::{Kind, Lane, Seen, Step};
+use crate::table::{Kind, Lane, Seen};
 
 /// What drives and kernels answer.
 const ERRNOS: &[&str] = &["EIO", "ETIMEDOUT"];
@@ -35,21 +36,15 @@ pub fn place(n: u64, medium: usize, before: Option<usize>) -> u64 {
 
 /// Each place in turn. Without a `before`, which is a short run, places take turns with what was on the drive.
 pub fn sweep(index: usize, before: Option<usize>, after: After, faults: Faults) -> Lane {
-    Box::new(move |bench, n| {
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(index);
-        let Some(faults) = faults(medium, place(n, index, before)) else { return Step::End };
-        let before = before.unwrap_or(n as usize % 2);
-        let bad = bench.bad();
-        bench.prepare(&bad, medium, before);
-        let (attempt, struck) = bench.with_faults(medium, &faults);
+    lane(index, before, None, move |bench, at| {
+        let Some(faults) = faults(at.medium, place(at.n, index, before)) else { return Tried::End };
+        let bad = at.file(bench);
+        let (attempt, struck) = bench.with_faults(at.medium, &faults);
         if !struck {
             assert_eq!(attempt.bad, Said::Ready, "{faults:?} did not strike: {}", attempt.ended.stderr);
-            return Step::End;
+            return Tried::End;
         }
-        let what = format!("{} over {before}, {}", medium.name, faults.join(" and "));
-        let injection = bench.judge(what, medium, &attempt, &bad, after, before);
-        Step::Injected(bench.again(injection, medium, &bad))
+        Tried::Struck(Blow { what: faults.join(" and "), attempt, bad, after, code: None })
     })
 }
 

@@ -1,76 +1,59 @@
 //! Calls that don't return: the drive must be given up after the stall limit, without harm to the one beside it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bench::{After, Attempt, Bench, LIMIT, Said};
 use crate::device::{self, Lie, Model};
 use crate::errors::lanes;
+use crate::lanes::{Blow, Tried, lane};
 use crate::process::{self, Running};
 use crate::shim;
-use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
+use crate::table::{Kind, Lane, Seen};
 
 /// Longer than a healthy call takes on a busy machine.
 const STALL_SECONDS: &str = "5";
 
 /// A hung drive fails by its own code, and everything else that is asked of a drive nobody can write.
-fn judge(bench: &mut Bench, what: String, medium: usize, attempt: &Attempt, bad: &Path, before: usize) -> Injection {
-    let setting = Arc::clone(&bench.setting);
-    let medium = setting.medium(medium);
-    let mut injection = bench.judge(what, medium, attempt, bad, After::Unwritable, before);
-    if let Verdict::Refused(code) = &injection.verdict
-        && code != "P-W-005"
-    {
-        injection.verdict = Verdict::LeftWrong(format!("a hung drive is called {code}"));
-    }
-    bench.again(injection, medium, bad)
+fn hung(what: String, attempt: Attempt, bad: PathBuf) -> Tried {
+    Tried::Struck(Blow { what, attempt, bad, after: After::Unwritable, code: Some("P-W-005") })
 }
 
 fn by_call(medium: usize, before: Option<usize>, kind: &'static str, step: u64) -> Lane {
-    Box::new(move |bench, n| {
-        let setting = Arc::clone(&bench.setting);
-        let held = setting.medium(medium);
-        let at = (n - 1) * step + 1;
+    lane(medium, before, None, move |bench, place| {
+        let at = (place.n - 1) * step + 1;
         let calls = match kind {
-            "hang-write" => held.calls.writes.len(),
-            "hang-read" => held.calls.reads.len(),
-            _ => held.calls.flushes.len(),
+            "hang-write" => place.medium.calls.writes.len(),
+            "hang-read" => place.medium.calls.reads.len(),
+            _ => place.medium.calls.flushes.len(),
         };
         if at > calls as u64 {
-            return Step::End;
+            return Tried::End;
         }
-        let before = before.unwrap_or(n as usize % 2);
-        let bad = bench.bad();
-        bench.prepare(&bad, held, before);
-        let mut command = bench.command(held, &bad);
+        let bad = place.file(bench);
+        let mut command = bench.command(place.medium, &bad);
         command.args(["--stall-limit", STALL_SECONDS]);
         let mark = shim::between(bench, &mut command, kind, at, 0);
         let attempt = bench.run(command, &bad, |_, _| {});
         if std::fs::remove_file(mark).is_err() {
             assert_eq!(attempt.bad, Said::Ready, "{kind} {at} did not strike: {}", attempt.ended.told());
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let what = format!("{} over {before}, {kind} at {at}", held.name);
-        Step::Injected(judge(bench, what, medium, &attempt, &bad, before))
+        hung(format!("{kind} at {at}"), attempt, bad)
     })
 }
 
 /// A request the device never answers. A thread that waits for one can't be ended by anybody, so the program is only
 /// asked to have said everything; then the device answers, and it must end.
 fn by_device(medium: usize, times: u64) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let hung = setting.medium(medium);
-        let (before, kind) = (n as usize % 2, n % 3);
-        let nth = if kind == 2 { 1 + n / 3 % 3 } else { bench.random.within(1..24) };
-        bench.device().prepare(hung, before);
+    lane(medium, None, Some(times), |bench, at| {
+        let kind = at.n % 3;
+        let nth = if kind == 2 { 1 + at.n / 3 % 3 } else { bench.random.within(1..24) };
+        bench.device().prepare(at.medium, at.before);
         bench.device().lie(Lie { nth, argument: kind, ..Lie::new(Model::Hang) });
         let bad = bench.device().path();
-        let mut command = bench.command(hung, &bad);
+        let mut command = bench.command(at.medium, &bad);
         command.args(["--stall-limit", STALL_SECONDS]);
         let running = Running::start(&mut command);
         let device = bench.device();
@@ -85,10 +68,9 @@ fn by_device(medium: usize, times: u64) -> Lane {
         let attempt = bench.attempt(&bad, ended);
         if !struck {
             assert_eq!(attempt.bad, Said::Ready, "{}", attempt.ended.stderr);
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let what = format!("{} over {before}, request {nth} of kind {kind} is never answered", hung.name);
-        Step::Injected(judge(bench, what, medium, &attempt, &bad, before))
+        hung(format!("request {nth} of kind {kind} is never answered"), attempt, bad)
     })
 }
 
@@ -107,9 +89,9 @@ pub fn kinds(full: bool) -> Vec<Kind> {
     let step = if full { 3 } else { 24 };
     let hangs = |kind: &'static str| lanes(full, move |medium, before| by_call(medium, before, kind, step));
     let calls = ["hang-write", "hang-read", "hang-flush"].into_iter().flat_map(hangs).collect();
-    let device = match device::missing() {
-        Some(why) => Kind::skipped("device hangs", &why),
-        None => Kind::new("device hangs", vec![by_device(0, if full { 60 } else { 4 })], waits),
+    let device = match device::can_be_had() {
+        true => Kind::new("device hangs", vec![by_device(0, if full { 60 } else { 4 })], waits),
+        false => Kind::skipped("device hangs"),
     };
     vec![Kind::new("call hangs", calls, waits), device]
 }

@@ -6,33 +6,26 @@ use std::time::Duration;
 use crate::bench::{After, Bench, LIMIT, SWEPT};
 use crate::errors::{lanes, sweep};
 use crate::judge::{self, Medium};
+use crate::lanes::{Blow, Tried, lane};
 use crate::process;
 use crate::strace::{self, FLUSH, READ, WRITE};
-use crate::table::{Kind, Lane, Seen, Step};
+use crate::table::{Kind, Lane, Seen};
 
 fn at_any_moment(medium: usize, times: u64) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let before = n as usize % 2;
-        let bad = bench.bad();
-        bench.prepare(&bad, medium, before);
-        let moment = Duration::from_micros(bench.random.within(0..medium.whole.as_micros() as u64));
-        let command = bench.command(medium, &bad);
+    lane(medium, None, Some(times), |bench, at| {
+        let bad = at.file(bench);
+        let moment = Duration::from_micros(bench.random.within(0..at.medium.whole.as_micros() as u64));
+        let command = bench.command(at.medium, &bad);
         let attempt = bench.run(command, &bad, |running, elapsed| {
             if elapsed >= moment {
                 running.kill();
             }
         });
         if !attempt.ended.killed() {
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let what = format!("{} over {before}, killed after {moment:?}", medium.name);
-        let injection = bench.judge(what, medium, &attempt, &bad, After::Unwritable, before);
-        Step::Injected(bench.again(injection, medium, &bad))
+        let what = format!("killed after {moment:?}");
+        Tried::Struck(Blow { what, attempt, bad, after: After::Unwritable, code: None })
     })
 }
 

@@ -8,10 +8,11 @@ use platen_events::Answer;
 use crate::bench::{After, Bench, LIMIT, Said};
 use crate::errors::lanes;
 use crate::judge::Medium;
+use crate::lanes::{Tried, lane};
 use crate::process;
 use crate::record::Recorded;
 use crate::strace::{self, WRITE};
-use crate::table::{Injection, Kind, Lane, Seen, Step, Verdict};
+use crate::table::{Injection, Kind, Lane, Seen, Verdict};
 
 /// A ledger nobody else writes to: one still to be made, or one with rows. Making one takes many writes, all of them
 /// before the first drive is touched; in one with rows the fault falls on what is said of the drives.
@@ -85,7 +86,7 @@ fn judge(
     bench.judge_bad(medium, said, &attempt.ended, drive, After::Writable, before)
 }
 
-fn lane(
+fn fails(
     medium: usize,
     before: Option<usize>,
     call: &'static str,
@@ -93,27 +94,21 @@ fn lane(
     from: &'static str,
     with_rows: bool,
 ) -> Lane {
-    Box::new(move |bench, n| {
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let before = before.unwrap_or(n as usize % 2);
-        let (bad, ledger) = (bench.bad(), ledger(bench, with_rows));
-        bench.prepare(&bad, medium, before);
-        let mut command = bench.command(medium, &bad);
+    lane(medium, before, None, move |bench, at| {
+        let (bad, ledger) = (at.file(bench), ledger(bench, with_rows));
+        let mut command = bench.command(at.medium, &bad);
         command.arg("--ledger").arg(&ledger);
         let wal = ledger.with_extension("db-wal");
-        let fault = format!("{call}:error={error}:when={n}{from}");
+        let fault = format!("{call}:error={error}:when={}{from}", at.n);
         let log = bench.log();
         let mut command = strace::wrap(&command, &[&ledger, &wal], std::slice::from_ref(&fault), &log);
         let attempt = bench.attempt(&bad, process::run(&mut command, LIMIT));
         if !strace::struck(&log) {
             assert_eq!(attempt.bad, Said::Ready, "{fault}: {}", attempt.ended.stderr);
-            return Step::End;
+            return Tried::End;
         }
-        let what = format!("{} over {before}, the ledger's {fault}", medium.name);
-        let verdict = judge_both(bench, medium, &attempt, &ledger, before, Rows::Exact);
-        let injection = Injection { what, verdict, hurt: None };
-        Step::Injected(bench.again(injection, medium, &bad))
+        let verdict = judge_both(bench, at.medium, &attempt, &ledger, at.before, Rows::Exact);
+        Tried::Judged(bad, Injection { what: at.named(&format!("the ledger's {fault}")), verdict, hurt: None })
     })
 }
 
@@ -136,7 +131,7 @@ pub fn kinds(full: bool) -> Vec<Kind> {
     for (call, with_rows) in [WRITE, "fsync", "ftruncate"].into_iter().flat_map(|call| [(call, true), (call, false)]) {
         for (error, from) in [("ENOSPC", ""), ("EIO", "+")] {
             // What the medium is makes no difference to the ledger; on a full run it is tried all the same.
-            let mut some = lanes(full, move |medium, before| lane(medium, before, call, error, from, with_rows));
+            let mut some = lanes(full, move |medium, before| fails(medium, before, call, error, from, with_rows));
             some.truncate(if full { usize::MAX } else { 1 });
             all.extend(some);
         }

@@ -6,8 +6,9 @@ use crate::bench::{After, Bench, LIMIT, Said, WIDE};
 use crate::device::{self, DEVICE_MIB, Fill, Lie, Model};
 use crate::direct::{self, Random};
 use crate::judge::Medium;
+use crate::lanes::{Tried, lane};
 use crate::process;
-use crate::table::{Kind, Lane, Seen, Step};
+use crate::table::{Kind, Lane, Seen};
 
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = DEVICE_MIB as u64 * MIB;
@@ -20,36 +21,30 @@ fn stays(lie: Lie) -> bool {
     !matches!(lie.model, Model::FlipRead | Model::FlipWrite | Model::Misplace | Model::Stale | Model::DropFromByte)
 }
 
-fn lane(medium: usize, times: u64, choose: Chosen) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let before = n as usize % 2;
-        let lie = choose(&mut bench.random, n);
+fn lies(medium: usize, times: u64, choose: Chosen) -> Lane {
+    lane(medium, None, Some(times), move |bench, at| {
+        let lie = choose(&mut bench.random, at.n);
         bench.device().lie(Lie::HONEST);
-        bench.device().prepare(medium, before);
+        bench.device().prepare(at.medium, at.before);
         bench.device().lie(lie);
         let bad = bench.device().path();
-        let command = bench.command(medium, &bad);
+        let command = bench.command(at.medium, &bad);
         let attempt = bench.run(command, &bad, |_, _| {});
         let struck = bench.device().struck();
         // Plugged in again: whatever was in its cache only is lost.
         bench.device().lie(if stays(lie) { lie } else { Lie::HONEST });
         if struck == 0 {
             assert_eq!(attempt.bad, Said::Ready, "{lie:?}: {}", attempt.ended.stderr);
-            return Step::Missed;
+            return Tried::Missed;
         }
         let after = match lie.model {
             Model::Stale | Model::DropFromByte => After::Unwritable,
             _ => After::Writable,
         };
-        let what = format!("{} over {before}, {lie:?}", medium.name);
-        let injection = bench.judge(what, medium, &attempt, &bad, after, before);
+        let what = at.named(&format!("{lie:?}"));
+        let injection = bench.judge(what, at.medium, &attempt, &bad, after, at.before);
         bench.device().lie(Lie::HONEST);
-        Step::Injected(bench.again(injection, medium, &bad))
+        Tried::Judged(bad, injection)
     })
 }
 
@@ -177,12 +172,12 @@ const FAKES: &[(&str, Chosen)] = &[
 ];
 
 pub fn kinds(full: bool) -> Vec<Kind> {
-    let missing = device::missing();
+    let can_be_had = device::can_be_had();
     let kind = |name: &str, choose: Chosen, media: &[usize], times: u64| {
-        if let Some(why) = &missing {
-            return Kind::skipped(name, why);
+        if !can_be_had {
+            return Kind::skipped(name);
         }
-        let lanes = media.iter().map(|&medium| lane(medium, times, choose)).collect();
+        let lanes = media.iter().map(|&medium| lies(medium, times, choose)).collect();
         match choose(&mut Random(0), 1).model {
             Model::FlipRead => Kind::new(name, lanes, blind_check),
             _ => Kind::new(name, lanes, move |bench| blind_write(bench, choose)),

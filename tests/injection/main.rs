@@ -10,9 +10,6 @@
 #![allow(unreachable_pub)]
 
 mod bench;
-#[allow(dead_code)] // Shared with the other tests; only the station is needed here.
-#[path = "../common.rs"]
-mod common;
 mod device;
 mod direct;
 mod disks;
@@ -20,6 +17,7 @@ mod errors;
 mod hangs;
 mod judge;
 mod kills;
+mod lanes;
 mod ledger;
 mod liars;
 mod process;
@@ -39,9 +37,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bench::{Bench, Setting};
-use common::Station;
 use direct::Random;
 use judge::{Medium, Source};
+use platen_testkit::station::{self as common, Station};
 use table::{Control, Kind, Lane, Step, Table};
 
 const SEED: u64 = 0x706c_6174_656e;

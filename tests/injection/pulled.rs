@@ -8,34 +8,27 @@ use std::time::Duration;
 
 use crate::bench::{After, Bench, LIMIT};
 use crate::device::{self, Lie, Model};
+use crate::lanes::{Blow, Tried, lane};
 use crate::process;
-use crate::table::{Kind, Lane, Seen, Step};
+use crate::table::{Kind, Lane, Seen};
 
 fn dies(medium: usize, times: u64) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let before = n as usize % 2;
-        let all: u64 = medium.calls.writes.iter().sum();
+    lane(medium, None, Some(times), |bench, at| {
+        let all: u64 = at.medium.calls.writes.iter().sum();
         let byte = bench.random.within(0..all);
-        bench.device().prepare(medium, before);
+        bench.device().prepare(at.medium, at.before);
         bench.device().lie(Lie { argument: byte, ..Lie::new(Model::Die) });
         let bad = bench.device().path();
-        let command = bench.command(medium, &bad);
+        let command = bench.command(at.medium, &bad);
         let attempt = bench.run(command, &bad, |_, _| {});
         let struck = bench.device().struck() > 0;
         // Plugged in again, with what it has.
         bench.drop_device();
         if !struck {
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let bad = bench.device().path();
-        let what = format!("{} over {before}, gone after byte {byte}", medium.name);
-        let injection = bench.judge(what, medium, &attempt, &bad, After::Unwritable, before);
-        Step::Injected(bench.again(injection, medium, &bad))
+        let (what, bad) = (format!("gone after byte {byte}"), bench.device().path());
+        Tried::Struck(Blow { what, attempt, bad, after: After::Unwritable, code: None })
     })
 }
 
@@ -67,15 +60,9 @@ fn shrink(file: &File, bytes: u64, device: &str) {
 }
 
 fn shrinks(medium: usize, times: u64) -> Lane {
-    Box::new(move |bench, n| {
-        if n > times {
-            return Step::End;
-        }
-        let setting = Arc::clone(&bench.setting);
-        let medium = setting.medium(medium);
-        let before = n as usize % 2;
-        let file_path = bench.bad();
-        bench.prepare(&file_path, medium, before);
+    lane(medium, None, Some(times), |bench, at| {
+        let medium = at.medium;
+        let file_path = at.file(bench);
         let file = File::options().write(true).open(&file_path).expect("opens");
         let bytes = bench.random.within(0..8) << 20;
         let moment = Duration::from_micros(bench.random.within(0..medium.whole.as_micros() as u64 / 2));
@@ -100,11 +87,10 @@ fn shrinks(medium: usize, times: u64) -> Lane {
         drop(device);
         file.set_len(medium.size_bytes).expect("sparse");
         if !gone || late {
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let what = format!("{} over {before}, shrunk to {bytes} after {moment:?}", medium.name);
-        let injection = bench.judge(what, medium, &attempt, &file_path, After::Unwritable, before);
-        Step::Injected(bench.again(injection, medium, &file_path))
+        let what = format!("shrunk to {bytes} after {moment:?}");
+        Tried::Struck(Blow { what, attempt, bad: file_path, after: After::Unwritable, code: None })
     })
 }
 
@@ -123,8 +109,8 @@ fn shrinks_under_blind(bench: &mut Bench) -> Seen {
 
 pub fn kinds(full: bool) -> Vec<Kind> {
     let names = ["pulled at a byte", "shrinks to nothing"];
-    if let Some(why) = device::missing() {
-        return names.iter().map(|name| Kind::skipped(name, &why)).collect();
+    if !device::can_be_had() {
+        return names.iter().map(|name| Kind::skipped(name)).collect();
     }
     let times = if full { 150 } else { 8 };
     vec![

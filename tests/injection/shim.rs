@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::bench::{After, Bench, LIMIT, Said};
 use crate::errors;
+use crate::lanes::{Blow, Tried, lane};
 use crate::process;
-use crate::table::{Kind, Lane, Seen, Step};
+use crate::table::{Kind, Lane, Seen};
 
 const ENODEV: i32 = nix::libc::ENODEV;
 const ENXIO: i32 = nix::libc::ENXIO;
@@ -37,13 +38,11 @@ pub fn between(bench: &mut Bench, command: &mut Command, kind: &str, n: u64, err
     mark
 }
 
-fn lane(index: usize, before: Option<usize>, kind: &'static str, errno: i32, after: After) -> Lane {
-    Box::new(move |bench, n| {
-        let setting = Arc::clone(&bench.setting);
-        let (medium, turn) = (setting.medium(index), n as usize % 2);
-        let n = if kind == "short-all" { n } else { errors::place(n, index, before) };
+fn strikes(index: usize, before: Option<usize>, kind: &'static str, errno: i32, after: After) -> Lane {
+    lane(index, before, None, move |bench, at| {
+        let n = if kind == "short-all" { at.n } else { errors::place(at.n, index, before) };
         // Shortening needs two sectors, so some places don't strike; all of them are behind the last call.
-        let calls = &medium.calls;
+        let calls = &at.medium.calls;
         let last = match kind {
             "short-all" => 1,
             "short-write" | "torn" => calls.writes.len(),
@@ -51,21 +50,18 @@ fn lane(index: usize, before: Option<usize>, kind: &'static str, errno: i32, aft
             _ => calls.writes.len() + calls.reads.len() + calls.flushes.len(),
         };
         if n > last as u64 {
-            return Step::End;
+            return Tried::End;
         }
-        let before = before.unwrap_or(turn);
-        let bad = bench.bad();
-        bench.prepare(&bad, medium, before);
-        let mut command = bench.command(medium, &bad);
+        let bad = at.file(bench);
+        let mut command = bench.command(at.medium, &bad);
         let mark = between(bench, &mut command, kind, n, errno);
         let attempt = bench.run(command, &bad, |_, _| {});
         if std::fs::remove_file(mark).is_err() {
             assert_eq!(attempt.bad, Said::Ready, "{kind} {n} did not strike: {}", attempt.ended.stderr);
-            return Step::Missed;
+            return Tried::Missed;
         }
-        let what = format!("{} over {before}, {kind} at {n}, error {errno}", medium.name);
-        let injection = bench.judge(what, medium, &attempt, &bad, after, before);
-        Step::Injected(bench.again(injection, medium, &bad))
+        let what = format!("{kind} at {n}, error {errno}");
+        Tried::Struck(Blow { what, attempt, bad, after, code: None })
     })
 }
 
@@ -94,7 +90,7 @@ fn blind_check(bench: &mut Bench, kind: &'static str) -> Seen {
 
 pub fn kinds(full: bool) -> Vec<Kind> {
     let lanes = |kind: &'static str, errno: i32, after: After| {
-        errors::lanes(full, move |medium, before| lane(medium, before, kind, errno, after))
+        errors::lanes(full, move |medium, before| strikes(medium, before, kind, errno, after))
     };
     let mut short = lanes("short-write", 0, After::Writable);
     short.extend(lanes("short-all", 0, After::Writable));

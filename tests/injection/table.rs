@@ -52,19 +52,19 @@ pub type Control = Box<dyn FnOnce(&mut Bench) -> Seen + Send>;
 /// A kind of fault: a row of the table. More kinds are more of these in `main.rs`.
 pub struct Kind {
     pub name: String,
-    /// Why it can't be had on this machine.
-    pub skipped: Option<String>,
+    /// It can't be had on this machine, and need not.
+    pub skipped: bool,
     pub lanes: Vec<Lane>,
     pub control: Option<Control>,
 }
 
 impl Kind {
     pub fn new(name: &str, lanes: Vec<Lane>, control: impl FnOnce(&mut Bench) -> Seen + Send + 'static) -> Self {
-        Self { name: name.to_owned(), skipped: None, lanes, control: Some(Box::new(control)) }
+        Self { name: name.to_owned(), skipped: false, lanes, control: Some(Box::new(control)) }
     }
 
-    pub fn skipped(name: &str, why: &str) -> Self {
-        Self { name: name.to_owned(), skipped: Some(why.to_owned()), lanes: Vec::new(), control: None }
+    pub fn skipped(name: &str) -> Self {
+        Self { name: name.to_owned(), skipped: true, lanes: Vec::new(), control: None }
     }
 }
 
@@ -72,7 +72,7 @@ impl Kind {
 #[derive(Default)]
 pub struct Row {
     name: String,
-    skipped: Option<String>,
+    skipped: bool,
     injected: u64,
     codes: BTreeMap<String, u64>,
     harmless: u64,
@@ -92,7 +92,7 @@ pub struct Table {
 
 impl Table {
     pub fn new(kinds: &[Kind]) -> Self {
-        let row = |kind: &Kind| Row { name: kind.name.clone(), skipped: kind.skipped.clone(), ..Row::default() };
+        let row = |kind: &Kind| Row { name: kind.name.clone(), skipped: kind.skipped, ..Row::default() };
         Self { rows: kinds.iter().map(row).collect(), problems: Vec::new() }
     }
 
@@ -148,7 +148,7 @@ impl Table {
     /// A kind that never struck proves nothing.
     pub fn close(&mut self) {
         for row in &self.rows {
-            if row.skipped.is_none() && row.injected == 0 {
+            if !row.skipped && row.injected == 0 {
                 self.problems.push(format!("NOTHING: {}: not one fault struck", row.name));
             }
         }
@@ -161,7 +161,7 @@ impl Table {
         };
         let header = ["kind", "injected", "harmless", "false", "stuck", "left wrong", "hurt", "control", "refused by"];
         let mut lines = vec![header.map(str::to_owned).to_vec()];
-        for row in self.rows.iter().filter(|row| row.skipped.is_none()) {
+        for row in self.rows.iter().filter(|row| !row.skipped) {
             let seen = row.control.map_or("-".to_owned(), |seen| format!("{} of {} wrong", seen.wrong, seen.tried));
             let counts = [row.harmless, row.false_passes, row.stuck, row.left_wrong, row.hurt].map(|n| n.to_string());
             let mut line = vec![row.name.clone(), row.injected.to_string()];
@@ -178,8 +178,8 @@ impl Table {
             }
             println!("{}", text.trim_end());
         }
-        for (row, why) in self.rows.iter().filter_map(|row| row.skipped.as_ref().map(|why| (row, why))) {
-            println!("{}  skipped: {why}", row.name);
+        for row in self.rows.iter().filter(|row| row.skipped) {
+            println!("{}  left out", row.name);
         }
         for problem in &self.problems {
             println!("{problem}");

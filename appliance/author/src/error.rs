@@ -24,7 +24,7 @@ pub enum AuthorErrorKind {
     Machine,
 }
 
-/// See the module's documentation. Every variant names its culprit.
+/// Why a medium was not built, or something else of the author's was not made. Every variant names its culprit.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorError {
     /// The definition can't be used; its problems are in the source.

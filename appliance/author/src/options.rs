@@ -17,7 +17,7 @@ pub struct BuildProgress {
 /// Called while contents are read, at most once for each file and each 4 MiB.
 pub type OnProgress = Box<dyn Fn(BuildProgress)>;
 
-/// See the module's documentation.
+/// How a medium is built, as far as the definition does not say it.
 pub struct BuildOptions {
     /// Largest file on the medium, in bytes; larger WIMs are split, larger files of other kinds are refused.
     pub max_file_bytes: u64,

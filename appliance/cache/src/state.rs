@@ -42,7 +42,7 @@ impl Floor {
     }
 }
 
-/// See the module's documentation.
+/// What a cache remembers of all media, those that are no longer here too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
     #[serde(default = "first_schema")]

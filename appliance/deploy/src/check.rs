@@ -226,5 +226,4 @@ pub(crate) fn show_plan(checked: &Checked, screen: &mut Screen<'_>) {
 }
 
 #[cfg(test)]
-#[path = "check_tests.rs"]
 mod tests;

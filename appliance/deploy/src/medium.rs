@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 /// A signature has four short lines.
 const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
 
-/// See the module's documentation.
+/// The folder in which a medium is mounted, and what may be asked of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Medium {
     root: PathBuf,

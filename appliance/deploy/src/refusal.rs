@@ -10,7 +10,7 @@ use platen_sequence::SequenceError;
 
 use crate::medium::FileProblem;
 
-/// See the module's documentation. Every end but "OK" is one of these.
+/// Why a booted computer does not use the medium it was started from. Every end but "OK" is one of these.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// The boot menu does not say which medium it belongs to.

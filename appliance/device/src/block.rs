@@ -1,4 +1,4 @@
-//! What the kernel says about one block device, read from sysfs and udev's library (no udev daemon is needed).
+//! What the kernel says about one block device, read from sysfs (no udev daemon is needed).
 
 use std::fs::{self, File};
 use std::io;
@@ -85,11 +85,16 @@ impl BlockDevice {
         File::open(self.dir.join("diskseq"))
     }
 
+    /// Nothing is inserted: a reader's empty slot, a loop device that stands on nothing.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.attribute("size")? == "0")
+    }
+
     pub(crate) fn kind(&self) -> io::Result<DriveKind> {
         let removable = self.attribute("removable")? == "1";
         Ok(match self.usb() {
             _ if self.name.starts_with("loop") => DriveKind::Loop,
-            Some(_) if removable => DriveKind::Usb,
+            Some(_) if removable && !self.is_optical() => DriveKind::Usb,
             _ => DriveKind::Other,
         })
     }
@@ -98,19 +103,31 @@ impl BlockDevice {
     pub(crate) fn describe(&self) -> String {
         match self.usb() {
             _ if self.name.starts_with("loop") => "a loop device".to_owned(),
+            _ if self.is_optical() => "an optical drive".to_owned(),
             Some(_) => "a fixed USB disk".to_owned(),
             None => format!("the internal disk {}", self.name),
         }
     }
 
-    /// The USB device behind it.
+    /// Type 5 of SCSI's peripheral device types (SPC-4, 6.6.2): "removable" as a stick is, and some can be written.
+    fn is_optical(&self) -> bool {
+        self.attribute("device/type").is_ok_and(|kind| kind == "5")
+    }
+
+    /// The USB device behind it: the nearest on the way up. Hubs are further up.
     pub(crate) fn usb(&self) -> Option<UsbDevice> {
-        let device = udev::Device::from_syspath(&self.dir).ok()?;
-        let usb = device.parent_with_subsystem_devtype("usb", "usb_device").ok()??;
-        let text = |name: &str| usb.attribute_value(name).map(|value| value.to_string_lossy().trim().to_owned());
+        let is_usb_device = |folder: &&Path| {
+            let subsystem = fs::read_link(folder.join("subsystem")).ok();
+            let is_usb = subsystem.is_some_and(|bus| bus.file_name().is_some_and(|name| name == "usb"));
+            // An interface of the device is of the same subsystem.
+            let uevent = fs::read_to_string(folder.join("uevent")).unwrap_or_default();
+            is_usb && uevent.lines().any(|line| line == "DEVTYPE=usb_device")
+        };
+        let folder = self.dir.ancestors().find(is_usb_device)?;
+        let text = |name: &str| attribute(&folder.join(name)).ok();
         let number = |name: &str| u16::from_str_radix(&text(name)?, 16).ok();
         Some(UsbDevice {
-            port: usb.sysname().to_string_lossy().into_owned(),
+            port: folder.file_name()?.to_string_lossy().into_owned(),
             serial: text("serial"),
             model: named(text("manufacturer"), text("product")),
             vendor_product: number("idVendor").zip(number("idProduct")),

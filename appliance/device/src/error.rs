@@ -7,6 +7,7 @@ use platen_events::Code;
 
 /// Nothing was touched.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum OpenError {
     /// Missing, a folder, a pipe, a character device, or a file that no drive could be.
     #[error("{path}: expected a drive or an image file, found {found}")]

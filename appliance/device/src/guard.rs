@@ -18,6 +18,7 @@ use platen_engine::{DriveFacts, DriveKind, DriveRef};
 use crate::block::BlockDevice;
 use crate::direct::{Medium, OpenedDrive};
 use crate::error::OpenError;
+use crate::judge::{Described, judge, list};
 use crate::machine::Machine;
 use crate::own::{OwnFiles, is_layout_blob};
 use crate::users::{User, of_device, of_file};
@@ -26,9 +27,19 @@ use crate::users::{User, of_device, of_file};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// Device number and disk sequence number.
-    Device { number: u64, disk_sequence: u64 },
+    Device {
+        /// The kernel's major and minor number as one.
+        number: u64,
+        /// The kernel's count of insertions; 0 for partitions.
+        disk_sequence: u64,
+    },
     /// Device number of its file system, and inode.
-    File { device: u64, inode: u64 },
+    File {
+        /// The device number of the file system it is on.
+        device: u64,
+        /// Its number in that file system.
+        inode: u64,
+    },
 }
 
 /// The drive that somebody asked for. The guard opens this one or none.
@@ -38,6 +49,7 @@ pub struct Expected {
     pub port: String,
     /// Which insertion it is; None for image files.
     pub disk_sequence: Option<u64>,
+    /// Its capacity in bytes.
     pub size_bytes: u64,
 }
 
@@ -118,13 +130,8 @@ impl Candidate {
 
     fn device(machine: &Machine, path: &Path, file: File, direct: bool, number: u64) -> Result<Self, OpenError> {
         let metadata = file.metadata().map_err(io_error("looking at", path))?;
-        // The handle keeps the number; a drive without a folder in sysfs is one that was pulled, unless there is no sysfs.
-        let unknown = |source: io::Error| match machine.sys("dev/block").exists() {
-            true => OpenError::Gone { path: path.to_owned() },
-            false => OpenError::Unknown { path: path.to_owned(), source },
-        };
-        let device = BlockDevice::by_number(machine, metadata.rdev()).map_err(unknown)?;
-        let disk_sequence = device.whole().is_none().then(|| device.disk_sequence()).transpose().map_err(unknown)?;
+        let described = Described::read(machine, path, metadata.rdev())?;
+        let Described { device, kind, disk_sequence } = described;
         if metadata.rdev() != number || names_another(machine, path, &device) {
             let path = path.to_owned();
             // The name goes with its drive.
@@ -136,15 +143,6 @@ impl Candidate {
             });
         }
         let size_bytes = (&file).seek(SeekFrom::End(0)).map_err(io_error("asking the size of", path))?;
-        if size_bytes == 0 {
-            return Err(OpenError::Gone { path: path.to_owned() });
-        }
-        let kind = match device.kind() {
-            Ok(kind) => kind,
-            // A partition has no such attribute; it is refused by name when it is to be written to.
-            Err(_) if device.whole().is_some() => DriveKind::Other,
-            Err(error) => return Err(unknown(error)),
-        };
         let usb = device.usb();
         let own_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let facts = DriveFacts {
@@ -217,7 +215,10 @@ impl Candidate {
             return Err(OpenError::Replaced { path: path.clone(), expected, found });
         }
         match &self.device {
-            Some(device) => self.judge_device(device, policy)?,
+            Some(device) => {
+                let may_be_written = self.facts.kind == DriveKind::Usb || policy.allowed.contains(&self.identity);
+                judge(&Machine::real(), path, device, may_be_written)?;
+            }
             None => self.judge_file(policy)?,
         }
         // O_EXCL without O_CREAT on a block device: refused while anybody has it mounted or opened the same way.
@@ -254,29 +255,6 @@ impl Candidate {
         let (Some(device), Some(disk_sequence)) = (&self.device, self.facts.disk_sequence) else { return Ok(None) };
         let gone = |_| OpenError::Gone { path: self.path.clone() };
         Ok(Some(Medium::new(device.clone(), disk_sequence).map_err(gone)?))
-    }
-
-    fn judge_device(&self, device: &BlockDevice, policy: &TargetPolicy) -> Result<(), OpenError> {
-        let path = self.path.clone();
-        if let Some(whole) = device.whole() {
-            return Err(OpenError::Partition { path, whole });
-        }
-        let unknown = |source| OpenError::Unknown { path: self.path.clone(), source };
-        let (system, others): (Vec<User>, Vec<User>) =
-            of_device(&Machine::real(), device).map_err(unknown)?.into_iter().partition(|user| user.is_system);
-        if !system.is_empty() {
-            return Err(OpenError::SystemDisk { path, holds: list(&system) });
-        }
-        if self.facts.kind != DriveKind::Usb && !policy.allowed.contains(&self.identity) {
-            return Err(OpenError::NotAllowed { path, found: device.describe() });
-        }
-        if !others.is_empty() {
-            return Err(OpenError::Busy { path, users: list(&others) });
-        }
-        if device.is_read_only().map_err(unknown)? {
-            return Err(OpenError::ReadOnly { path, found: "the drive says so".to_owned() });
-        }
-        Ok(())
     }
 
     fn judge_file(&self, policy: &TargetPolicy) -> Result<(), OpenError> {
@@ -382,10 +360,6 @@ fn not_a_drive(path: &Path, found: &str) -> OpenError {
 
 fn io_error(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> OpenError {
     move |source| OpenError::Io { doing, path: path.to_owned(), source }
-}
-
-fn list(users: &[User]) -> String {
-    users.iter().map(|user| user.what.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn read_back(direct: bool) -> String {

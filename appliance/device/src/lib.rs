@@ -10,6 +10,7 @@ mod direct;
 mod error;
 mod guard;
 mod ioctl;
+mod judge;
 mod machine;
 mod own;
 pub mod process;

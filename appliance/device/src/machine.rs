@@ -34,6 +34,27 @@ impl Machine {
     pub(crate) fn dev(&self, below: &str) -> PathBuf {
         self.dev.join(below)
     }
+
+    /// The btrfs file systems that are in use and have this device as one of theirs. The table of mounts names one device
+    /// of each only.
+    pub(crate) fn btrfs_on(&self, name: &str) -> io::Result<Vec<String>> {
+        let file_systems = match fs::read_dir(self.sys("fs/btrfs")) {
+            Ok(entries) => entries,
+            // A kernel without btrfs, or one that has not needed it yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let having = file_systems.flatten().filter(|entry| entry.path().join("devices").join(name).is_symlink());
+        Ok(having.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+    }
+
+    /// Where a path is that the kernel names, such as a mount's source: of a recorded machine it is one of its own.
+    pub(crate) fn place(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix("/dev") {
+            Ok(below) => self.dev.join(below),
+            Err(_) => path.to_owned(),
+        }
+    }
 }
 
 /// An attribute file without its line end.

@@ -33,6 +33,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What went wrong with the child.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum SandboxError {
     /// It could not be started, or its answer could not be read.
     #[error("{0} the examining process")]

@@ -55,6 +55,9 @@ pub(crate) fn of_device(machine: &Machine, device: &BlockDevice) -> io::Result<V
                 add(format!("held by /dev/{}", holder.name), false);
                 waiting.push(above(&holder));
             }
+            for file_system in machine.btrfs_on(&part.name)? {
+                add(format!("part of the btrfs file system {file_system}"), false);
+            }
             for (standing, _) in loops.iter().filter(|(_, backing)| *backing == Backing::Device(part.number)) {
                 add(format!("attached to /dev/{}", standing.name), false);
                 waiting.push(above(standing));
@@ -94,12 +97,12 @@ fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
     // This process comes first: if its own mounts can't be read, nothing is known.
     let own = machine.proc("self");
     namespaces.insert(fs::read_link(own.join("ns/mnt")).ok());
-    read_mounts(&own, &mut mounts)?;
+    read_mounts(machine, &own, &mut mounts)?;
     for process in processes {
         let namespace = fs::read_link(process.join("ns/mnt")).ok();
         if namespace.is_some() && namespaces.insert(namespace) {
             // It may have ended in between.
-            let _ = read_mounts(&process, &mut mounts);
+            let _ = read_mounts(machine, &process, &mut mounts);
         }
     }
     Ok(mounts)
@@ -110,7 +113,7 @@ fn is_number(name: &OsStr) -> bool {
 }
 
 /// proc(5), mountinfo: the third field is major:minor, the fifth the mount point; the source comes second after a dash.
-fn read_mounts(process: &Path, mounts: &mut Vec<Mount>) -> io::Result<()> {
+fn read_mounts(machine: &Machine, process: &Path, mounts: &mut Vec<Mount>) -> io::Result<()> {
     for line in fs::read_to_string(process.join("mountinfo"))?.lines() {
         let (before, after) = line.split_once(" - ").unwrap_or((line, ""));
         let fields: Vec<&str> = before.split(' ').collect();
@@ -118,7 +121,8 @@ fn read_mounts(process: &Path, mounts: &mut Vec<Mount>) -> io::Result<()> {
             continue;
         };
         let source = after.split(' ').nth(1).map(unescape).filter(|source| source.is_absolute());
-        let source = source.and_then(|source| fs::metadata(source).ok()).filter(|m| m.file_type().is_block_device());
+        let source = source.and_then(|source| fs::metadata(machine.place(&source)).ok());
+        let source = source.filter(|m| m.file_type().is_block_device());
         let devices = [Some(number), source.map(|source| source.rdev())].into_iter().flatten().collect();
         mounts.push(Mount { point: unescape(point), devices });
     }
@@ -143,7 +147,7 @@ fn swaps(machine: &Machine) -> io::Result<Vec<Swap>> {
     let mut swaps = Vec::new();
     for line in text.lines().skip(1) {
         let path = unescape(line.split_whitespace().next().unwrap_or_default());
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let Ok(metadata) = fs::metadata(machine.place(&path)) else { continue };
         let is_device = metadata.file_type().is_block_device();
         swaps.push(Swap {
             path,
@@ -167,14 +171,15 @@ fn loops(machine: &Machine) -> io::Result<Vec<(BlockDevice, Backing)>> {
         let device = BlockDevice::in_folder(&folder)?;
         let asked = loop_backing(&machine.dev(&device.name));
         // Who may not open it has to believe the path it was attached by.
-        let backing = asked.ok().flatten().or_else(|| backing_by_path(&folder));
+        let backing = asked.ok().flatten().or_else(|| backing_by_path(machine, &folder));
         loops.extend(backing.map(|backing| (device, backing)));
     }
     Ok(loops)
 }
 
-fn backing_by_path(folder: &Path) -> Option<Backing> {
-    let metadata = fs::metadata(attribute(&folder.join("loop/backing_file")).ok()?).ok()?;
+fn backing_by_path(machine: &Machine, folder: &Path) -> Option<Backing> {
+    let path = attribute(&folder.join("loop/backing_file")).ok()?;
+    let metadata = fs::metadata(machine.place(Path::new(&path))).ok()?;
     Some(match metadata.file_type().is_block_device() {
         true => Backing::Device(metadata.rdev()),
         false => Backing::File { device: metadata.dev(), inode: metadata.ino() },
@@ -191,7 +196,7 @@ fn writer(machine: &Machine, number: u64) -> io::Result<Option<String>> {
         }
         // Whose handles may not be seen is not asked; a process may end at any time.
         for handle in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
-            let is_device = |target: PathBuf| target.starts_with("/dev");
+            let is_device = |target: PathBuf| target.starts_with(machine.dev(""));
             if fs::read_link(handle.path()).is_ok_and(is_device)
                 && fs::metadata(handle.path()).is_ok_and(|m| m.file_type().is_block_device() && m.rdev() == number)
                 && is_writable(&process.path().join("fdinfo").join(handle.file_name()))

@@ -1,7 +1,7 @@
 //! What the process that reads a foreign drive can't do. Each act is tried by a child: confined it must die of the system
 //! call filter, not confined it must succeed, so that the test is known to see.
 
-// One system call that no library offers.
+// System calls that no library offers by themselves.
 #![allow(unsafe_code)]
 
 use std::os::unix::process::ExitStatusExt;
@@ -28,10 +28,26 @@ fn try_to(act: &str, confined: bool) -> ExitStatus {
         .expect("starts")
 }
 
+/// A system call of numbers only; whether it was granted.
+fn call(number: libc::c_long, arguments: [i32; 3]) -> bool {
+    let [first, second, third] = arguments;
+    // SAFETY: only calls that take numbers are made so; they touch no memory of this process.
+    unsafe { libc::syscall(number, first, second, third) >= 0 }
+}
+
 /// Signal 0 to a thread of another process: it is asked whether that may be signalled, and nothing is sent.
 fn signal_another(victim: i32) -> bool {
-    // SAFETY: tgkill takes three numbers and touches no memory of this process.
-    unsafe { libc::syscall(libc::SYS_tgkill, victim, victim, 0) == 0 }
+    call(libc::SYS_tgkill, [victim, victim, 0])
+}
+
+/// A second process that ends at once.
+fn fork() -> bool {
+    // SAFETY: the new process makes no other call than the one that ends it.
+    match unsafe { libc::fork() } {
+        // SAFETY: it ends this process and returns to nobody.
+        0 => unsafe { libc::_exit(0) },
+        child => child > 0,
+    }
 }
 
 #[test]
@@ -53,6 +69,18 @@ fn child() {
         "list a folder" => std::fs::read_dir("/").is_ok(),
         "open a socket" => std::net::UdpSocket::bind("127.0.0.1:0").is_ok(),
         "start a program" => Command::new("true").status().is_ok(),
+        "become another program" => {
+            // Returns only if it fails.
+            let _ = std::os::unix::process::CommandExt::exec(&mut Command::new("true"));
+            false
+        }
+        "fork" => fork(),
+        "ask the drive for something" => call(libc::SYS_ioctl, [0, libc::FIOCLEX as i32, 0]),
+        "duplicate a handle" => call(libc::SYS_dup, [0, 0, 0]),
+        "take hold of another process" => call(libc::SYS_pidfd_open, [victim, 0, 0]),
+        "take another namespace" => call(libc::SYS_unshare, [0, 0, 0]),
+        "change its user" => call(libc::SYS_setuid, [nix::unistd::getuid().as_raw() as i32, 0, 0]),
+        "wait for others" => call(libc::SYS_epoll_create1, [0, 0, 0]),
         "start a thread" => std::thread::Builder::new().spawn(|| {}).is_ok(),
         "signal another process" => signal_another(victim),
         "signal itself" => signal_another(own),
@@ -92,7 +120,15 @@ fn everything_else_kills_it() {
         "list a folder",
         "open a socket",
         "start a program",
+        "become another program",
+        "fork",
         "start a thread",
+        "ask the drive for something",
+        "duplicate a handle",
+        "take hold of another process",
+        "take another namespace",
+        "change its user",
+        "wait for others",
         "signal another process",
         "kill",
         "map memory that can be executed",

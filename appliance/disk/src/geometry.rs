@@ -245,7 +245,8 @@ mod tests {
             let LayoutError::BelowMinimum { minimum_bytes, .. } = refused else { panic!("{refused}") };
             assert!((least..most).contains(&minimum_bytes), "{minimum_bytes}");
             assert!(geometry(minimum_bytes, sector, Scheme::Mbr).is_ok());
-            assert!(geometry(minimum_bytes - u64::from(sector), sector, Scheme::Mbr).is_err());
+            let below = geometry(minimum_bytes - u64::from(sector), sector, Scheme::Mbr);
+            assert!(matches!(below, Err(LayoutError::BelowMinimum { .. })), "{below:?}");
             assert!(refused.to_string().contains(&minimum_bytes.to_string()), "{refused}");
             for size in [0, u64::from(sector), MIB, 3 * MIB] {
                 assert!(matches!(geometry(size, sector, Scheme::Gpt), Err(LayoutError::BelowMinimum { .. })));
@@ -260,7 +261,8 @@ mod tests {
             let refused = geometry(size, sector, Scheme::Mbr).unwrap_err();
             let LayoutError::AboveMaximum { maximum_bytes, limit_sectors, .. } = refused else { panic!("{refused}") };
             assert!(geometry(maximum_bytes, sector, Scheme::Mbr).is_ok());
-            assert!(geometry(maximum_bytes + u64::from(sector), sector, Scheme::Mbr).is_err());
+            let above = geometry(maximum_bytes + u64::from(sector), sector, Scheme::Mbr);
+            assert!(matches!(above, Err(LayoutError::AboveMaximum { .. })), "{above:?}");
             assert!(refused.to_string().contains(&limit_sectors.to_string()), "{refused}");
             assert_eq!(limit_sectors == u64::from(u32::MAX), sector == 512);
             // The same drive with a GPT gets the largest volume there is.

@@ -273,7 +273,7 @@ pub struct BlobSlice {
     pub blake3: Blake3,
 }
 
-/// See the module's documentation.
+/// The signed list of everything on a medium: its contents, every file, what starts it, and where the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Always [`SCHEMA`].

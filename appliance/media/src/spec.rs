@@ -151,7 +151,7 @@ pub struct ImageSpec {
     pub grow: bool,
 }
 
-/// See the module's documentation. Paths are joined to the definition's folder.
+/// A definition as it was read: what a person wants a medium to be. Paths are joined to the definition's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaSpec {
     pub kind: MediaKind,

@@ -85,7 +85,7 @@ mod tests {
             "2026-11-21T09:30:00Z"
         );
         for bad in ["", "2026-11-21", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z", "yesterday"] {
-            assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
+            assert_eq!(bad.parse::<Timestamp>().expect_err(bad).found, bad);
         }
     }
 }

@@ -12,6 +12,7 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// True when none is.
     None(Vec<Condition>),
+    /// True when the expression is.
     If(Expression),
 }
 
@@ -19,15 +20,25 @@ pub enum Condition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum VariableOperator {
+    /// The variable is set.
     Exists,
+    /// The variable is not set.
     NotExists,
+    /// Its value is this one.
     Equals,
+    /// Its value is another one.
     NotEquals,
+    /// Its value comes after this one.
     Greater,
+    /// Its value is this one or comes after it.
     GreaterEqual,
+    /// Its value comes before this one.
     Less,
+    /// Its value is this one or comes before it.
     LessEqual,
+    /// Its value fits a pattern with `*` and `?`.
     Like,
+    /// Its value does not fit the pattern.
     NotLike,
 }
 
@@ -56,7 +67,9 @@ impl VariableOperator {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
+    /// How, in the word of the XML.
     pub operator: String,
+    /// With what.
     pub value: String,
 }
 
@@ -64,12 +77,64 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expression {
-    Variable { variable: String, operator: VariableOperator, value: String },
-    Wmi { namespace: String, query: String },
-    File { path: String, version: Option<Comparison>, date_time: Option<Comparison> },
-    Folder { path: String, date_time: Option<Comparison> },
-    Registry { key_path: String, value: String, value_type: String, operator: String, data: String },
-    Software { operator: String, product_code: String, upgrade_code: String, product_name: String, version: String },
+    /// About a variable of the task sequence.
+    Variable {
+        /// Its name.
+        variable: String,
+        /// How its value is compared.
+        operator: VariableOperator,
+        /// With what; empty where nothing is compared.
+        value: String,
+    },
+    /// A WMI query gives at least one result.
+    Wmi {
+        /// For example `root\\cimv2`.
+        namespace: String,
+        /// In WQL.
+        query: String,
+    },
+    /// A file is there, and is such a one.
+    File {
+        /// On the computer that is deployed.
+        path: String,
+        /// Of the program in it.
+        version: Option<Comparison>,
+        /// When it was changed last.
+        date_time: Option<Comparison>,
+    },
+    /// A folder is there, and is such a one.
+    Folder {
+        /// On the computer that is deployed.
+        path: String,
+        /// When it was changed last.
+        date_time: Option<Comparison>,
+    },
+    /// A value of the registry is such a one.
+    Registry {
+        /// The key, with its hive.
+        key_path: String,
+        /// The value's name.
+        value: String,
+        /// For example `REG_SZ`.
+        value_type: String,
+        /// How it is compared, in the word of the XML.
+        operator: String,
+        /// With what.
+        data: String,
+    },
+    /// A product is installed.
+    Software {
+        /// Which version counts, in the word of the XML.
+        operator: String,
+        /// The GUID of this version of it.
+        product_code: String,
+        /// The GUID of all versions of it.
+        upgrade_code: String,
+        /// For people.
+        product_name: String,
+        /// As the product writes it.
+        version: String,
+    },
 }
 
 impl Condition {

@@ -9,7 +9,9 @@ pub struct Problem {
     pub place: String,
     /// The element or attribute it is about.
     pub what: String,
+    /// What would be right.
     pub expected: String,
+    /// What stands there instead.
     pub found: String,
 }
 
@@ -21,6 +23,7 @@ impl fmt::Display for Problem {
 
 /// Why something is no task sequence that can be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum SequenceError {
     /// More than [`crate::limits::MAX_XML_BYTES`].
     #[error("expected a task sequence of at most {} bytes, found {found_bytes}", crate::limits::MAX_XML_BYTES)]

@@ -24,7 +24,9 @@ pub const MAX_XML_BYTES: usize = 16 << 20;
 /// What a limit expects and what was found instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
+    /// What would be within the limit.
     pub expected: String,
+    /// What was given instead; never a secret.
     pub found: String,
 }
 
@@ -108,7 +110,12 @@ mod tests {
             (variable_name, MAX_VARIABLE_NAME),
         ] {
             assert_eq!(check(&"x".repeat(limit)), Ok(()), "{limit}");
-            assert!(check(&"x".repeat(limit + 1)).is_err(), "{limit} + 1");
+            let refused = check(&"x".repeat(limit + 1)).expect_err("one more");
+            let counts =
+                refused.expected == format!("at most {limit} characters") && refused.found == format!("{}", limit + 1);
+            // A name that is too long is said to be no name.
+            let names = refused.expected.contains("up to 255 of") && refused.found.contains("256 characters");
+            assert!(counts || names, "{refused:?}");
         }
         assert_eq!(name(&"이".repeat(50)), Ok(()), "characters, not bytes");
     }
@@ -119,9 +126,11 @@ mod tests {
             assert_eq!(variable_name(good), Ok(()), "{good}");
         }
         for bad in ["", "1A", "-a", "_SMSTSInWinPE", "a b", "ä", "a%", "__x"] {
-            assert!(variable_name(bad).is_err(), "{bad}");
+            let refused = variable_name(bad).expect_err(bad);
+            let expected = if bad.starts_with('_') { "without a leading '_'" } else { "a letter, then up to 255 of" };
+            assert!(refused.expected.contains(expected) && refused.found == format!("{bad:?}"), "{refused:?}");
         }
         assert_eq!(any_variable_name("_SMSTSInWinPE"), Ok(()));
-        assert!(any_variable_name("__x").is_err());
+        assert!(any_variable_name("__x").expect_err("two").expected.starts_with("a variable name: a letter"));
     }
 }

@@ -10,8 +10,10 @@ use crate::{Condition, Problem, SequenceError, StepKind};
 /// Schema number of the XML a sequence was read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SequenceVersion {
+    /// Of Configuration Manager 2007.
     #[serde(rename = "3.00")]
     V3_00,
+    /// Of Configuration Manager 2012 and later.
     #[serde(rename = "3.10")]
     V3_10,
 }
@@ -20,14 +22,18 @@ pub enum SequenceVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSequence {
+    /// Which form of the XML it was read from.
     pub version: SequenceVersion,
+    /// May be empty: exports keep it elsewhere.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// For people; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Set before the first step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub global_variables: Vec<Variable>,
+    /// What it does, in order.
     pub nodes: Vec<Node>,
 }
 
@@ -35,7 +41,9 @@ pub struct TaskSequence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Node {
+    /// Several that belong together.
     Group(Group),
+    /// One.
     Step(Step),
 }
 
@@ -43,23 +51,32 @@ pub enum Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
+    /// For people; names may repeat.
     pub name: String,
+    /// For people; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// It is passed over, with all that is in it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// What comes after it runs although it failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continue_on_error: bool,
+    /// When it is false the group is passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
+    /// What is in it, in order.
     pub nodes: Vec<Node>,
 }
 
 /// In which system a step is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RunIn {
+    /// In Windows PE, before the new system was started.
     WinPE,
+    /// In the system that was installed.
     FullOS,
+    /// Wherever the sequence is.
     #[default]
     #[serde(rename = "WinPEandFullOS")]
     Both,
@@ -69,14 +86,20 @@ pub enum RunIn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
+    /// What it does.
     pub kind: StepKind,
+    /// For people; names may repeat.
     pub name: String,
+    /// For people; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// It is passed over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
+    /// The sequence goes on although it failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continue_on_error: bool,
+    /// In which system it is to run.
     #[serde(default)]
     pub run_in: RunIn,
     /// Exit codes that mean success; none given means 0 only. 3010 also asks for a restart.
@@ -85,18 +108,22 @@ pub struct Step {
     /// Working folder.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub start_in: String,
+    /// How often it is tried again after a failure.
     #[serde(default)]
     pub retry_count: u32,
     /// Seconds; none means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<u32>,
+    /// Its files are used where they are and not copied first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub run_from_net: bool,
     /// The command line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
+    /// Its properties, and variables that it sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Variable>,
+    /// When it is false the step is passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
 }
@@ -105,6 +132,7 @@ pub struct Step {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
+    /// As steps and conditions name it.
     pub name: String,
     /// The property of the step it carries. Such a variable belongs to the step and may have a built-in name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,6 +141,7 @@ pub struct Variable {
     /// ([`Variable::is_secret`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
+    /// Its text.
     pub value: String,
 }
 
@@ -156,6 +185,7 @@ impl Step {
 /// A step met on the way through a sequence, with what it inherits from its groups.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
+    /// The step itself.
     pub step: &'a Step,
     /// Names of its groups and its own, `A / B / Step`.
     pub path: String,

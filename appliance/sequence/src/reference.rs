@@ -5,9 +5,13 @@ use crate::{Entry, StepKind, TaskSequence};
 /// What a referenced id is the id of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReferenceKind {
+    /// A WIM on the medium.
     OperatingSystemImage,
+    /// A driver package on the medium.
     DriverPackage,
+    /// An application on the medium.
     Application,
+    /// A package on the medium.
     Package,
     /// A child sequence; there is no way to put one on a medium.
     TaskSequence,
@@ -29,7 +33,9 @@ impl ReferenceKind {
 /// One id that an enabled step names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
+    /// What it is the id of.
     pub kind: ReferenceKind,
+    /// As the step names it.
     pub id: String,
     /// Path of the step.
     pub place: String,

@@ -5,20 +5,30 @@ use serde::{Deserialize, Serialize};
 /// The editor's menu a step is found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Category {
+    /// Commands, restarts, variables.
     General,
+    /// Applications, packages and updates.
     Software,
+    /// Partitioning and BitLocker.
     Disks,
+    /// Keeping and giving back what users have.
     UserState,
+    /// Operating systems.
     Images,
+    /// Drivers.
     Drivers,
+    /// Windows, network and domain.
     Settings,
 }
 
 /// In which system a step type can run at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
+    /// In both systems.
     Anywhere,
+    /// Before the new system was started.
     WinPeOnly,
+    /// In the system that was installed.
     FullOsOnly,
 }
 

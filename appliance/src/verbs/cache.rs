@@ -74,6 +74,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
             let collected = open(&places.cache)?.collect_garbage()?;
             let told = Told::GarbageCollected {
                 media: collected.media.clone(),
+                in_use: collected.in_use,
                 removed_blobs: collected.removed_blobs,
                 removed_bytes: collected.removed_bytes,
             };

@@ -8,6 +8,7 @@ use crate::ffi;
 
 /// Every failure; each names the file it was about.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum WimError {
     /// The file does not begin like a WIM, or is of a version nobody knows.
     #[error("{path} is no WIM: {found}")]

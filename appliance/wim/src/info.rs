@@ -11,9 +11,11 @@ use crate::session::{Session, Wim};
 pub struct WimInfo {
     /// The same in every part of a split WIM, and in no other.
     pub guid: [u8; 16],
+    /// How many images it has.
     pub image_count: u32,
     /// The bootable image, counted from 1; 0 when there is none.
     pub boot_index: u32,
+    /// What the XML data says of each.
     pub images: Vec<ImageInfo>,
     /// Holds solid resources (an ESD): can't be split as it is.
     pub solid: bool,
@@ -32,7 +34,9 @@ pub struct WimInfo {
 pub struct ImageInfo {
     /// Counted from 1.
     pub index: u32,
+    /// For people.
     pub name: String,
+    /// For people; may be empty.
     pub description: String,
     /// `x86`, `x86_64`, `arm` or `arm64`; none for an image that is not of Windows.
     pub architecture: Option<String>,

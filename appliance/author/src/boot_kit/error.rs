@@ -16,7 +16,7 @@ pub enum BootKitErrorKind {
     Content,
 }
 
-/// See the module's documentation.
+/// Why there is no boot kit.
 #[derive(Debug, thiserror::Error)]
 pub enum BootKitError {
     /// A program is not installed.

@@ -226,10 +226,10 @@ mod tests {
         std::fs::write(folder.path().join("tree/DEBIAN/control"), control).expect("written");
         let mut build = Command::new("dpkg-deb");
         build.arg("--build").arg(folder.path().join("tree")).arg(folder.path().join("shim-signed_1_amd64.deb"));
-        if let Err(error) = run(&mut build, "dpkg-deb", "dpkg") {
-            println!("skipped: {error}");
+        if !platen_testkit::need::program("dpkg-deb") {
             return;
         }
+        run(&mut build, "dpkg-deb", "dpkg").expect("packed");
         let refused = Packages::new(folder.path().to_owned()).get("shim-signed").map(drop).expect_err("refused");
         assert!(matches!(&refused, BootKitError::WrongPackage { found, .. } if found == "other for all"), "{refused}");
     }

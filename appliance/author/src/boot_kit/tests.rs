@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use platen_media::stored::StoredError;
+use platen_testkit::need;
 
 use super::*;
 
@@ -12,10 +13,9 @@ pub(crate) struct FakePackages {
 }
 
 impl FakePackages {
-    /// None, and why is said, on machines without `dpkg-deb`.
+    /// None where `dpkg-deb` may be missing, and is.
     pub(crate) fn new() -> Option<Self> {
-        if Command::new("dpkg-deb").arg("--version").output().is_err() {
-            println!("skipped: dpkg-deb is not installed");
+        if !need::program("dpkg-deb") {
             return None;
         }
         let fake = Self { folder: tempfile::tempdir().expect("temporary folder") };

@@ -8,7 +8,7 @@ pub(super) const HEAD_BYTES: usize = 2 << 20;
 
 const SECTOR_SIZES: [u32; 2] = [512, 4096];
 
-/// See the module's documentation.
+/// What an image's partition table says, as far as it makes sense.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
     /// None when nothing shows it.

@@ -1,7 +1,6 @@
 //! A medium's sources in a folder of their own, small and synthetic; and what is common to looking at the result.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,26 +11,13 @@ use platen_author::{AuthorError, BuildOptions, BuildReport, Signer, build, keys}
 use platen_cache::layout::{Layout, MediaEntry};
 use platen_media::Sha256;
 use platen_media::manifest::Manifest;
+pub use platen_testkit::files::{noise, put, run, snapshot};
 
 pub const SEQUENCE: &str = include_str!("../../../sequence/data/stand-alone.xml");
 
 pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub signer: Signer,
-}
-
-/// Bytes that do not compress and differ by seed.
-pub fn noise(seed: u64, count: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(count + 8);
-    while bytes.len() < count {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(count);
-    bytes
 }
 
 /// GRUB's boot image and core image as far as `platen_disk::grub::patch` looks at them.
@@ -101,11 +87,6 @@ pub fn boot_image(folder: &Path, architecture: &str) {
     put(&folder.join("boot-image.json"), &serde_json::to_vec(&record).unwrap());
 }
 
-pub fn put(path: &Path, bytes: &[u8]) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, bytes).unwrap();
-}
-
 /// An EFI application as a linker writes it, with one section; `machine` as in `IMAGE_FILE_MACHINE_*`.
 pub fn efi_program(machine: u16, subsystem: u16) -> Vec<u8> {
     let mut b = vec![0u8; 0x400];
@@ -143,13 +124,6 @@ pub fn wim(path: &Path, files: &[(&str, usize)], arguments: &[&str]) {
     }
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     run(Command::new("wimlib-imagex").arg("capture").arg(tree.path()).arg(path).args(["Windows"]).args(arguments));
-}
-
-pub fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {out}{error}");
-    out.into_owned()
 }
 
 pub const SPEC: &str = r#"
@@ -325,21 +299,4 @@ impl Fixture {
 
 pub fn options() -> BuildOptions {
     BuildOptions { source_date_epoch: Some(1_795_000_000), ..BuildOptions::default() }
-}
-
-/// Every file below a folder and its bytes.
-pub fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }

@@ -177,5 +177,7 @@ fn control_a_visible_medium_with_half_a_blob_is_seen() {
     assert!(check(&bench, &bench.cache_dir()));
     let path = cache.layout().blob_path(bench.manifest.blobs[1].sha256);
     std::fs::write(&path, &bench.blobs[1][..100]).unwrap();
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bench, &bench.cache_dir()))).is_err());
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&bench, &bench.cache_dir())));
+    let said = checked.expect_err("half a blob").downcast::<String>().expect("a message");
+    assert!(said.contains("missing content: ") && said.contains("expected 20000 bytes, found 100"), "{said}");
 }

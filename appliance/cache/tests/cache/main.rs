@@ -10,4 +10,5 @@ mod oci;
 mod room;
 mod several;
 mod source_damage;
-mod support;
+
+use platen_testkit::media as support;

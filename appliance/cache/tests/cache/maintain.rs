@@ -62,7 +62,8 @@ fn scrub_finds_damage_in_the_small_files_and_the_rest_stays_usable() {
         let found = cache.scrub(&mut |_| {}).unwrap();
         assert_eq!(found.damage.len(), 1, "{digest}");
         assert_eq!(found.damage[0].medium, "PLT00001-r1");
-        assert!(cache.load(&name("PLT00001"), &bench.keys).is_err());
+        let refused = cache.load(&name("PLT00001"), &bench.keys).unwrap_err();
+        assert!(refused.to_string().contains(&format!("blob {digest} is damaged")), "{refused}");
         // One bad medium must not hide the others.
         let listed = cache.list().unwrap();
         assert_eq!(listed.len(), 2);
@@ -210,7 +211,8 @@ fn collection_never_removes_what_an_unreadable_medium_may_need() {
     let before = fs::read_dir(cache.layout().dir().join("blobs/sha256")).unwrap().count();
     let entry = cache.find(&name("PLT00002")).unwrap();
     flip(&cache.layout().blob_path(entry.oci_manifest), 9, 1);
-    assert!(cache.collect_garbage().is_err());
+    let refused = cache.collect_garbage().unwrap_err();
+    assert!(refused.to_string().contains(&format!("blob {} is damaged", entry.oci_manifest)), "{refused}");
     assert_eq!(fs::read_dir(cache.layout().dir().join("blobs/sha256")).unwrap().count(), before);
 }
 

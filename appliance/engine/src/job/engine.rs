@@ -48,7 +48,7 @@ impl Default for Limits {
     }
 }
 
-/// See the module's documentation.
+/// Carries out plans on drives, each job on threads of its own.
 pub struct Engine {
     /// For drive records and the ledger.
     pub name: String,

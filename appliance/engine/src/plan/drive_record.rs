@@ -15,7 +15,7 @@ pub(crate) const SCHEMA: u32 = 1;
 /// The longest text in a record, in characters.
 const MAX_TEXT_CHARS: usize = 128;
 
-/// See the module's documentation.
+/// What a written drive says of itself, in a file of fixed size. Nobody decides by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveRecord {
     /// Always [`SCHEMA`].

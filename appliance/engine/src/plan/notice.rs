@@ -6,7 +6,7 @@ use std::fmt;
 use platen_media::Timestamp;
 use platen_media::manifest::{Manifest, NotValid};
 
-/// See the module's documentation.
+/// What is said beside a plan that is carried out all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// Dates are the target's business: it is written ahead of them, and the computer it starts refuses it until then.

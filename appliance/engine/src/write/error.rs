@@ -11,7 +11,7 @@ use crate::content::check::Differs;
 use crate::content::source::SourceError;
 use crate::drive::{DriveError, Trouble};
 
-/// See the module's documentation.
+/// Why a drive was not written, read back or sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The drive failed.

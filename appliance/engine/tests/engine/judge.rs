@@ -383,5 +383,6 @@ fn a_read_error_while_judging_is_an_error_not_a_verdict() {
     let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Content);
     let mut drive = Fake::new(golden, 512);
     drive.fault = crate::fake::Fault::FailRead(1);
-    assert!(judge(&mut drive, &found, &bench.keys, now()).is_err());
+    let error = judge(&mut drive, &found, &bench.keys, now()).unwrap_err();
+    assert!(format!("{error:?}").contains("Read"), "{error:?}");
 }

@@ -1,11 +1,11 @@
 //! One row for each drive, and no medium without its row.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use platen_events::{Code, Event, JobKind, Moved, Step, Verdict};
 use platen_ledger::Ledger;
 use platen_media::manifest::Scheme;
+use platen_testkit::mount::SmallDisk;
 
 use crate::bench::{Bench, Recorded, code, faulty, is_ready, is_right, observe, recognisable};
 use crate::fake::Fault;
@@ -100,21 +100,13 @@ fn what_cannot_be_recorded_is_disarmed() {
 fn a_full_disk_under_the_ledger_disarms_too() {
     let bench = Bench::files();
     let at = bench.dir.path().join("small");
-    std::fs::create_dir(&at).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(&at).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: mounting a small tmpfs needs root");
-        return;
-    }
+    let Some(disk) = SmallDisk::mount(&at, "256k") else { return };
     let full = Recorded::still(Ledger::open(&at.join("ledger.db")).unwrap());
-    let filler = std::fs::File::create(at.join("filler")).unwrap();
-    while std::io::Write::write_all(&mut &filler, &[1; 512]).is_ok() {}
+    disk.fill();
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);
     let (outcome, _) = observe(&full, &plan, &mut drive, &AtomicBool::new(false));
     let rows = full.ledger.entries().map(|rows| rows.len());
-    drop((full, filler));
-    assert!(Command::new("umount").arg(&at).status().unwrap().success());
     assert_eq!(code(&outcome), Some(Code::LedgerFailed), "{outcome:?}");
     assert_eq!(recognisable(&drive.memory, 512), None);
     assert_eq!(rows.unwrap_or(0), 0);

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
 
 mod bench;
-mod fake;
 mod faults;
 mod fuzz;
 mod judge;
@@ -11,10 +10,6 @@ mod leased;
 mod ledger;
 mod liar;
 mod many;
-/// Small signed media, as the tests of the cache make them.
-#[path = "../../../cache/tests/cache/support.rs"]
-#[allow(dead_code, reason = "made for the tests of the cache")]
-mod media;
 mod overwriting;
 mod plan;
 mod power;
@@ -29,3 +24,5 @@ mod swapped;
 mod update;
 mod updating;
 mod volumes;
+
+use platen_testkit::{drive as fake, media};

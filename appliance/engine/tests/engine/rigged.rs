@@ -49,7 +49,7 @@ pub(crate) enum Act {
 
 type Rule = Box<dyn FnMut(Asked) -> Act + Send>;
 
-/// See the module's documentation. The drive behind can be looked at while this one is with a station.
+/// A drive that can be made to misbehave at any operation. The drive behind can be looked at while this one is with a station.
 pub(crate) struct Rigged<D> {
     drive: Arc<Mutex<D>>,
     facts: DriveFacts,

@@ -181,5 +181,6 @@ fn a_lost_wakeup_would_be_found() {
             100,
         );
     });
-    assert!(blocked.is_err());
+    let said = blocked.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains("deadlock"), "{said}");
 }

@@ -452,7 +452,8 @@ fn hostile_definitions_end() {
     for text in
         ["", "\0", "a", "[[[[", "kind = [[[[[", &"[".repeat(100_000), &"a.".repeat(50_000), &"a = {".repeat(20_000)]
     {
-        assert!(read(text).is_err());
+        let problems = read(text).expect_err("hostile");
+        assert!(problems.iter().all(|problem| problem.contains("expected")), "{problems:?}");
     }
 }
 
@@ -490,5 +491,8 @@ fn an_image_has_a_limit_of_memory_and_may_grow() {
     let given = |memory_mib, grow| Some(ImageSpec { path: "/d/i".into(), memory_mib, grow });
     assert_eq!(image("").expect("good").image, given(DEFAULT_MEMORY_MIB, false));
     assert_eq!(image(", memory-mib = 4096, grow = true").expect("good").image, given(4096, true));
-    assert!(image(", memory-mib = 0").is_err() && image(", grow = 1").is_err());
+    for (rest, field) in [(", memory-mib = 0", "image.memory-mib: expected"), (", grow = 1", "image.grow: expected")] {
+        let problems = image(rest).expect_err(rest);
+        assert!(matches!(&problems[..], [problem] if problem.contains(field)), "{problems:?}");
+    }
 }

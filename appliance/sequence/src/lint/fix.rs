@@ -13,6 +13,7 @@ pub enum Fix {
     InsertAfter {
         /// Path of the step after which it goes.
         place: String,
+        /// The step that is put in.
         step: Box<Step>,
     },
 }

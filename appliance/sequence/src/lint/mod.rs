@@ -24,7 +24,9 @@ use crate::TaskSequence;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// It is said, and the build goes on.
     Warning,
+    /// It stops the build unless the definition allows it.
     Error,
 }
 
@@ -42,6 +44,7 @@ impl fmt::Display for Severity {
 pub struct Finding {
     /// Stable id, such as `SA-62`.
     pub rule: &'static str,
+    /// Whether it stops the build.
     pub severity: Severity,
     /// Path of the step, or `sequence`.
     pub place: String,
@@ -61,6 +64,7 @@ impl fmt::Display for Finding {
 /// An image a definition names, as far as the rules look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
+    /// As the definition and the sequence name it.
     pub id: String,
     /// `x86_64`, `x86`, `arm64` or `arm`; None when it is not known.
     pub architecture: Option<String>,
@@ -69,7 +73,9 @@ pub struct ImageFacts {
 /// What is on the medium beside the sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LintContext {
+    /// What the medium starts.
     pub boot_image: Option<ImageFacts>,
+    /// What is on the medium to be applied.
     pub operating_system_image: Option<ImageFacts>,
     /// 1-based index of the image to apply.
     pub operating_system_index: Option<u32>,

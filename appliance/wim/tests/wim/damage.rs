@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use platen_testkit::mount::SmallDisk;
 use platen_wim::{WimError, apply, capture, export_non_solid, info, split, verify};
 
 use crate::support::{Bench, bench, imagex, quiet, snapshot, solid, str};
@@ -281,13 +282,7 @@ fn damage_split_copies_along_is_seen_afterwards() {
 fn a_full_disk_is_named_and_nothing_is_left() {
     let bench = bench();
     let small = bench.dir.path().join("small");
-    fs::create_dir(&small).unwrap();
-    let mounted =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&small).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: a small tmpfs can be mounted by root only");
-        return;
-    }
+    let Some(_disk) = SmallDisk::mount(&small, "2m") else { return };
     let answers = [
         capture(&bench.tree, &small.join("a.wim"), "a"),
         export_non_solid(&bench.wim, &small.join("b.wim"), &mut quiet()),
@@ -296,7 +291,6 @@ fn a_full_disk_is_named_and_nothing_is_left() {
     ];
     fs::remove_dir_all(small.join("applied")).unwrap();
     let left = fs::read_dir(&small).unwrap().count();
-    assert!(std::process::Command::new("umount").arg(&small).status().unwrap().success());
     for answer in answers {
         assert!(matches!(answer, Err(WimError::NoSpace { .. })), "{answer:?}");
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use platen_testkit::need;
 use platen_wim::{WimError, apply, capture, export_non_solid, info, split, verify};
 
 use crate::support::{bench, imagex, quiet, snapshot, solid, str};
@@ -42,8 +43,7 @@ fn a_tree_captured_by_imagex_is_applied_the_same() {
 
 #[test]
 fn an_ntfs_volume_in_a_file_takes_an_image() {
-    if Command::new("mkntfs").arg("--version").output().is_err() {
-        eprintln!("skipped: no mkntfs here (Debian ntfs-3g)");
+    if !need::program("mkntfs") {
         return;
     }
     let bench = bench();

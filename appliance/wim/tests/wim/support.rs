@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use platen_testkit::files::noise;
 use platen_wim::capture;
 use tempfile::TempDir;
 
@@ -17,18 +18,6 @@ pub(crate) fn imagex(arguments: &[&str]) -> bool {
 
 pub(crate) fn str(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// Bytes that don't compress, the same for the same seed.
-pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..size).map(|_| next()).collect()
 }
 
 /// Twelve files of up to 1 MiB, a folder without files, an empty file, a link.

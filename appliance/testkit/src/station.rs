@@ -8,8 +8,11 @@ use tempfile::TempDir;
 /// How a program ended and what it said.
 #[derive(Debug)]
 pub struct Ran {
+    /// The exit status; -1 when a signal ended it.
     pub status: i32,
+    /// What it printed.
     pub stdout: String,
+    /// What it said to people.
     pub stderr: String,
     command: String,
 }
@@ -61,8 +64,15 @@ pub fn tool(program: &str, args: &[&str]) -> Ran {
     ran
 }
 
+/// The program under test. Cargo puts programs beside the folder of the tests that use them.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program");
+    test.ancestors().nth(2).expect("two folders above it").join("platen")
+}
+
 /// A station with keys, a cache and a ledger, all its own.
 pub struct Station {
+    /// Where everything is; removed when this is dropped.
     pub dir: TempDir,
 }
 
@@ -87,8 +97,9 @@ impl Station {
         self.path(name).to_str().expect("UTF-8").to_owned()
     }
 
+    /// The tool with this station's places, not yet started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_platen"));
+        let mut command = Command::new(program());
         command
             .args(args)
             .env("PLATEN_CACHE", self.path("cache"))
@@ -128,12 +139,14 @@ impl Station {
         path
     }
 
+    /// Build a medium into the layout.
     #[track_caller]
     pub fn build(&self, definition: &Path) -> Ran {
         let definition = definition.to_str().expect("UTF-8");
         self.platen(&["media", "build", definition, "--key", "test-insecure.key", "--out", "layout"])
     }
 
+    /// Import the layout into the cache.
     #[track_caller]
     pub fn import(&self) -> Ran {
         self.platen(&["cache", "import", "layout"])
@@ -149,6 +162,7 @@ impl Station {
         station
     }
 
+    /// The files of [`Self::with_medium`], in the folder `tree`.
     pub fn sample_tree(&self) {
         let big: Vec<u8> = (0..9_000_001u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         self.files(

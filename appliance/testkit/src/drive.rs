@@ -10,11 +10,14 @@ use platen_engine::{
 
 /// What goes wrong. Operations of a kind are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// Nothing: a drive in order.
     None,
     /// The n-th write fails; a part of it may have arrived.
     FailWrite(u64),
+    /// The n-th read fails.
     FailRead(u64),
+    /// The n-th flush fails.
     FailFlush(u64),
     /// The n-th write is said to be done and is not.
     DropWrite(u64),
@@ -42,33 +45,40 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// The drive takes no more writes once it struck, so it can't be wiped either.
-    pub(crate) fn refuses_afterwards(self) -> bool {
+    pub fn refuses_afterwards(self) -> bool {
         matches!(self, Self::StaleFrom(_) | Self::ReadOnlyFrom(_) | Self::VanishAtByte(_) | Self::VanishAtOperation(_))
     }
 }
 
-pub(crate) struct Fake {
-    pub(crate) memory: Vec<u8>,
-    pub(crate) fault: Fault,
+/// A drive in memory, with one fault. Everything about it can be looked at.
+pub struct Fake {
+    /// What it holds.
+    pub memory: Vec<u8>,
+    /// What goes wrong with it.
+    pub fault: Fault,
     /// The fault made a difference at least once.
-    pub(crate) struck: bool,
-    pub(crate) writes: u64,
-    pub(crate) reads: u64,
-    pub(crate) flushes: u64,
-    pub(crate) written_bytes: u64,
+    pub struck: bool,
+    /// Writes that were asked for.
+    pub writes: u64,
+    /// Reads that were asked for.
+    pub reads: u64,
+    /// Flushes that were asked for.
+    pub flushes: u64,
+    /// Bytes in all writes that were asked for.
+    pub written_bytes: u64,
     /// A drive without faults that answers in the place of this one: the engine's checks made blind.
-    pub(crate) blind: Option<Vec<u8>>,
+    pub blind: Option<Vec<u8>>,
     /// A write cache: writes that a loss of power may undo, with what was there before.
-    pub(crate) unflushed: Option<Vec<(usize, Vec<u8>)>>,
+    pub unflushed: Option<Vec<(usize, Vec<u8>)>>,
     /// It can be told to make zeros; that counts as a write.
-    pub(crate) has_zero_command: bool,
+    pub has_zero_command: bool,
     gone: bool,
     facts: DriveFacts,
 }
 
 impl Fake {
     /// Filled with what is no zeros, with old tables on top.
-    pub(crate) fn new(memory: Vec<u8>, sector_bytes: u32) -> Self {
+    pub fn new(memory: Vec<u8>, sector_bytes: u32) -> Self {
         let facts = DriveFacts {
             drive: DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() },
             kind: DriveKind::Usb,
@@ -97,7 +107,7 @@ impl Fake {
     }
 
     /// The same drive after it was inserted again, in order.
-    pub(crate) fn repaired(mut self) -> Self {
+    pub fn repaired(mut self) -> Self {
         Self::new(std::mem::take(&mut self.memory), self.facts.sector_bytes)
     }
 
@@ -242,7 +252,7 @@ impl Fake {
     }
 
     /// The power fails: any of the writes that were not flushed may be lost, in any order, sector by sector.
-    pub(crate) fn lose_power(&mut self, mut random: impl FnMut() -> u32) {
+    pub fn lose_power(&mut self, mut random: impl FnMut() -> u32) {
         let unflushed = self.unflushed.take().unwrap_or_default();
         for (at, before) in unflushed.into_iter().rev() {
             // All of it, none of it, or some sectors.
@@ -261,7 +271,7 @@ impl Fake {
 static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Empty, with room for a drive if there is one.
-pub(crate) fn pooled() -> Vec<u8> {
+pub fn pooled() -> Vec<u8> {
     POOL.lock().unwrap().pop().unwrap_or_default()
 }
 

@@ -10,64 +10,61 @@ use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, M
 use platen_media::sign::TrustedKeys;
 use platen_media::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel};
 
-/// 2026-11-21.
-pub(crate) const MADE_S: i64 = 1_795_000_000;
+pub use crate::files::{flip, noise};
 
-pub(crate) fn now() -> Timestamp {
+/// 2026-11-21.
+pub const MADE_S: i64 = 1_795_000_000;
+
+/// A while after everything was made.
+pub fn now() -> Timestamp {
     Timestamp::from_unix_s(MADE_S + 1000)
 }
 
-/// Bytes that look random, the same for the same seed.
-pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
-}
-
 /// A key made for one test run.
-pub(crate) struct Signer {
+pub struct Signer {
     pair: KeyPair,
 }
 
 impl Signer {
-    pub(crate) fn new() -> Self {
+    /// A new key.
+    pub fn new() -> Self {
         Self { pair: KeyPair::generate_unencrypted_keypair().unwrap() }
     }
 
-    pub(crate) fn sign(&self, bytes: &[u8]) -> String {
+    /// The text of a minisign file over these bytes.
+    pub fn sign(&self, bytes: &[u8]) -> String {
         minisign::sign(None, &self.pair.sk, bytes, Some("trusted"), Some("untrusted comment")).unwrap().to_string()
     }
 
-    pub(crate) fn public_text(&self) -> String {
+    /// The text of the public key file.
+    pub fn public_text(&self) -> String {
         self.pair.pk.to_box().unwrap().to_string()
     }
 
-    pub(crate) fn keys(&self) -> TrustedKeys {
+    /// A station that trusts this key alone.
+    pub fn keys(&self) -> TrustedKeys {
         TrustedKeys::from_texts([&*self.public_text()]).unwrap()
     }
 }
 
 /// One blob of a medium: a file of its own, or several in a row.
-pub(crate) struct Pack {
-    pub(crate) kind: ContentKind,
-    pub(crate) id: &'static str,
-    pub(crate) files: Vec<(String, Vec<u8>)>,
+pub struct Pack {
+    /// What content it is.
+    pub kind: ContentKind,
+    /// The content's id.
+    pub id: &'static str,
+    /// Paths on the medium, and bytes.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 impl Pack {
-    pub(crate) fn single(id: &'static str, path: &str, bytes: Vec<u8>) -> Self {
+    /// One file in a blob of its own.
+    pub fn single(id: &'static str, path: &str, bytes: Vec<u8>) -> Self {
         Self { kind: ContentKind::OperatingSystemImage, id, files: vec![(path.to_owned(), bytes)] }
     }
 
     /// Several small files, one of them empty, two of them the same.
-    pub(crate) fn small(id: &'static str, seed: u64) -> Self {
+    pub fn small(id: &'static str, seed: u64) -> Self {
         let mut files: Vec<(String, Vec<u8>)> = (0..4_u64)
             .map(|n| (format!("platen/content/{id}/file{n}.bin"), noise(seed * 100 + n, 300 + 111 * n as usize)))
             .collect();
@@ -78,7 +75,7 @@ impl Pack {
 }
 
 /// What the default medium holds.
-pub(crate) fn packs(seed: u64) -> Vec<Pack> {
+pub fn packs(seed: u64) -> Vec<Pack> {
     vec![
         Pack::small("DRV00001", seed),
         Pack::single("OSD00001", "platen/content/OSD00001/install.wim", noise(seed + 7, 20_000)),
@@ -87,7 +84,7 @@ pub(crate) fn packs(seed: u64) -> Vec<Pack> {
 }
 
 /// A manifest over `packs`, and its blobs' bytes.
-pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Vec<Vec<u8>>) {
+pub fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Vec<Vec<u8>>) {
     let (mut contents, mut files, mut blobs, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for pack in packs {
         let mut blob: Vec<u8> = Vec::new();
@@ -151,7 +148,7 @@ pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Ve
 }
 
 /// The small files of a medium as the author makes them.
-pub(crate) fn signed(manifest: &Manifest, signer: &Signer) -> MediaEntry {
+pub fn signed(manifest: &Manifest, signer: &Signer) -> MediaEntry {
     let manifest_bytes = manifest.to_json();
     let sums = manifest.sha256_sums(Sha256::of(&manifest_bytes));
     MediaEntry {
@@ -164,7 +161,7 @@ pub(crate) fn signed(manifest: &Manifest, signer: &Signer) -> MediaEntry {
 }
 
 /// Put a whole medium into the layout in `dir`.
-pub(crate) fn author(dir: &Path, signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>]) -> Layout {
+pub fn author(dir: &Path, signer: &Signer, manifest: &Manifest, blobs: &[Vec<u8>]) -> Layout {
     let layout = Layout::create(dir).unwrap();
     for bytes in blobs {
         let mut writer = layout.blob_writer().unwrap();
@@ -176,28 +173,36 @@ pub(crate) fn author(dir: &Path, signer: &Signer, manifest: &Manifest, blobs: &[
 }
 
 /// A source with one medium, and an empty cache beside it.
-pub(crate) struct Bench {
-    pub(crate) dir: tempfile::TempDir,
-    pub(crate) signer: Signer,
-    pub(crate) keys: TrustedKeys,
-    pub(crate) source: Layout,
-    pub(crate) manifest: Manifest,
-    pub(crate) blobs: Vec<Vec<u8>>,
+pub struct Bench {
+    /// Where everything is; removed when this is dropped.
+    pub dir: tempfile::TempDir,
+    /// Who signed the source's media.
+    pub signer: Signer,
+    /// A station that trusts that key.
+    pub keys: TrustedKeys,
+    /// A layout with the medium.
+    pub source: Layout,
+    /// Of the first medium in it.
+    pub manifest: Manifest,
+    /// The bytes of that medium's blobs.
+    pub blobs: Vec<Vec<u8>>,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
+    /// With a small medium of several contents.
+    pub fn new() -> Self {
         Self::with("PLT00001", 1, &packs(1))
     }
 
     /// Where nothing needs saving to disk: for tests that make thousands of changes.
-    pub(crate) fn in_memory() -> Self {
+    pub fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         Self::within(dir.unwrap(), "PLT00001", 1, &packs(1))
     }
 
-    pub(crate) fn with(id: &str, revision: u32, packs: &[Pack]) -> Self {
+    /// With a medium of these contents.
+    pub fn with(id: &str, revision: u32, packs: &[Pack]) -> Self {
         Self::within(tempfile::tempdir().unwrap(), id, revision, packs)
     }
 
@@ -208,41 +213,46 @@ impl Bench {
         Self { keys: signer.keys(), dir, signer, source, manifest, blobs }
     }
 
-    pub(crate) fn cache_dir(&self) -> PathBuf {
+    /// Where the cache is made.
+    pub fn cache_dir(&self) -> PathBuf {
         self.dir.path().join("cache")
     }
 
-    pub(crate) fn cache(&self) -> Cache {
+    /// The cache, made where there is none.
+    pub fn cache(&self) -> Cache {
         Cache::open(&self.cache_dir(), None).unwrap()
     }
 
-    pub(crate) fn import(&self, cache: &Cache) -> Result<Vec<Imported>, CacheError> {
+    /// Import everything of the source.
+    pub fn import(&self, cache: &Cache) -> Result<Vec<Imported>, CacheError> {
         import(cache, &self.source, &self.keys)
     }
 
     /// Add one more medium to the source.
-    pub(crate) fn add(&self, id: &str, revision: u32, packs: &[Pack]) -> Manifest {
+    pub fn add(&self, id: &str, revision: u32, packs: &[Pack]) -> Manifest {
         let (manifest, blobs) = manifest(id, revision, packs);
         author(self.source.dir(), &self.signer, &manifest, &blobs);
         manifest
     }
 }
 
-pub(crate) fn import(cache: &Cache, source: &Layout, keys: &TrustedKeys) -> Result<Vec<Imported>, CacheError> {
+/// Import everything of a source, at a time when it is valid.
+pub fn import(cache: &Cache, source: &Layout, keys: &TrustedKeys) -> Result<Vec<Imported>, CacheError> {
     all(cache.import(source, None, keys, now(), &mut |_| {}))
 }
 
 /// Every medium was imported, or why the first one was not.
-pub(crate) fn all(answers: Result<Vec<Answer>, CacheError>) -> Result<Vec<Imported>, CacheError> {
+pub fn all(answers: Result<Vec<Answer>, CacheError>) -> Result<Vec<Imported>, CacheError> {
     answers?.into_iter().map(|answer| answer.result).collect()
 }
 
-pub(crate) fn name(text: &str) -> MediaRef {
+/// A medium's name, as people write it.
+pub fn name(text: &str) -> MediaRef {
     text.parse().unwrap()
 }
 
 /// Error and all its sources in one line, as `platen` prints it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
@@ -253,7 +263,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Read every byte of a loaded medium: the judge is SHA-256 over what is on disk, not the cache's word.
-pub(crate) fn assert_right(media: &CachedMedia, manifest: &Manifest) {
+pub fn assert_right(media: &CachedMedia, manifest: &Manifest) {
     assert_eq!(media.manifest(), manifest);
     let read = |digest| {
         let mut bytes = Vec::new();
@@ -267,10 +277,4 @@ pub(crate) fn assert_right(media: &CachedMedia, manifest: &Manifest) {
     }
     let lines = String::from_utf8(read(media.sums().sha256)).unwrap();
     assert_eq!(lines.lines().count(), manifest.files.len() + 1);
-}
-
-pub(crate) fn flip(path: &Path, offset: usize, mask: u8) {
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes[offset] ^= mask;
-    std::fs::write(path, bytes).unwrap();
 }
