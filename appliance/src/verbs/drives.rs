@@ -23,6 +23,9 @@ use crate::board::DriveBoard;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes, table};
 
+/// How often it is looked whether somebody asked the jobs to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// A drive and what will be made of it.
 pub type Prepared = (OpenedDrive, WritePlan);
 

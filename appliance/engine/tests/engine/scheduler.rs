@@ -172,7 +172,7 @@ fn a_lost_wakeup_would_be_found() {
                 let read_ahead: Shared = Arc::new(ReadAhead::new(WINDOW, AHEAD));
                 let taking = {
                     let read_ahead = Arc::clone(&read_ahead);
-                    thread::spawn(move || assert!(matches!(read_ahead.take(0), Taken::Piece(_))))
+                    thread::spawn(move || assert!(matches!(read_ahead.take(0, &|| false), Taken::Piece(_))))
                 };
                 // A reader that ends without a word.
                 read_ahead.wait_to_read(0);
