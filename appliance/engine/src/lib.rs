@@ -26,8 +26,8 @@ pub use content::{SourceError, Sources};
 pub use drive::{
     AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
 };
-pub use platen_media::chain;
 pub use job::{Engine, Job, Journal, Limits, NewEntry, Running, Unrecorded, reserve_memory};
+pub use platen_media::chain;
 pub use write::{WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count

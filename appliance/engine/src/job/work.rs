@@ -11,8 +11,8 @@ use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
-use crate::plan::drive_record::{self, DriveRecord};
 use crate::plan::WritePlan;
+use crate::plan::drive_record::{self, DriveRecord};
 use crate::write::{Reuse, SealedDrive, WriteError, write};
 
 /// Verdict of an attempt after which the drive was begun anew.
