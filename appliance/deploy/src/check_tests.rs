@@ -269,7 +269,7 @@ fn every_changed_and_missing_file_is_named() {
         assert!(text.contains("empty.txt: expected 0 bytes, found 9"), "{text}");
         assert!(text.contains("네트워크.inf: missing"), "{text}");
     }
-    assert!(shown.contains("3 of 4 files"), "{shown}");
+    assert!(shown.contains("3 of 5 files"), "{shown}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod readers;
 mod refusals;
 mod shape;
 mod smallest;
+mod tables;
 mod tools;
 mod trees;
 mod updates;
