@@ -63,7 +63,8 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
     };
     if bytes.len() as u64 > MAX_POLICY_BYTES {
         let found = bytes.len();
-        let text = format!("policy: expected at most {MAX_POLICY_BYTES} bytes of task sequence and variables, found {found}");
+        let text =
+            format!("policy: expected at most {MAX_POLICY_BYTES} bytes of task sequence and variables, found {found}");
         return Err(AuthorError::Contents { problems: vec![text] });
     }
     Ok(Some(Planned {

@@ -282,6 +282,8 @@ impl<'f> Reader<'f> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::sources::Stamp;
 

@@ -40,7 +40,8 @@ fn fits(fixture: &Fixture, report: &BuildReport, scheme: Scheme, sector_bytes: u
 
 fn assert_smallest(fixture: &Fixture, report: &BuildReport) {
     let needs = DriveNeeds::of(&report.manifest).unwrap();
-    for (sector_bytes, size_bytes) in SECTOR_SIZES.into_iter().zip([needs.drive_bytes, needs.drive_4096_bytes.unwrap()]) {
+    for (sector_bytes, size_bytes) in SECTOR_SIZES.into_iter().zip([needs.drive_bytes, needs.drive_4096_bytes.unwrap()])
+    {
         for scheme in Scheme::ALL {
             let fits = |size_bytes| fits(fixture, report, scheme, sector_bytes, size_bytes);
             assert!(fits(size_bytes), "{scheme} {sector_bytes}: {needs:?}");
@@ -63,13 +64,13 @@ fn the_smallest_drive_of_a_medium_is_signed_shown_and_logged() {
     let exact = DriveNeeds::of(&report.manifest).unwrap();
     assert!(about.drive_bytes.abs_diff(exact.drive_bytes) <= 3 * MIB, "{about:?} {exact:?}");
 
-    // One file more, as large as the drive: a drive of twice the size.
+    // One file more, as large as the drive, which was not half full: no drive is smaller than FAT32 allows.
     fixture.put("usmt/more.bin", &common::noise(3, exact.drive_bytes as usize));
     let bigger = fixture.build("bigger").unwrap();
     let changes = platen_author::diff(&report.manifest, &bigger.manifest);
     assert!(changes.iter().any(|line| line.starts_with("drive: needs a drive of ")), "{changes:?}");
     let bigger = DriveNeeds::of(&bigger.manifest).unwrap();
-    assert!(bigger.drive_bytes >= 2 * exact.drive_bytes - 3 * MIB, "{exact:?} {bigger:?}");
+    assert!(bigger.drive_bytes > exact.drive_bytes + 20 * MIB, "{exact:?} {bigger:?}");
 }
 
 #[test]
@@ -105,10 +106,9 @@ fn a_medium_that_no_drive_holds_is_refused_before_it_is_read() {
     let report = lint(&fixture.path("medium.toml"), &common::options()).unwrap();
     assert_eq!(report.needs.unwrap().to_string(), "needs a drive of 430 GB or more");
     grow(100..600);
-    for error in [
-        lint(&fixture.path("medium.toml"), &common::options()).unwrap_err(),
-        fixture.build("out").unwrap_err(),
-    ] {
+    for error in
+        [lint(&fixture.path("medium.toml"), &common::options()).unwrap_err(), fixture.build("out").unwrap_err()]
+    {
         assert!(error.chain().contains("no drive can hold this medium"), "{}", error.chain());
         assert!(error.chain().contains("drive too small for its files: needed 2"), "{}", error.chain());
         assert_eq!(error.kind(), AuthorErrorKind::Definition);

@@ -178,7 +178,6 @@ fn only_columns_that_any_program_can_leave_empty_may_be_added() {
         "x TEXT NOT NULL DEFAULT '' CHECK (x = '')",
         "x TEXT NOT NULL ON CONFLICT IGNORE DEFAULT ''",
         "x TEXT NOT NULL DEFAULT '' COLLATE NOCASE",
-        "x TEXT NOT NULL DEFAULT '' REFERENCES drives (hash)",
         "x TEXT GENERATED ALWAYS AS ('') VIRTUAL",
         "\"a, b\" TEXT NOT NULL DEFAULT ''",
         "X TEXT NOT NULL DEFAULT ''",

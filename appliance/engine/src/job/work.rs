@@ -12,8 +12,8 @@ use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
-use crate::plan::drive_record::{self, DriveRecord};
 use crate::plan::WritePlan;
+use crate::plan::drive_record::{self, DriveRecord};
 use crate::write::{Reuse, SealedDrive, WriteError, write};
 
 /// Write, read back, seal, record; begin anew where the station's limits say so.
