@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,9 @@ use crate::output::{Output, human_bytes, table};
 /// How often it is looked whether somebody asked the jobs to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// What a drive is known by, and what people call it.
+type Drive = (DriveId, DriveLabel);
+
 /// A drive and what will be made of it.
 pub type Prepared = (OpenedDrive, WritePlan);
 
@@ -33,8 +36,8 @@ pub type Prepared = (OpenedDrive, WritePlan);
 pub struct Batch {
     kind: JobKind,
     pub jobs: Vec<Prepared>,
-    /// What they were asked for by, and how long they were silent.
-    hanging: Vec<(PathBuf, Duration)>,
+    /// And how long they were silent.
+    hanging: Vec<(Drive, Duration)>,
 }
 
 /// Open and plan every drive before the first byte is erased on any of them; if one is refused, all are left alone. One
@@ -61,7 +64,7 @@ pub fn prepare(
     let mut found: Vec<Candidate> = Vec::new();
     let looked = patience.side_by_side(options.drives.clone(), |path, _| Candidate::find(&path)).map_err(machine)?;
     for (path, looked) in options.drives.iter().zip(looked) {
-        match batch.attended(path, looked)? {
+        match batch.attended(asked_for(path), looked)? {
             None => {}
             Some(Err(error)) => {
                 let (drive, label) = asked_for(path);
@@ -81,8 +84,8 @@ pub fn prepare(
             }
         }
     }
-    let ids: Vec<(DriveId, PathBuf)> =
-        found.iter().map(|candidate| (candidate.facts().id(), candidate.facts().drive.path.clone().into())).collect();
+    let drives: Vec<Drive> =
+        found.iter().map(|candidate| (candidate.facts().id(), candidate.facts().label())).collect();
     let rescan = options.rescan;
     let prepare = move |candidate: Candidate, signs: &Signs| {
         let expected = Expected::of(candidate.facts());
@@ -94,10 +97,10 @@ pub fn prepare(
         Ok((plan(&mut drive, signs)?, drive))
     };
     let prepared = patience.side_by_side(found, prepare).map_err(machine)?;
-    for ((drive, path), prepared) in ids.into_iter().zip(prepared) {
-        match batch.attended(&path, prepared)? {
+    for (drive, prepared) in drives.into_iter().zip(prepared) {
+        match batch.attended(drive.clone(), prepared)? {
             None => {}
-            Some(Err(failure)) => refuse(drive, failure),
+            Some(Err(failure)) => refuse(drive.0, failure),
             Some(Ok((mut plan, drive))) => {
                 if let Some((_, other)) = batch.jobs.first() {
                     plan.share_payload(other);
@@ -118,7 +121,7 @@ pub fn seen(facts: &DriveFacts) -> Event {
 }
 
 /// A drive of which nothing is known but what it was asked for by.
-pub fn asked_for(path: &Path) -> (DriveId, DriveLabel) {
+pub fn asked_for(path: &Path) -> Drive {
     let place = path.display().to_string();
     let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let label = DriveLabel { port, path: place.clone(), ..DriveLabel::default() };
@@ -132,11 +135,11 @@ pub fn refusal(drive: DriveId, failure: &Failure) -> Event {
 
 impl Batch {
     /// None: it hangs, which is noted.
-    fn attended<T>(&mut self, path: &Path, attended: Attended<T>) -> Result<Option<T>, Failure> {
+    fn attended<T>(&mut self, drive: Drive, attended: Attended<T>) -> Result<Option<T>, Failure> {
         match attended {
             Attended::Done(result) => Ok(Some(result)),
             Attended::Stalled(silent) => {
-                self.hanging.push((path.to_owned(), silent));
+                self.hanging.push((drive, silent));
                 Ok(None)
             }
             Attended::Stopped => Err(stopped()),
@@ -186,9 +189,8 @@ pub fn run(
         limits,
         given_up: GivenUp::default(),
     });
-    let mut drives: Vec<(DriveId, DriveLabel)> =
-        jobs.iter().map(|(drive, _)| (drive.facts().id(), drive.facts().label())).collect();
-    drives.extend(hanging.iter().map(|(path, _)| asked_for(path)));
+    let mut drives: Vec<Drive> = jobs.iter().map(|(drive, _)| (drive.facts().id(), drive.facts().label())).collect();
+    drives.extend(hanging.iter().map(|(drive, _)| drive.clone()));
     let board = DriveBoard::new(Arc::clone(output), &drives);
     let (events, told) = event_queue();
     let mut numbers = (1..).map(JobId);
@@ -200,7 +202,7 @@ pub fn run(
     let given_up: Vec<JobEnd> = hanging
         .iter()
         .zip(numbers)
-        .map(|((path, silent), job)| hang(&engine, &board, output, kind, job, path, *silent))
+        .map(|((drive, silent), job)| hang(&engine, &board, kind, job, drive, *silent))
         .collect();
     let handles = engine.start_all(jobs).map_err(|error| {
         Failure::new(
@@ -240,20 +242,18 @@ fn follow(mut jobs: Vec<JobHandle>, told: &EventReceiver, board: &DriveBoard, st
 fn hang(
     engine: &Engine,
     board: &DriveBoard,
-    output: &Output,
     kind: JobKind,
     job: JobId,
-    path: &Path,
+    (drive, label): &Drive,
     silent: Duration,
 ) -> JobEnd {
-    let (drive, label) = asked_for(path);
     let mut detail = format!("no answer for {} s while it was looked at", silent.as_secs());
-    if let Err(why) = engine.record_unopened(kind, &label, Code::Stalled, &detail) {
+    if let Err(why) = engine.record_unopened(kind, label, Code::Stalled, &detail) {
         detail += &format!("; not recorded: {why}");
     }
     let end = JobEnd::failed(Code::Stalled, detail);
-    output.event(Event::DriveSeen { drive: drive.clone(), label });
-    board.show(Event::JobStarted { job, kind, drive, medium: None });
+    board.show(Event::DriveSeen { drive: drive.clone(), label: label.clone() });
+    board.show(Event::JobStarted { job, kind, drive: drive.clone(), medium: None });
     board.show(Event::JobEnded { job, end: end.clone() });
     end
 }
@@ -310,7 +310,7 @@ pub fn open_ledger(path: &Path) -> Result<Ledger, Failure> {
     Ok(Ledger::open(path)?)
 }
 
-fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], ledger: &Path, engine: &Engine, output: &Output) {
+fn summary(drives: &[Drive], ends: &[JobEnd], ledger: &Path, engine: &Engine, output: &Output) {
     let count = |wanted: fn(&Verdict) -> bool| ends.iter().filter(|end| wanted(&end.verdict)).count() as u32;
     output.event(Event::BatchEnded {
         succeeded: count(Verdict::is_success),
@@ -320,7 +320,7 @@ fn summary(drives: &[(DriveId, DriveLabel)], ends: &[JobEnd], ledger: &Path, eng
         content_read_bytes: engine.sources.read_bytes(),
     });
     let speed = |bytes: u64, ms: u64| format!("{:.0} MiB/s", bytes as f64 / 1_048_576.0 / (ms.max(1) as f64 / 1000.0));
-    let row = |((_, label), end): (&(DriveId, DriveLabel), &JobEnd)| match end.moved {
+    let row = |((_, label), end): (&Drive, &JobEnd)| match end.moved {
         Some(moved) => vec![
             label.port.clone(),
             human_bytes(moved.written_bytes),
