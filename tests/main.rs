@@ -11,7 +11,6 @@ mod guard;
 mod hostile;
 mod judges;
 mod layouts;
-mod record;
 mod refusals;
 mod secrets;
 mod store;

@@ -11,7 +11,7 @@ use platen_testkit::need;
 
 use crate::common::{Ran, Station, assert_no_medium, tool};
 use crate::guard::{Loop, ext4, in_own_mounts};
-use crate::record::Recorded;
+use platen_testkit::record::Recorded;
 
 /// Run `act`; the drive must be byte for byte what it was.
 #[track_caller]

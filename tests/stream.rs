@@ -9,7 +9,7 @@ use platen_events::{Answer, Code, Event, JobKind, Verdict};
 use serde_json::{Value, json};
 
 use crate::common::{Ran, Station};
-use crate::record::Recorded;
+use platen_testkit::record::Recorded;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/appliance/events/events.schema.json");
 

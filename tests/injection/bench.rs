@@ -10,9 +10,9 @@ use crate::device::Device;
 use crate::direct::{self, Random};
 use crate::judge::{self, Medium, files_are_right, gpt_is_sound, recognisable};
 use crate::process::{self, Ended, Running};
-use crate::record::Recorded;
 use crate::strace;
 use crate::table::{Injection, Verdict};
+use platen_testkit::record::Recorded;
 
 /// What all workers share.
 pub struct Setting {

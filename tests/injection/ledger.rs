@@ -10,9 +10,9 @@ use crate::errors::lanes;
 use crate::judge::Medium;
 use crate::lanes::{Tried, lane};
 use crate::process;
-use crate::record::Recorded;
 use crate::strace::{self, WRITE};
 use crate::table::{Injection, Kind, Lane, Seen, Verdict};
+use platen_testkit::record::Recorded;
 
 /// A ledger nobody else writes to: one still to be made, or one with rows. Making one takes many writes, all of them
 /// before the first drive is touched; in one with rows the fault falls on what is said of the drives.

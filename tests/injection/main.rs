@@ -22,9 +22,6 @@ mod ledger;
 mod liars;
 mod process;
 mod pulled;
-#[allow(dead_code)] // Likewise.
-#[path = "../record.rs"]
-mod record;
 mod shim;
 mod strace;
 mod table;

@@ -14,5 +14,6 @@ pub mod machine;
 pub mod media;
 pub mod mount;
 pub mod need;
+pub mod record;
 pub mod secrets;
 pub mod station;

@@ -77,7 +77,9 @@ pub(crate) fn write<'a>(
     unsealed.drive.confirm().map_err(failed)?;
     for index in 0..subscription.len() {
         stop_if_asked(context)?;
-        let loaded = context.wait_for(Waiting::Content, || subscription.load(index, &|| context.is_stopped())).map_err(WriteError::of_content)?;
+        let loaded = context
+            .wait_for(Waiting::Content, || subscription.load(index, &|| context.is_stopped()))
+            .map_err(WriteError::of_content)?;
         writer.put(unsealed.drive, &loaded).map_err(failed)?;
         done_bytes += loaded.piece.len as u64;
         context.progress(done_bytes, total_bytes);

@@ -137,7 +137,9 @@ fn differs(
     reuse: Reuse,
     context: &Context<'_>,
 ) -> Result<WriteError, WriteError> {
-    let expected = context.wait_for(Waiting::Content, || subscription.load(index, &|| context.is_stopped())).map_err(WriteError::of_content)?;
+    let expected = context
+        .wait_for(Waiting::Content, || subscription.load(index, &|| context.is_stopped()))
+        .map_err(WriteError::of_content)?;
     let at = expected.bytes().iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
     let offset_bytes = expected.piece.offset_bytes + at as u64;
     let source = Differs { offset_bytes, name: plan.name_at(offset_bytes) };

@@ -2,12 +2,14 @@
 
 use platen_events::{Answer, DriveLabel, Event, JobEnd, JobId, JobKind, Line, Replay, StationState};
 
-use crate::common::Ran;
+use crate::station::Ran;
 
 /// A whole record and the state it leads to.
 #[derive(Debug)]
 pub struct Recorded {
+    /// In the order in which they happened.
     pub events: Vec<Event>,
+    /// What they lead to.
     pub state: StationState,
 }
 
