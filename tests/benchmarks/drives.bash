@@ -61,7 +61,7 @@ unthrottle() {
     throttled=()
 }
 
-# can_throttle BENCH: or says why the bench is skipped
+# can_throttle BENCH: or says why the bench is skipped. No drive is there yet.
 can_throttle() {
     if [ ! -w "$throttle_folder/blkio.throttle.write_bps_device" ]; then
         echo "   skipped: $throttle_folder/blkio.throttle.write_bps_device can't be written" \

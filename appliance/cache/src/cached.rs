@@ -1,6 +1,7 @@
 //! A medium whose signature, floor and content were checked, ready to be planned.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use platen_media::Sha256;
 use platen_media::manifest::Manifest;
@@ -9,11 +10,13 @@ use platen_media::sign::SignedMedia;
 use crate::CacheError;
 use crate::files::open_regular;
 use crate::layout::Layout;
+use crate::lease::Lease;
 use crate::store::{Sums, missing_content};
 
 /// See [`crate::Cache::load`], the only way to get one.
 ///
-/// That all bytes are *right* is not promised here: whoever streams them hashes what it streams.
+/// That all bytes are *right* is not promised here: whoever streams them hashes what it streams. For as long as this or
+/// a clone of it lives, its content stays where it is (`lease.rs`).
 #[derive(Debug, Clone)]
 pub struct CachedMedia {
     layout: Layout,
@@ -21,6 +24,7 @@ pub struct CachedMedia {
     signed: SignedMedia,
     sums: Sums,
     newest_revision: Option<u32>,
+    _lease: Arc<Lease>,
 }
 
 impl CachedMedia {
@@ -30,10 +34,11 @@ impl CachedMedia {
         signed: SignedMedia,
         sums: Sums,
         newest_revision: Option<u32>,
+        lease: Lease,
     ) -> Result<Self, CacheError> {
         let missing = missing_content(&[&layout], signed.manifest());
         if missing.is_empty() {
-            Ok(Self { layout, name, signed, sums, newest_revision })
+            Ok(Self { layout, name, signed, sums, newest_revision, _lease: Arc::new(lease) })
         } else {
             Err(CacheError::Missing { name, missing })
         }

@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod import;
 pub mod layout;
+mod lease;
 mod lock;
 mod maintain;
 mod state;

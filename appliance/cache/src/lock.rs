@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::CacheError;
 
 /// How often a lock that somebody holds is asked for again.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Most waits are for the moment of a change.
 const WORTH_TELLING: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ use platen_media::{Sha256, Sha256Hasher};
 use crate::check::BlobChecker;
 use crate::files::{is_temporary, open_regular};
 use crate::import::for_each_piece;
+use crate::lease::Lease;
 use crate::lock::Lock;
 use crate::store::{Cache, MediaRef, holds, missing_content};
 use crate::{CacheError, ImportProgress};
@@ -37,6 +38,8 @@ pub struct Scrubbed {
 pub struct Collected {
     /// Media taken out because a newer revision is here and they are not pinned.
     pub media: Vec<String>,
+    /// Media that are no longer listed, but are being used at this moment: their content is still there.
+    pub in_use: u64,
     pub removed_blobs: u64,
     pub removed_bytes: u64,
 }
@@ -93,7 +96,8 @@ impl Cache {
         Ok(scrubbed)
     }
 
-    /// Remove superseded media that are not pinned, then every blob nothing leads to, then half-copied ones.
+    /// Remove superseded media that are not pinned, then every blob nothing leads to, then half-copied ones. What is
+    /// being used at this moment stays for the next collection.
     pub fn collect_garbage(&self) -> Result<Collected, CacheError> {
         let _lock = self.lock()?;
         let state = self.state()?;
@@ -111,6 +115,7 @@ impl Cache {
             // An entry that can't be read keeps everything: better a full disk than a lost medium.
             reachable.extend(self.layout().reachable(&entry)?);
         }
+        collected.in_use = self.keep_leased(&mut reachable)?;
         for dir in [self.layout().blobs_dir(), self.ingest_dir(), self.layout().dir().to_owned()] {
             let top = dir == self.layout().dir();
             if dir == self.ingest_dir() && !dir.exists() {
@@ -132,6 +137,24 @@ impl Cache {
             }
         }
         Ok(collected)
+    }
+
+    /// Add what somebody has leased to what is reachable, and count it. Looked for after the index was replaced: a lease
+    /// taken later is given back, since its medium is not in the index any more.
+    fn keep_leased(&self, reachable: &mut HashSet<Sha256>) -> Result<u64, CacheError> {
+        let dir = self.layout().blobs_dir();
+        let mut leased = 0;
+        for file in fs::read_dir(&dir).map_err(CacheError::io("listing", &dir))? {
+            let name = file.map_err(CacheError::io("listing", &dir))?.file_name();
+            let Some(digest) = name.to_str().and_then(|name| name.parse::<Sha256>().ok()) else { continue };
+            // What can't be asked is not a file that anybody leased.
+            if !reachable.contains(&digest) && Lease::is_held(&dir.join(&name)).unwrap_or(false) {
+                leased += 1;
+                reachable.extend(self.layout().reachable_from(digest, "in use").unwrap_or_default());
+                reachable.insert(digest);
+            }
+        }
+        Ok(leased)
     }
 
     /// Keep a medium when newer revisions arrive, or no longer. Returns its full name.

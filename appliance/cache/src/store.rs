@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
@@ -12,8 +12,12 @@ use serde::Serialize;
 
 use crate::files::make_dir;
 use crate::layout::{IndexEntry, Layout, SmallFiles};
-use crate::lock::Lock;
+use crate::lease::Lease;
+use crate::lock::{ASK_AGAIN, Lock};
 use crate::{CacheError, CachedMedia};
+
+/// A collection holds a medium's lock for the moment in which it asks whether it is leased.
+const LEASE_LIMIT: Duration = Duration::from_secs(120);
 
 /// How a person names a medium: `ID` for the newest revision here, or `ID-rREVISION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +125,7 @@ impl Cache {
     /// A medium that may be written: signature, version floor (unless it is pinned) and the presence of all content
     /// hold at this moment.
     pub fn load(&self, wanted: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, CacheError> {
-        let entry = self.find(wanted)?;
+        let (entry, lease) = self.lease(wanted)?;
         let CheckedEntry { signed, sums, .. } = check_entry(&self.layout, &entry, keys)?;
         let state = self.state()?;
         state.check_signer(&signed, keys)?;
@@ -132,7 +136,25 @@ impl Cache {
             }
             newest_revision = state.newest_revision(&signed.manifest().id);
         }
-        CachedMedia::new(self.layout.clone(), entry.name, signed, sums, newest_revision)
+        CachedMedia::new(self.layout.clone(), entry.name, signed, sums, newest_revision, lease)
+    }
+
+    /// Find a medium and keep it from being collected.
+    fn lease(&self, wanted: &MediaRef) -> Result<(IndexEntry, Lease), CacheError> {
+        let begun = Instant::now();
+        loop {
+            let entry = self.find(wanted)?;
+            let path = self.layout.blob_path(entry.oci_manifest);
+            let lease = Lease::take(&path).map_err(CacheError::io("opening", &path))?;
+            // A collection that began before the lease was there has taken the medium out of the index by now.
+            match lease {
+                Some(lease) if self.find(wanted)? == entry => return Ok((entry, lease)),
+                None if begun.elapsed() >= LEASE_LIMIT => {
+                    return Err(CacheError::Locked { path, waited_s: begun.elapsed().as_secs() });
+                }
+                _ => std::thread::sleep(ASK_AGAIN),
+            }
+        }
     }
 
     /// Everything in the store, newest last.

@@ -130,7 +130,8 @@ fn kill_group(child: &Child) {
     }
 }
 
-/// Give up every right but reading and writing handles that are already open. There is no way back.
+/// Give up every right but reading and writing handles that are already open. There is no way back. Each thread does so
+/// for itself: Landlock and the filter hold for the one that asks for them, and for those it starts.
 pub fn confine() -> io::Result<()> {
     // The child must not outlive a station that was killed.
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;

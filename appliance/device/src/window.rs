@@ -3,6 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use platen_engine::AlignedBuffer;
 
@@ -17,36 +20,98 @@ struct Window {
 }
 
 /// `Read` and `Seek` over a file or block device opened with O_DIRECT. Keeps the last few MiB, least recently used
-/// goes first.
+/// goes first. While one window is worked on, a thread reads the next.
 pub struct WindowReader {
-    file: File,
+    file: Arc<File>,
     size_bytes: u64,
     at_bytes: u64,
     /// Most recently used first.
     windows: Vec<Window>,
+    ahead: Ahead,
 }
 
 impl WindowReader {
-    /// Over a drive of `size_bytes`.
-    pub fn new(file: File, size_bytes: u64) -> Self {
-        Self { file, size_bytes, at_bytes: 0, windows: Vec::new() }
+    /// Over a drive of `size_bytes`. The thread that reads ahead calls `prepare` before it reads anything: rights are
+    /// given up by each thread for itself.
+    pub fn new(file: File, size_bytes: u64, prepare: fn() -> io::Result<()>) -> io::Result<Self> {
+        let file = Arc::new(file);
+        let ahead = Ahead::start(Arc::clone(&file), size_bytes, prepare)?;
+        Ok(Self { file, size_bytes, at_bytes: 0, windows: Vec::new(), ahead })
     }
 
     fn window(&mut self, at_bytes: u64) -> io::Result<&Window> {
         let start_bytes = at_bytes / WINDOW_BYTES * WINDOW_BYTES;
-        let known = self.windows.iter().position(|window| window.start_bytes == start_bytes);
-        let window = match known {
-            Some(index) => self.windows.remove(index),
-            None => {
-                let oldest = (self.windows.len() == WINDOWS).then(|| self.windows.pop()).flatten();
-                let mut buffer = oldest.map_or_else(|| AlignedBuffer::new(WINDOW_BYTES as usize), |old| old.buffer);
-                let len = (self.size_bytes - start_bytes).min(WINDOW_BYTES) as usize;
-                self.file.read_exact_at(&mut buffer[..len], start_bytes)?;
-                Window { start_bytes, len, buffer }
-            }
-        };
-        self.windows.insert(0, window);
+        if self.windows.first().is_none_or(|latest| latest.start_bytes != start_bytes) {
+            let window = self.fetch(start_bytes)?;
+            self.windows.insert(0, window);
+        }
         Ok(&self.windows[0])
+    }
+
+    fn fetch(&mut self, start_bytes: u64) -> io::Result<Window> {
+        if let Some(index) = self.windows.iter().position(|window| window.start_bytes == start_bytes) {
+            return Ok(self.windows.remove(index));
+        }
+        let oldest = (self.windows.len() == WINDOWS).then(|| self.windows.pop()).flatten();
+        let buffer = oldest.map_or_else(|| AlignedBuffer::new(WINDOW_BYTES as usize), |old| old.buffer);
+        let next_bytes = start_bytes + WINDOW_BYTES;
+        if let Some(window) = self.ahead.take(start_bytes) {
+            self.ahead.begin(next_bytes, buffer);
+            return window;
+        }
+        if self.windows.first().is_some_and(|last| last.start_bytes + WINDOW_BYTES == start_bytes) {
+            self.ahead.begin(next_bytes, AlignedBuffer::new(WINDOW_BYTES as usize));
+        }
+        read(&self.file, self.size_bytes, start_bytes, buffer)
+    }
+}
+
+fn read(file: &File, size_bytes: u64, start_bytes: u64, mut buffer: AlignedBuffer) -> io::Result<Window> {
+    let len = (size_bytes - start_bytes).min(WINDOW_BYTES) as usize;
+    file.read_exact_at(&mut buffer[..len], start_bytes)?;
+    Ok(Window { start_bytes, len, buffer })
+}
+
+/// The thread that reads ahead, and the one window it is asked for.
+struct Ahead {
+    size_bytes: u64,
+    ask: SyncSender<(u64, AlignedBuffer)>,
+    answers: Receiver<io::Result<Window>>,
+    asked: Option<u64>,
+}
+
+impl Ahead {
+    fn start(file: Arc<File>, size_bytes: u64, prepare: fn() -> io::Result<()>) -> io::Result<Self> {
+        let (ask, asked) = sync_channel::<(u64, AlignedBuffer)>(1);
+        let (answer, answers) = sync_channel(1);
+        let (ready, is_ready) = sync_channel(1);
+        thread::Builder::new().spawn(move || {
+            let prepared = prepare();
+            let go_on = prepared.is_ok();
+            let _ = ready.send(prepared);
+            while go_on
+                && let Ok((start_bytes, buffer)) = asked.recv()
+                && answer.send(read(&file, size_bytes, start_bytes, buffer)).is_ok()
+            {}
+        })?;
+        is_ready.recv().map_err(io::Error::other)??;
+        Ok(Self { size_bytes, ask, answers, asked: None })
+    }
+
+    /// Read a window, unless it is behind the end. One that was asked for before and not taken is thrown away.
+    fn begin(&mut self, start_bytes: u64, buffer: AlignedBuffer) {
+        if self.asked.take().is_some() {
+            let _ = self.answers.recv();
+        }
+        if start_bytes < self.size_bytes && self.ask.send((start_bytes, buffer)).is_ok() {
+            self.asked = Some(start_bytes);
+        }
+    }
+
+    /// The window that was asked for, if it is this one.
+    fn take(&mut self, start_bytes: u64) -> Option<io::Result<Window>> {
+        self.asked.take_if(|asked| *asked == start_bytes)?;
+        self.answers.recv().ok()
     }
 }
 

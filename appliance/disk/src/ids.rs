@@ -4,7 +4,7 @@ use crate::fat::{
     BPB_BYTES_PER_SECTOR, BPB_FAT_SIZE_16, BPB_TOTAL_SECTORS_32, BS_FILE_SYSTEM, BS_VOLUME_ID, BS_VOLUME_LABEL,
     FILE_SYSTEM,
 };
-use crate::mbr::{ACTIVE, BOOT_SIGNATURE, DISK_SIGNATURE, FIRST_ENTRY, TYPE_FAT32_LBA, TYPE_GPT};
+use crate::table::mbr::{ACTIVE, BOOT_SIGNATURE, DISK_SIGNATURE, FIRST_ENTRY, TYPE_FAT32_LBA, TYPE_GPT};
 use crate::{ALIGN_BYTES, BootRecords, DiskSpec, DriveIds, FatTime, Scheme, VolumeLabel};
 
 /// How much of a drive's beginning [`read_ids`] wants, in bytes: the first 1 MiB, and the boot sector behind it.

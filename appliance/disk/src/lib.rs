@@ -45,15 +45,14 @@ mod fat;
 mod fat_time;
 mod free;
 mod geometry;
-mod gpt_table;
 mod grow;
 pub mod grub;
 mod ids;
 mod label;
 mod layout;
-mod mbr;
 mod names;
 mod structures;
+pub mod table;
 mod tree;
 mod volume;
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::geometry::Geometry;
-use crate::gpt_table::ENTRIES_BYTES;
-use crate::{ALIGN_BYTES, Data, DiskSpec, Extent, LayoutError, Scheme, fat, gpt_table, grub, mbr};
+use crate::table::{BIOS_BOOT_LBA, Partition, PartitionKind, PartitionTable};
+use crate::{ALIGN_BYTES, Data, DiskSpec, Extent, LayoutError, Scheme, fat, grub};
 
 /// One named structure of a drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +39,13 @@ pub(crate) fn structures(spec: &DiskSpec, geometry: &Geometry) -> Result<Vec<Str
     };
 
     let code = boot.map_or(&[][..], |records| &records.boot_code);
-    let zero = mbr::sector_zero(geometry, spec.scheme, &spec.ids, code);
-    let table = match spec.scheme {
-        Scheme::Mbr => {
-            put("master boot record", true, 0, &zero);
-            None
-        }
-        Scheme::Gpt => {
-            let table = gpt_table::table(geometry, &spec.ids)?;
-            put("protective mbr", true, 0, &zero);
-            put("gpt header", true, sector, &table.header);
-            put("gpt entries", true, 2 * sector, &table.entries);
-            Some(table)
-        }
+    let names: &[&str] = match spec.scheme {
+        Scheme::Mbr => &["master boot record"],
+        Scheme::Gpt => &["protective mbr", "gpt header", "gpt entries", "gpt backup entries", "gpt backup header"],
     };
+    for (name, (offset_bytes, bytes)) in names.iter().zip(partition_table(spec, geometry).sectors(code)?) {
+        put(name, true, offset_bytes, &bytes);
+    }
     if let Some(records) = boot {
         let mut core = records.core.clone();
         core.resize(core.len().next_multiple_of(sector as usize), 0);
@@ -66,11 +59,38 @@ pub(crate) fn structures(spec: &DiskSpec, geometry: &Geometry) -> Result<Vec<Str
     put("fat boot sector backup", true, ALIGN_BYTES + fat::BACKUP_SECTOR * sector, &boot_sector);
     put("fat third boot sector backup", false, ALIGN_BYTES + (fat::BACKUP_SECTOR + fat::THIRD_SECTOR) * sector, &third);
 
-    if let Some(table) = table {
-        put("gpt backup entries", true, geometry.size_bytes - sector - ENTRIES_BYTES, &table.backup_entries);
-        put("gpt backup header", true, geometry.size_bytes - sector, &table.backup_header);
-    }
+    list.sort_by_key(|structure| structure.extent.offset_bytes);
     Ok(list)
+}
+
+/// One volume on the whole drive; on a GPT drive BIOS boot code has a partition of its own.
+fn partition_table(spec: &DiskSpec, geometry: &Geometry) -> PartitionTable {
+    let (kind, name, active) = match spec.scheme {
+        Scheme::Mbr => (PartitionKind::Fat32, "", true),
+        Scheme::Gpt => (PartitionKind::EfiSystem, "EFI system partition", false),
+    };
+    let (first_lba, sectors) = (geometry.partition_lba(), geometry.partition_sectors());
+    let mut partitions = vec![Partition { kind, first_lba, sectors, active, guid: spec.ids.esp_guid, name }];
+    // Its place is what a 512-byte-sector drive has between the entries and 1 MiB. With 4096-byte sectors nothing boots
+    // by BIOS, so nothing is there.
+    if spec.scheme == Scheme::Gpt && geometry.sector_bytes == 512 {
+        partitions.push(Partition {
+            kind: PartitionKind::BiosBoot,
+            first_lba: BIOS_BOOT_LBA,
+            sectors: first_lba - BIOS_BOOT_LBA,
+            active: false,
+            guid: spec.ids.bios_boot_guid,
+            name: "BIOS boot partition",
+        });
+    }
+    PartitionTable {
+        size_bytes: geometry.size_bytes,
+        sector_bytes: spec.sector_bytes,
+        scheme: spec.scheme,
+        disk_signature: spec.ids.disk_signature,
+        disk_guid: spec.ids.disk_guid,
+        partitions,
+    }
 }
 
 /// The byte ranges that hold nothing but zeros on every drive of this spec, whatever its files: reserved sectors of the

@@ -80,7 +80,11 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
             output.answer(told, || {
                 let media = if collected.media.is_empty() { "none".to_owned() } else { collected.media.join(", ") };
                 let freed = human_bytes(collected.removed_bytes);
-                format!("media removed: {media}; {} blobs removed, {freed} freed", collected.removed_blobs)
+                let in_use = match collected.in_use {
+                    0 => String::new(),
+                    count => format!("; content of {count} removed medium(s) stays while it is being used"),
+                };
+                format!("media removed: {media}; {} blobs removed, {freed} freed{in_use}", collected.removed_blobs)
             });
             Ok(ExitCode::SUCCESS)
         }

@@ -34,8 +34,9 @@ pub fn look(drive: &OpenedDrive, depth: DepthArg, signs: &Signs) -> Result<Resul
 pub fn child(size_bytes: u64, depth: DepthArg) -> Result<ExitCode, Failure> {
     let machine = |error: io::Error| Failure::new(Exit::Machine, error);
     let drive = io::stdin().as_fd().try_clone_to_owned().map_err(machine)?;
+    // Before this thread gives up its rights, because afterwards it can't start another.
+    let reader = WindowReader::new(drive.into(), size_bytes, sandbox::confine).map_err(machine)?;
     sandbox::confine().map_err(machine)?;
-    let reader = WindowReader::new(drive.into(), size_bytes);
     let depth = match depth {
         DepthArg::Names => Depth::Names,
         DepthArg::Places => Depth::Places,

@@ -238,12 +238,17 @@ impl Layout {
 
     /// Every blob one medium leads to: OCI manifest, its small files, its content.
     pub(crate) fn reachable(&self, entry: &IndexEntry) -> Result<Vec<Sha256>, CacheError> {
-        let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, entry.oci_manifest, 0);
-        let bytes = self.small_blob(&descriptor, &entry.name, MAX_JSON_BYTES)?;
+        self.reachable_from(entry.oci_manifest, &entry.name)
+    }
+
+    /// The same of an OCI manifest that need not be in the index; `name` is for messages.
+    pub(crate) fn reachable_from(&self, oci_manifest: Sha256, name: &str) -> Result<Vec<Sha256>, CacheError> {
+        let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, oci_manifest, 0);
+        let bytes = self.small_blob(&descriptor, name, MAX_JSON_BYTES)?;
         let oci: OciManifest = serde_json::from_slice(bytes.bytes())
-            .map_err(|source| CacheError::Json { path: self.blob_path(entry.oci_manifest), source })?;
+            .map_err(|source| CacheError::Json { path: self.blob_path(oci_manifest), source })?;
         let inner = oci.layers.iter().chain([&oci.config]).filter_map(Descriptor::sha256);
-        Ok(inner.chain([entry.oci_manifest]).collect())
+        Ok(inner.chain([oci_manifest]).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use platen_cache::CacheError;
 
-use crate::support::{Bench, all, assert_right, flip, name, now, packs};
+use crate::support::{Bench, all, assert_right, flip, manifest, name, now, packs, signed};
 
 #[test]
 fn scrub_finds_a_flipped_bit_in_every_blob_and_importing_again_heals_it() {
@@ -149,6 +149,56 @@ fn collection_keeps_what_is_newest_or_pinned_and_removes_the_rest() {
     // No longer pinned, it goes.
     cache.pin(&name("PLT00001-r2"), false).unwrap();
     assert_eq!(cache.collect_garbage().unwrap().media, ["PLT00001-r2"]);
+}
+
+/// A job reads its medium for minutes: whatever is imported and collected meanwhile, its content stays.
+#[test]
+fn what_is_being_used_is_collected_once_it_is_released() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let old = bench.manifest.clone();
+    let used = cache.load(&name("PLT00001-r1"), &bench.keys).unwrap();
+    let also_used = used.clone();
+    bench.add("PLT00001", 2, &packs(77));
+    bench.import(&cache).unwrap();
+
+    let collected = bench.cache().collect_garbage().unwrap();
+    assert_eq!((collected.media.as_slice(), collected.in_use), (&["PLT00001-r1".to_owned()][..], 1));
+    assert_right(&used, &old);
+    assert!(matches!(cache.load(&name("PLT00001-r1"), &bench.keys), Err(CacheError::UnknownMedia { .. })));
+    drop(used);
+    let collected = cache.collect_garbage().unwrap();
+    assert_eq!((collected.removed_blobs, collected.in_use), (0, 1), "a clone uses it too");
+    assert_right(&also_used, &old);
+    // The control: without anybody who uses it, all of it goes.
+    let mut own: BTreeSet<_> = old.blobs.iter().map(|blob| blob.sha256).collect();
+    drop(also_used);
+    let collected = cache.collect_garbage().unwrap();
+    assert!(collected.removed_blobs >= own.len() as u64 && collected.in_use == 0, "{collected:?}");
+    own.retain(|digest| cache.layout().blob_path(*digest).exists());
+    assert!(own.is_empty(), "{own:?}");
+    cache.load(&name("PLT00001"), &bench.keys).unwrap();
+}
+
+/// The same name with other content: what was read before is in no index any more.
+#[test]
+fn a_medium_that_was_replaced_under_its_name_keeps_its_content_while_it_is_used() {
+    let bench = Bench::new();
+    let cache = bench.cache();
+    bench.import(&cache).unwrap();
+    let used = cache.load(&name("PLT00001"), &bench.keys).unwrap();
+    let (replaced, blobs) = manifest("PLT00001", 1, &packs(78));
+    let layout = cache.layout();
+    for blob in &blobs {
+        layout.put_blob(blob).unwrap();
+    }
+    layout.publish(&replaced, &signed(&replaced, &bench.signer)).unwrap();
+    assert_eq!(cache.collect_garbage().unwrap().in_use, 1);
+    assert_right(&used, &bench.manifest);
+    drop(used);
+    assert!(cache.collect_garbage().unwrap().removed_blobs > 0);
+    assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &replaced);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod image;
 mod readers;
 mod refusals;
 mod shape;
+mod tables;
 mod tools;
 mod trees;
 mod updates;

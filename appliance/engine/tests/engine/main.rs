@@ -7,6 +7,7 @@ mod fake;
 mod faults;
 mod fuzz;
 mod judge;
+mod leased;
 mod ledger;
 mod liar;
 mod many;

@@ -5,10 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use gpt::disk::LogicalBlockSize;
 use gpt::partition::Partition;
-use gpt::partition_types::{BIOS, EFI, Type};
+use gpt::partition_types::{BASIC, BIOS, EFI, Type};
 
-use crate::geometry::Geometry;
-use crate::{ALIGN_BYTES, DriveIds, LayoutError};
+use super::{PartitionKind, PartitionTable};
+use crate::LayoutError;
 
 /// 128 entries of 128 bytes (UEFI 5.3.1: "a minimum of 16,384 bytes").
 pub(crate) const ENTRIES_BYTES: u64 = 128 * 128;
@@ -16,54 +16,49 @@ pub(crate) const ENTRIES_BYTES: u64 = 128 * 128;
 pub(crate) const BIOS_BOOT_LBA: u64 = 34;
 
 /// The parts of a GPT, each a whole number of sectors.
-pub(crate) struct Table {
+pub(crate) struct Gpt {
     pub(crate) header: Vec<u8>,
     pub(crate) entries: Vec<u8>,
     pub(crate) backup_entries: Vec<u8>,
     pub(crate) backup_header: Vec<u8>,
 }
 
-pub(crate) fn table(geometry: &Geometry, ids: &DriveIds) -> Result<Table, LayoutError> {
-    let sector = geometry.sector_bytes;
-    let block = if sector == 512 { LogicalBlockSize::Lb512 } else { LogicalBlockSize::Lb4096 };
-    let head = 2 * sector + ENTRIES_BYTES;
-    let tail = ENTRIES_BYTES + sector;
-    let window =
-        Window { size: geometry.size_bytes, position: 0, head: vec![0; head as usize], tail: vec![0; tail as usize] };
+impl Gpt {
+    pub(super) fn new(table: &PartitionTable) -> Result<Self, LayoutError> {
+        let sector = u64::from(table.sector_bytes);
+        let block = if sector == 512 { LogicalBlockSize::Lb512 } else { LogicalBlockSize::Lb4096 };
+        let (head, tail) = (2 * sector + ENTRIES_BYTES, ENTRIES_BYTES + sector);
+        let (head, tail) = (vec![0; head as usize], vec![0; tail as usize]);
+        let window = Window { size: table.size_bytes, position: 0, head, tail };
 
-    let mut disk = gpt::GptConfig::new()
-        .writable(true)
-        .logical_block_size(block)
-        .create_from_device(window, Some(guid(&ids.disk_guid, "disk")?))
-        .map_err(refused)?;
-    let mut partitions = BTreeMap::new();
-    let first = geometry.partition_lba();
-    let last = first + geometry.partition_sectors() - 1;
-    partitions.insert(1, partition(EFI, &ids.esp_guid, first, last, "EFI system partition")?);
-    // Its place is what a 512-byte-sector drive has between the entries and 1 MiB. With 4096-byte sectors nothing boots
-    // by BIOS, so nothing is there.
-    if sector == 512 {
-        let last = ALIGN_BYTES / sector - 1;
-        partitions.insert(2, partition(BIOS, &ids.bios_boot_guid, BIOS_BOOT_LBA, last, "BIOS boot partition")?);
+        let mut disk = gpt::GptConfig::new()
+            .writable(true)
+            .logical_block_size(block)
+            .create_from_device(window, Some(guid(&table.disk_guid, "disk")?))
+            .map_err(refused)?;
+        let partitions = table.partitions.iter().zip(1..).map(|(partition, number)| {
+            let (kind, part_guid) = (type_of(partition.kind), guid(&partition.guid, "partition")?);
+            let (first_lba, last_lba, name) = (partition.first_lba, partition.last_lba(), partition.name.to_owned());
+            Ok((number, Partition { part_type_guid: kind, part_guid, first_lba, last_lba, flags: 0, name }))
+        });
+        let partitions = partitions.collect::<Result<BTreeMap<u32, Partition>, LayoutError>>()?;
+        disk.update_partitions(partitions).map_err(refused)?;
+        let mut window = disk.write().map_err(refused)?;
+
+        let entries = window.head.split_off(2 * sector as usize);
+        let header = window.head.split_off(sector as usize);
+        let backup_header = window.tail.split_off(ENTRIES_BYTES as usize);
+        Ok(Self { header, entries, backup_entries: window.tail, backup_header })
     }
-    disk.update_partitions(partitions).map_err(refused)?;
-    let mut window = disk.write().map_err(refused)?;
-
-    let entries = window.head.split_off(2 * sector as usize);
-    let header = window.head.split_off(sector as usize);
-    let backup_header = window.tail.split_off(ENTRIES_BYTES as usize);
-    Ok(Table { header, entries, backup_entries: window.tail, backup_header })
 }
 
-fn partition(
-    kind: Type,
-    unique: &[u8; 16],
-    first_lba: u64,
-    last_lba: u64,
-    name: &str,
-) -> Result<Partition, LayoutError> {
-    let part_guid = guid(unique, "partition")?;
-    Ok(Partition { part_type_guid: kind, part_guid, first_lba, last_lba, flags: 0, name: name.to_owned() })
+fn type_of(kind: PartitionKind) -> Type {
+    match kind {
+        // What Windows and other systems call a volume of theirs.
+        PartitionKind::Fat32 => BASIC,
+        PartitionKind::EfiSystem => EFI,
+        PartitionKind::BiosBoot => BIOS,
+    }
 }
 
 // Generic over the GUID type, which is the `uuid` crate's: `gpt` does not re-export it and we need no more of it.

@@ -1,36 +1,50 @@
 //! Sector 0: the master boot record, and the protective one in front of a GPT.
 
-use crate::geometry::Geometry;
-use crate::{DriveIds, Scheme};
+use super::{Partition, PartitionKind, PartitionTable};
+use crate::Scheme;
 
 /// Offsets in sector 0, in bytes.
 pub(crate) const DISK_SIGNATURE: usize = 0x1b8;
 pub(crate) const FIRST_ENTRY: usize = 0x1be;
 pub(crate) const BOOT_SIGNATURE: usize = 0x1fe;
-/// Partition types: FAT32 addressed by sector number, and "there is a GPT".
+/// Partition types: FAT32 addressed by sector number, "there is a GPT", EFI system partition.
 pub(crate) const TYPE_FAT32_LBA: u8 = 0x0c;
 pub(crate) const TYPE_GPT: u8 = 0xee;
+const TYPE_EFI_SYSTEM: u8 = 0xef;
 pub(crate) const ACTIVE: u8 = 0x80;
 
 /// One whole sector (512 or 4096 bytes). `code` is empty or 440 bytes.
-pub(crate) fn sector_zero(geometry: &Geometry, scheme: Scheme, ids: &DriveIds, code: &[u8]) -> Vec<u8> {
-    let mut sector = vec![0; geometry.sector_bytes as usize];
+pub(super) fn sector_zero(table: &PartitionTable, code: &[u8]) -> Vec<u8> {
+    let mut sector = vec![0; table.sector_bytes as usize];
     sector[..code.len()].copy_from_slice(code);
-    let entry = match scheme {
+    let entries = match table.scheme {
         Scheme::Mbr => {
-            sector[DISK_SIGNATURE..DISK_SIGNATURE + 4].copy_from_slice(&ids.disk_signature.to_le_bytes());
-            let (first, sectors) = (geometry.partition_lba(), geometry.partition_sectors());
-            entry(ACTIVE, TYPE_FAT32_LBA, chs(first), chs(first + sectors - 1), first, sectors)
+            sector[DISK_SIGNATURE..DISK_SIGNATURE + 4].copy_from_slice(&table.disk_signature.to_le_bytes());
+            table.partitions.iter().map(partition_entry).collect()
         }
         // UEFI 5.2.3: from LBA 1 to the end of the drive, or as far as 32 bits go; ending CHS as if out of range.
         Scheme::Gpt => {
-            let sectors = geometry.size_bytes / geometry.sector_bytes - 1;
-            entry(0, TYPE_GPT, [0x00, 0x02, 0x00], [0xff, 0xff, 0xff], 1, sectors)
+            let sectors = table.size_bytes / u64::from(table.sector_bytes) - 1;
+            vec![entry(0, TYPE_GPT, [0x00, 0x02, 0x00], [0xff, 0xff, 0xff], 1, sectors)]
         }
     };
-    sector[FIRST_ENTRY..FIRST_ENTRY + 16].copy_from_slice(&entry);
+    for (place, entry) in sector[FIRST_ENTRY..BOOT_SIGNATURE].chunks_exact_mut(16).zip(entries) {
+        place.copy_from_slice(&entry);
+    }
     sector[BOOT_SIGNATURE..BOOT_SIGNATURE + 2].copy_from_slice(&[0x55, 0xaa]);
     sector
+}
+
+fn partition_entry(partition: &Partition) -> [u8; 16] {
+    let kind = match partition.kind {
+        PartitionKind::Fat32 => TYPE_FAT32_LBA,
+        PartitionKind::EfiSystem => TYPE_EFI_SYSTEM,
+        // Refused before.
+        PartitionKind::BiosBoot => 0,
+    };
+    let status = if partition.active { ACTIVE } else { 0 };
+    let (first, last) = (partition.first_lba, partition.last_lba());
+    entry(status, kind, chs(first), chs(last), first, partition.sectors)
 }
 
 fn entry(status: u8, kind: u8, first_chs: [u8; 3], last_chs: [u8; 3], first: u64, sectors: u64) -> [u8; 16] {
