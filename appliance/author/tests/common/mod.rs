@@ -1,5 +1,5 @@
 //! A medium's sources in a folder of their own, small and synthetic; and what is common to looking at the result.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
