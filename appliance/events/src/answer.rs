@@ -10,6 +10,7 @@ use crate::identity::{DriveId, JobId};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "an event holds it in a box")]
 pub enum Answer {
     /// A whole text in a format of its own.
     Document {
