@@ -58,7 +58,13 @@ pub enum Answer {
     /// Everything in the cache was read.
     Scrubbed { checked_bytes: u64, damage: Vec<Damage> },
     /// What nothing needs was removed from the cache.
-    GarbageCollected { media: Vec<String>, removed_blobs: u64, removed_bytes: u64 },
+    GarbageCollected {
+        media: Vec<String>,
+        removed_blobs: u64,
+        removed_bytes: u64,
+        /// Media whose content stays for now, because something is reading it.
+        in_use: u64,
+    },
     /// The oldest revision of a medium that is accepted.
     Minimum(Minimum),
     /// It was changed.
