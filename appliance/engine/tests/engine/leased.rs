@@ -1,11 +1,10 @@
 //! Media come and go in the store while drives are being written.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use platen_media::manifest::Scheme;
 
-use crate::bench::{Bench, contents, faulty, is_ready, is_right};
+use crate::bench::{Bench, contents, faulty, is_ready, is_right, write};
 use crate::fake::Fault;
 use crate::media::{Signer, author, import, name};
 use crate::rigged::{Act, Kind, Rigged, locked};
@@ -41,7 +40,7 @@ fn a_collection_in_mid_job_takes_nothing_from_it() {
             }
             Act::Work
         });
-        let outcome = engine.run(&plan, &mut rigged, &|_| {}, &AtomicBool::new(false));
+        let outcome = write(&engine, &plan, &mut rigged);
         assert!(is_ready(&outcome), "{nth}: {outcome:?}");
         assert!(is_right(&plan, &locked(&rigged.behind()).memory, &golden));
         assert!(cache.find(&name("PLT00001-r1")).is_err() && blobs.iter().all(|blob| blob.exists()));
