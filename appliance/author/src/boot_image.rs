@@ -37,15 +37,20 @@ const ZSTD_LEVEL: i32 = 19;
 /// One file and its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileDigest {
+    /// Relative to the boot image's folder.
     pub path: String,
+    /// Of the whole file.
     pub sha256: Sha256,
+    /// Its length in bytes.
     pub size_bytes: u64,
 }
 
 /// The kernel of a boot image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelRecord {
+    /// The Debian package it is from.
     pub package: String,
+    /// Of that package.
     pub version: String,
     /// As `uname -r` says it.
     pub release: String,
@@ -54,10 +59,12 @@ pub struct KernelRecord {
 /// A module of a boot image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleRecord {
+    /// As the kernel names it, for example `usb_storage`.
     pub name: String,
     /// Given to it when it is loaded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parameters: String,
+    /// Of the module's file, as the package has it.
     pub sha256: Sha256,
 }
 
@@ -66,7 +73,9 @@ pub struct ModuleRecord {
 pub struct BootImageRecord {
     /// Always [`SCHEMA`].
     pub schema: u32,
+    /// As Debian names machines, for example `x86_64`.
     pub architecture: String,
+    /// The kernel of the boot kit that it starts.
     pub kernel: KernelRecord,
     /// SHA-256 of the record of the kit it was built from.
     pub boot_kit_sha256: Sha256,
@@ -125,6 +134,7 @@ impl BootImage {
 
 /// Why a boot image can't be built or opened.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum BootImageError {
     /// The kit can't be used.
     #[error("boot kit")]

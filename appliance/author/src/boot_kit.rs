@@ -64,12 +64,17 @@ pub enum Role {
 pub struct KitFile {
     /// Below the kit's folder, with `/` between names.
     pub path: String,
+    /// What it is needed for.
     pub role: Role,
+    /// Of the whole file.
     pub sha256: Sha256,
+    /// Its length in bytes.
     pub size_bytes: u64,
     /// The package it is from, or whose files it was put together from.
     pub package: String,
+    /// Of the package it is from.
     pub version: String,
+    /// Of the package's own file.
     pub package_sha256: Sha256,
     /// SBAT lines of an EFI program: by these, firmware tells revoked versions from good ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -29,6 +29,7 @@ use crate::{AuthorError, BuildOptions, Signer};
 pub struct BuildReport {
     /// Name in the layout's index, `<id>-r<revision>`.
     pub name: String,
+    /// What was signed.
     pub manifest: Manifest,
     /// SHA-256 of the signed manifest.
     pub manifest_digest: Sha256,
@@ -45,7 +46,9 @@ pub struct BuildReport {
 /// What was found without making anything.
 #[derive(Debug, Clone)]
 pub struct LintReport {
+    /// The medium's id.
     pub id: String,
+    /// The medium's revision.
     pub revision: u32,
     /// Errors would stop a build.
     pub findings: Vec<Finding>,

@@ -26,6 +26,7 @@ pub enum AuthorErrorKind {
 
 /// Why a medium was not built, or something else of the author's was not made. Every variant names its culprit.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum AuthorError {
     /// The definition can't be used; its problems are in the source.
     #[error("reading the definition")]

@@ -33,7 +33,9 @@ const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 /// A key pair that was just written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
+    /// The file that signs; it stays with its owner.
     pub secret: PathBuf,
+    /// The file that stations and boot images get.
     pub public: PathBuf,
     /// The number minisign shows.
     pub id: String,

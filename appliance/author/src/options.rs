@@ -9,6 +9,7 @@ use platen_media::manifest::MAX_FAT_FILE_BYTES;
 /// How far a build got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildProgress {
+    /// Read and hashed so far, in bytes.
     pub done_bytes: u64,
     /// What was known to be read when the build began.
     pub total_bytes: u64,
@@ -27,6 +28,7 @@ pub struct BuildOptions {
     pub now_s: i64,
     /// For `env = "..."` and `value-env = "..."`.
     pub environment: BTreeMap<String, String>,
+    /// Called as content is read; `None`: nobody listens.
     pub progress: Option<OnProgress>,
 }
 

@@ -10,6 +10,7 @@ use platen_media::stored::NewerSchema;
 
 /// Every failure of the store; each names what it was about.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum CacheError {
     /// An operating system call failed.
     #[error("{doing} {path}")]

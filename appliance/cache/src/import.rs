@@ -32,7 +32,9 @@ const BOOKKEEPING_BYTES: u64 = 2048;
 /// How far an import is.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportProgress {
+    /// Checked and copied so far, in bytes.
     pub done_bytes: u64,
+    /// All that has to be, in bytes.
     pub total_bytes: u64,
 }
 
@@ -54,6 +56,7 @@ pub struct Imported {
 pub struct Answer {
     /// Its name in the source's index.
     pub name: String,
+    /// What came of this medium; the others are not concerned.
     pub result: Result<Imported, CacheError>,
 }
 

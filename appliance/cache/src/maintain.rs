@@ -21,6 +21,7 @@ use crate::{CacheError, ImportProgress};
 pub struct Damage {
     /// The medium that needs it.
     pub medium: String,
+    /// What the blob's content should have.
     pub digest: Sha256,
     /// The damaged files, or what else is wrong.
     pub files: Vec<String>,
@@ -29,7 +30,9 @@ pub struct Damage {
 /// The answer of a scrub.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Scrubbed {
+    /// All that was read, in bytes.
     pub checked_bytes: u64,
+    /// Every blob that is not what its digest says, or not there.
     pub damage: Vec<Damage>,
 }
 
@@ -40,7 +43,9 @@ pub struct Collected {
     pub media: Vec<String>,
     /// Media that are no longer listed, but are being used at this moment: their content is still there.
     pub in_use: u64,
+    /// How many files were removed.
     pub removed_blobs: u64,
+    /// Their sizes together, in bytes.
     pub removed_bytes: u64,
 }
 

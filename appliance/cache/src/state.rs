@@ -148,7 +148,9 @@ impl State {
 /// The oldest release of a medium that a station accepts, and whose they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Minimum {
+    /// The medium's id.
     pub id: String,
+    /// The oldest revision that is accepted.
     pub revision: u32,
     /// A release of that revision may not be older than this.
     pub created: Option<Timestamp>,
@@ -160,7 +162,9 @@ pub struct Minimum {
 pub struct MinimumChange<'a> {
     cache: &'a Cache,
     state: State,
+    /// What held until now; `None`: nothing was known of this id.
     pub before: Minimum,
+    /// What holds from now on.
     pub after: Minimum,
     /// Media that are newer than the new minimum and leave the store's list, so that going back is possible.
     pub withdrawn: Vec<String>,

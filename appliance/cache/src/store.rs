@@ -22,7 +22,9 @@ const LEASE_LIMIT: Duration = Duration::from_secs(120);
 /// How a person names a medium: `ID` for the newest revision here, or `ID-rREVISION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaRef {
+    /// The medium's id.
     pub id: String,
+    /// One of its revisions; `None`: the newest that is here.
     pub revision: Option<u32>,
 }
 
@@ -59,12 +61,17 @@ impl fmt::Display for MediaRef {
 pub struct Listed {
     /// `<id>-r<revision>`.
     pub name: String,
+    /// The medium's name, for people.
     pub title: String,
+    /// The medium's version, for people.
     pub version: String,
+    /// What kind of medium it is.
     pub kind: String,
+    /// All its files together, in bytes.
     pub content_bytes: u64,
     /// None when the medium's own files are damaged; then the texts above are empty.
     pub created: Option<Timestamp>,
+    /// It is kept, and may be written, although a newer revision is here.
     pub pinned: bool,
     /// None when every blob is there; else what is missing or wrong.
     pub problem: Option<String>,
@@ -243,10 +250,13 @@ fn disagreement(sums: &[u8], signed: &SignedMedia) -> String {
 /// SHA256SUMS and its signature, checked. The text stays in the store.
 #[derive(Debug, Clone)]
 pub struct Sums {
+    /// Length of SHA256SUMS in bytes.
     pub size_bytes: u64,
     /// Its blob in the store.
     pub sha256: Sha256,
+    /// Of SHA256SUMS.
     pub blake3: Blake3,
+    /// The text of the minisign file over SHA256SUMS.
     pub signature: String,
 }
 

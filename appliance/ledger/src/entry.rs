@@ -15,10 +15,12 @@ use crate::LedgerError;
 pub struct LedgerEntry {
     /// 1, 2, 3, ... without gaps.
     pub number: u64,
+    /// What was recorded.
     #[serde(flatten)]
     pub entry: NewEntry,
     /// Hash of the row before, zeros for the first.
     pub previous: Sha256,
+    /// Over this row and the hash of the one before it.
     pub hash: Sha256,
     /// What a newer version of Platen recorded besides, by the names of its columns. The chain covers it.
     #[serde(flatten)]

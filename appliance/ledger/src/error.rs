@@ -11,6 +11,7 @@ use crate::BUSY_LIMIT;
 
 /// What went wrong with the ledger.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum LedgerError {
     /// SQLite's answer.
     #[error("{doing} the ledger {path}")]

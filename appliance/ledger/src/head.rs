@@ -17,7 +17,9 @@ const BEFORE_HASH: &str = " head ";
 /// A head, signed by the station's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignedHead {
+    /// How many rows stood before it was signed.
     pub rows: u64,
+    /// The hash of the last of them.
     pub head: Sha256,
     /// A minisign signature over the head's text and a newline; its trusted comment repeats the head.
     pub signature: String,

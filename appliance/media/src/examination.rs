@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 /// A file as found on the drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenFile {
+    /// From the root of the volume, components separated by `/`.
     pub path: String,
+    /// As its folder says, in bytes.
     pub size_bytes: u64,
     /// The short name as stored, each byte as the character of the same number.
     pub short: String,
@@ -26,6 +28,7 @@ pub struct SeenFile {
 /// A folder as found on the drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenFolder {
+    /// From the root of the volume, components separated by `/`.
     pub path: String,
     /// As of files.
     pub short: String,
@@ -36,13 +39,21 @@ pub struct SeenFolder {
 /// What a drive says of itself at fixed places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenIds {
+    /// It has a GUID partition table; otherwise a master boot record.
     pub gpt: bool,
+    /// The sector size the volume was made for, in bytes.
     pub sector_bytes: u32,
+    /// The volume label in the boot sector.
     pub label: String,
+    /// Of the master boot record.
     pub disk_signature: u32,
+    /// Of the FAT volume.
     pub volume_serial: u32,
+    /// Of the GUID partition table; zeros without one.
     pub disk_guid: [u8; 16],
+    /// Of the EFI system partition; zeros without one.
     pub esp_guid: [u8; 16],
+    /// Of the BIOS boot partition; zeros without one.
     pub bios_boot_guid: [u8; 16],
 }
 

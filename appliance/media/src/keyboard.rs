@@ -15,10 +15,14 @@ pub use hangul::compose as compose_hangul;
 /// A layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keyboard {
+    /// American.
     #[default]
     Us,
+    /// British.
     Uk,
+    /// German.
     De,
+    /// French.
     Fr,
     /// A Korean keyboard that makes Latin letters.
     Kr,
@@ -170,6 +174,7 @@ impl FromStr for Keyboard {
 /// A key went down or up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPress {
+    /// The key, as Linux numbers them (`input-event-codes.h`).
     pub code: u16,
     /// Down, or still down and repeating.
     pub is_down: bool,
@@ -178,6 +183,7 @@ pub struct KeyPress {
 /// Follows the keys of one keyboard and says what they type.
 #[derive(Debug, Default)]
 pub struct Typing {
+    /// The layout that keys are taken by.
     pub keyboard: Keyboard,
     left_shift: bool,
     right_shift: bool,

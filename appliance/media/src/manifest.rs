@@ -63,6 +63,7 @@ pub const LOCAL_TIME_S: i64 = 14 * 3600;
 
 /// The answer of [`Validity::at`] when the answer is no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum NotValid {
     /// The window has not begun.
     #[error("not valid before {from}; the clock here says {now}{}", hint(*from, *now))]
@@ -113,12 +114,19 @@ fn is_far_behind(now: Timestamp, made: Timestamp) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContentKind {
+    /// The distribution's signed shim and GRUB, and GRUB's configuration.
     BootKit,
+    /// What a computer started from the medium runs.
     BootImage,
+    /// A WIM, or its parts.
     OperatingSystemImage,
+    /// Drivers, as a folder.
     DriverPackage,
+    /// Software with a command that installs it.
     Application,
+    /// Files for a task sequence.
     Package,
+    /// Files of the prestart command.
     Prestart,
     /// The task sequence and variables.
     Policy,
@@ -148,9 +156,13 @@ impl fmt::Display for ContentKind {
 /// One thing that was put on the medium, as its author named it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
+    /// As in the definition; unique on the medium.
     pub id: String,
+    /// What it is.
     pub kind: ContentKind,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
     /// Sum of its files' sizes.
     pub size_bytes: u64,
@@ -161,6 +173,7 @@ pub struct Content {
 pub struct Blob {
     /// Name and digest of the blob in the OCI layout.
     pub sha256: Sha256,
+    /// Its length in bytes.
     pub size_bytes: u64,
 }
 
@@ -169,15 +182,20 @@ pub struct Blob {
 pub struct Location {
     /// Index into [`Manifest::blobs`].
     pub blob: u32,
+    /// From the start of the blob, in bytes.
     pub offset_bytes: u64,
 }
 
 /// One file of the medium.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
+    /// From the root of the medium.
     pub path: MediaPath,
+    /// Its length in bytes.
     pub size_bytes: u64,
+    /// What its content is checked by while it is written.
     pub blake3: Blake3,
+    /// What SHA256SUMS says of it.
     pub sha256: Sha256,
     /// Index into [`Manifest::contents`].
     pub content: u32,
@@ -194,14 +212,18 @@ pub struct FileRecord {
 pub struct ImagePart {
     /// Place in the image, and on the drive.
     pub offset_bytes: u64,
+    /// Its length in bytes.
     pub size_bytes: u64,
+    /// Of its content.
     pub blake3: Blake3,
+    /// Where its bytes are.
     pub at: Location,
 }
 
 /// A raw disk image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawImage {
+    /// What the image describes, holes included, in bytes.
     pub size_bytes: u64,
     /// What of it a drive must have room for, to its last byte that is not zero and to the end of its last partition;
     /// None: all of it.
@@ -242,11 +264,13 @@ pub enum ImageGpt {
 /// What must stand in the boot sectors of a written drive, so that a drive can be checked without the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BiosRecords {
+    /// The partitioning they are for.
     pub scheme: Scheme,
     /// The first 440 bytes of LBA 0.
     pub boot_code_blake3: Blake3,
     /// Size of the core image as laid down, a multiple of 512.
     pub core_size_bytes: u64,
+    /// Of GRUB's core image as it is laid down, filled up to whole sectors.
     pub core_blake3: Blake3,
 }
 
@@ -268,8 +292,11 @@ pub struct BiosBoot {
 /// Bytes in the store that are not a file of the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobSlice {
+    /// Where it begins.
     pub at: Location,
+    /// Its length in bytes.
     pub size_bytes: u64,
+    /// Of its content.
     pub blake3: Blake3,
 }
 
@@ -280,17 +307,22 @@ pub struct Manifest {
     pub schema: u32,
     /// Stays the same through all versions of a medium; the version floor is kept for each id.
     pub id: String,
+    /// What kind of medium it is.
     pub kind: MediaKind,
+    /// For people.
     pub name: String,
     /// For people.
     pub version: String,
     /// For machines: rises with every release; an older one than the newest seen is refused.
     pub revision: u32,
+    /// For people; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// The FAT volume label of written drives.
     pub label: VolumeLabel,
     /// When it was authored.
     pub created: Timestamp,
+    /// From when until when it may be used.
     #[serde(default)]
     pub validity: Validity,
     /// No prompts for network settings or optional task sequences.
@@ -307,9 +339,12 @@ pub struct Manifest {
     /// The same for drives with 4096-byte sectors; None for a raw image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_drive_4096_bytes: Option<u64>,
+    /// What BIOS computers start by; `None`: it starts under UEFI only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bios: Option<BiosBoot>,
+    /// What is on it.
     pub contents: Vec<Content>,
+    /// Where the bytes of all files are.
     pub blobs: Vec<Blob>,
     /// Sorted by content, then by place in the store, so that a medium is streamed in one pass. Empty for `raw`.
     pub files: Vec<FileRecord>,
@@ -331,6 +366,7 @@ impl Stored for Manifest {
 
 /// Why bytes are no manifest.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum ManifestError {
     /// A manifest, but one of a newer version of Platen.
     #[error(transparent)]

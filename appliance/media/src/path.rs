@@ -16,6 +16,7 @@ const LONGEST_DEVICE_BYTES: usize = 7;
 
 /// Why a text is no path for a medium. Every variant carries the whole path, so that one line names the culprit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum PathError {
     /// Nothing at all.
     #[error("empty path")]

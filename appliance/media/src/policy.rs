@@ -40,7 +40,9 @@ pub const MASK: &str = "********";
 /// A command run before the task sequence is chosen, and the folder with the files it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prestart {
+    /// Run as it is.
     pub command: String,
+    /// The folder with what it needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<MediaPath>,
 }
@@ -48,7 +50,9 @@ pub struct Prestart {
 /// The operating system image to apply: its WIM, or the first part of a split one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatingSystemImage {
+    /// The content's id.
     pub id: String,
+    /// The WIM, or the first part of a split one.
     pub path: MediaPath,
     /// 1-based, as WIM tools count.
     pub index: u32,
@@ -59,10 +63,15 @@ pub struct OperatingSystemImage {
 /// An application or a package: where its files are and how it is installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Software {
+    /// The content's id.
     pub id: String,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
+    /// Where its files are.
     pub folder: MediaPath,
+    /// The command that installs it; `None`: a task sequence uses its files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
 }
@@ -70,9 +79,13 @@ pub struct Software {
 /// A set of drivers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriverPackage {
+    /// The content's id.
     pub id: String,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
+    /// Where the drivers are.
     pub folder: MediaPath,
 }
 
@@ -84,17 +97,23 @@ pub struct Policy {
     pub schema: u32,
     /// The medium it was made for; a policy moved to another medium is refused.
     pub media_id: String,
+    /// Of the medium it is on.
     pub revision: u32,
     /// The model of `platen-sequence`, which this crate does not look into.
     pub task_sequence: serde_json::Value,
+    /// Set before the task sequence starts.
     pub variables: Vec<MediaVariable>,
+    /// Run before the task sequence is chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prestart: Option<Prestart>,
+    /// What is applied, if the sequence applies one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operating_system_image: Option<OperatingSystemImage>,
+    /// Those on the medium.
     pub driver_packages: Vec<DriverPackage>,
     /// In installation order: what others depend on comes first.
     pub applications: Vec<Software>,
+    /// Those on the medium.
     pub packages: Vec<Software>,
 }
 

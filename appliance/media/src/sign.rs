@@ -22,6 +22,7 @@ const COMMENT_SIGNATURE_CHARS: usize = 88;
 
 /// Why something is not accepted as signed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum SignError {
     /// A public key file that is none.
     #[error("{path}: expected a minisign public key of two lines, found {found}")]

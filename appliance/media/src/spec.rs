@@ -51,6 +51,7 @@ pub enum SecretSource {
 /// Where a variable's value comes from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ValueSource {
+    /// It stands in the definition.
     Inline(String),
     /// A whole file, less one newline at its end.
     File(PathBuf),
@@ -71,7 +72,9 @@ impl fmt::Debug for ValueSource {
 /// A task-sequence variable set by the medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableSpec {
+    /// As task sequences call it.
     pub name: String,
+    /// Where its value comes from.
     pub value: ValueSource,
     /// Never shown, never logged; needs a password.
     pub secret: bool,
@@ -92,16 +95,22 @@ pub enum Links {
 /// A content that is a folder or file with nothing more to say: boot image or driver package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentSpec {
+    /// Unique on the medium.
     pub id: String,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
+    /// A file or folder of the authoring machine.
     pub path: PathBuf,
+    /// What is done with symbolic links in it.
     pub links: Links,
 }
 
 /// The operating system image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperatingSystemImageSpec {
+    /// Its id, name, version and place.
     pub content: ContentSpec,
     /// 1-based.
     pub index: u32,
@@ -110,14 +119,18 @@ pub struct OperatingSystemImageSpec {
 /// A package: a folder and, where it is installed by name, its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSpec {
+    /// Its id, name, version and place.
     pub content: ContentSpec,
+    /// The command that installs it; `None`: a task sequence uses its files.
     pub install: Option<String>,
 }
 
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationSpec {
+    /// Its id, name, version and place.
     pub content: ContentSpec,
+    /// The command that installs it.
     pub install: Option<String>,
     /// Ids of what must be installed before it.
     pub depends_on: Vec<String>,
@@ -128,22 +141,27 @@ pub struct ApplicationSpec {
 /// A command that runs before the task sequence is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrestartSpec {
+    /// Run as it is, before the task sequence is chosen.
     pub command: String,
     /// Folder with the files it needs.
     pub path: Option<PathBuf>,
+    /// What is done with symbolic links among its files.
     pub links: Links,
 }
 
 /// The tree of a medium of kind `tree`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeSpec {
+    /// A folder of the authoring machine.
     pub path: PathBuf,
+    /// What is done with symbolic links in it.
     pub links: Links,
 }
 
 /// The disk image of a medium of kind `raw`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSpec {
+    /// A file of the authoring machine.
     pub path: PathBuf,
     /// Most memory that unpacking it may take, in MiB.
     pub memory_mib: u32,
@@ -154,32 +172,53 @@ pub struct ImageSpec {
 /// A definition as it was read: what a person wants a medium to be. Paths are joined to the definition's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaSpec {
+    /// What kind of medium is made.
     pub kind: MediaKind,
+    /// Stays the same through all revisions.
     pub id: String,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
+    /// Rises with every release.
     pub revision: u32,
+    /// For people; may be empty.
     pub comment: String,
+    /// Who made it, for the creation log.
     pub created_by: String,
+    /// The FAT volume label of written drives.
     pub label: VolumeLabel,
+    /// When it was made; `None`: now.
     pub created: Option<Timestamp>,
+    /// From when until when it may be used.
     pub validity: Validity,
+    /// Nobody is asked anything but the password.
     pub unattended: bool,
+    /// Where the password comes from; `None`: the policy stands in clear.
     pub password: Option<SecretSource>,
     /// With which the booted computer's prompt for the password begins.
     pub keyboard: Keyboard,
     /// None when there is no ceiling.
     pub media_size_bytes: Option<u64>,
+    /// Its XML file.
     pub task_sequence: Option<PathBuf>,
+    /// The folder of the boot kit.
     pub boot_kit: Option<PathBuf>,
+    /// What a computer started from the medium runs.
     pub boot_image: Option<ContentSpec>,
+    /// What is applied, if the sequence applies one.
     pub operating_system_image: Option<OperatingSystemImageSpec>,
+    /// In the order of the definition.
     pub driver_packages: Vec<ContentSpec>,
     /// As written; see [`MediaSpec::applications_in_order`].
     pub applications: Vec<ApplicationSpec>,
+    /// Applications that others need must be on the medium.
     pub include_application_dependencies: bool,
+    /// In the order of the definition.
     pub packages: Vec<PackageSpec>,
+    /// In the order of the definition.
     pub variables: Vec<VariableSpec>,
+    /// Run before the task sequence is chosen.
     pub prestart: Option<PrestartSpec>,
     /// For kind `tree`.
     pub tree: Option<TreeSpec>,
@@ -196,6 +235,7 @@ pub struct SpecProblem {
     pub line: usize,
     /// Dotted, with the number of a table's entry from 1: `application[2].depends-on`.
     pub field: String,
+    /// What would be right.
     pub expected: String,
     /// Never the value of a variable or password.
     pub found: String,
@@ -210,6 +250,7 @@ impl fmt::Display for SpecProblem {
 /// A definition that can't be used, with everything that is wrong in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {} problem(s) in the definition: {}", problems.len(), list(problems))]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub struct SpecError {
     pub file: PathBuf,
     pub problems: Vec<SpecProblem>,

@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Why bytes are not the text that was expected. Never shows the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum TextError {
     /// Most likely a Windows code page.
     #[error("{value:#04x} at byte {at_byte}, which is not UTF-8; save the file as UTF-8")]

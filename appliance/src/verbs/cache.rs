@@ -77,7 +77,6 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
                 in_use: collected.in_use,
                 removed_blobs: collected.removed_blobs,
                 removed_bytes: collected.removed_bytes,
-                in_use: collected.in_use,
             };
             output.answer(told, || {
                 let media = if collected.media.is_empty() { "none".to_owned() } else { collected.media.join(", ") };

@@ -101,12 +101,7 @@ pub fn prepare(
         match batch.attended(drive.clone(), prepared)? {
             None => {}
             Some(Err(failure)) => refuse(drive.0, failure),
-            Some(Ok((mut plan, drive))) => {
-                if let Some((_, other)) = batch.jobs.first() {
-                    plan.share_payload(other);
-                }
-                batch.jobs.push((drive, plan));
-            }
+            Some(Ok((plan, drive))) => batch.jobs.push((drive, plan)),
         }
     }
     if refused.is_empty() {

@@ -18,6 +18,7 @@ pub enum BootKitErrorKind {
 
 /// Why there is no boot kit.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum BootKitError {
     /// A program is not installed.
     #[error("{program} is not installed here; install the package {install}")]

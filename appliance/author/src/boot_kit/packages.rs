@@ -15,10 +15,13 @@ use super::BootKitError;
 /// A package a kit was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageRecord {
+    /// As Debian names it.
     pub name: String,
+    /// As Debian writes it.
     pub version: String,
     /// Of the package file.
     pub sha256: Sha256,
+    /// Length of the package's file in bytes.
     pub size_bytes: u64,
 }
 

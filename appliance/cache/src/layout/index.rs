@@ -24,6 +24,7 @@ const MAX_MEDIA: usize = 10_000;
 pub struct IndexEntry {
     /// `<id>-r<revision>`.
     pub name: String,
+    /// The medium's id, without its revision.
     pub media_id: String,
     /// Digest of the OCI manifest.
     pub oci_manifest: Sha256,

@@ -40,9 +40,13 @@ const MAX_JSON_BYTES: u64 = 64 << 20;
 /// A medium as it lies in a layout: nothing about it was checked yet but sizes and digests of the small files.
 #[derive(Debug, Clone)]
 pub struct MediaEntry {
+    /// The manifest, byte for byte as it was signed.
     pub manifest_bytes: Vec<u8>,
+    /// The text of its minisign file.
     pub manifest_signature: String,
+    /// The text of SHA256SUMS.
     pub sums: Vec<u8>,
+    /// The text of the minisign file over that.
     pub sums_signature: String,
     /// Content blobs, in the order of `Manifest::blobs`.
     pub blobs: Vec<Blob>,

@@ -39,22 +39,40 @@ pub enum Fake {
         "{missing} of {marks} marks are not stored, the first at {at_bytes:#x}; the drive claims {claimed_bytes} bytes"
     )]
     NotStored {
+        /// The first marker that is missing, in bytes from the start of the drive.
         at_bytes: u64,
+        /// How many markers are missing.
         missing: usize,
+        /// How many were written.
         marks: usize,
         /// None of the marks from there to the end of the drive is stored, and they are several.
         to_the_end: bool,
+        /// What the drive says it holds, in bytes.
         claimed_bytes: u64,
     },
     /// It stores, and gives back wrong bits.
     #[error("{damaged} of {marks} marks come back with wrong bits, the first at {at_bytes:#x}")]
-    Damaged { at_bytes: u64, damaged: usize, marks: usize },
+    Damaged {
+        /// The first damaged marker, in bytes from the start of the drive.
+        at_bytes: u64,
+        /// How many markers are damaged.
+        damaged: usize,
+        /// How many were written.
+        marks: usize,
+    },
     /// Two addresses are one place.
     #[error(
         "{at_bytes:#x} and {same_as_bytes:#x} are the same place: the drive has {} bytes or a part of that and \
          claims {claimed_bytes}", at_bytes.abs_diff(*same_as_bytes)
     )]
-    Repeats { at_bytes: u64, same_as_bytes: u64, claimed_bytes: u64 },
+    Repeats {
+        /// Where something else's marker was found, in bytes from the start of the drive.
+        at_bytes: u64,
+        /// Whose marker it is, in bytes from the start of the drive.
+        same_as_bytes: u64,
+        /// What the drive says it holds, in bytes.
+        claimed_bytes: u64,
+    },
 }
 
 /// What the drive answered.

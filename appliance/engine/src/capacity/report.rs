@@ -12,7 +12,9 @@ const BAD_END_BYTES: u64 = 64 << 10;
      were not stored, {damaged_bytes} have wrong bits; the first wrong one is at {first_wrong_bytes:#x}"
 )]
 pub struct CapacityReport {
+    /// What the drive says it holds, in bytes.
     pub size_bytes: u64,
+    /// How much came back right, in bytes.
     pub good_bytes: u64,
     /// Sectors that show what was written elsewhere.
     pub repeated_bytes: u64,
@@ -20,6 +22,7 @@ pub struct CapacityReport {
     pub lost_bytes: u64,
     /// Sectors that show what was written there, with some bits wrong.
     pub damaged_bytes: u64,
+    /// Where the first wrong byte is; `None`: nowhere.
     pub first_wrong_bytes: u64,
 }
 

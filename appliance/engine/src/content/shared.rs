@@ -18,7 +18,7 @@ use crate::content::fingerprint::{Fingerprint, Fingerprints};
 use crate::content::read_ahead::{ReadAhead, Taken};
 use crate::content::source::{PlanReader, SourceError};
 use crate::drive::AlignedBuffer;
-use crate::plan::WritePlan;
+use crate::plan::{PlannedExtent, WritePlan};
 
 /// Pieces kept in memory for drives that are a little slower than the fastest.
 const WINDOW_PIECES: usize = 6;
@@ -49,6 +49,7 @@ impl Loaded {
 #[derive(Default)]
 pub struct Sources {
     streams: Mutex<Vec<Weak<Stream>>>,
+    payloads: Mutex<Vec<Weak<[PlannedExtent]>>>,
     read_bytes: Arc<AtomicU64>,
 }
 
@@ -61,6 +62,16 @@ impl Sources {
     /// Bytes of content read from the cache so far: by streams, by laggards, and for each drive's seal.
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Keep one list of extents for all drives that get the same; for many small files it is what takes the memory.
+    pub(crate) fn share_payload(&self, plan: &mut WritePlan) {
+        let mut payloads = self.payloads.lock().unwrap_or_else(PoisonError::into_inner);
+        payloads.retain(|payload| payload.strong_count() > 0);
+        match payloads.iter().filter_map(Weak::upgrade).find(|known| **known == *plan.payload) {
+            Some(known) => plan.payload = known,
+            None => payloads.push(Arc::downgrade(&plan.payload)),
+        }
     }
 
     pub(crate) fn count(&self, read_bytes: u64) {

@@ -13,6 +13,7 @@ use crate::plan::{PlannedExtent, Source, StoredContent, WritePlan};
 
 /// Why content can't be streamed. This is the station's fault, not the drive's.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum SourceError {
     /// A blob can't be opened.
     #[error("opening {name}")]

@@ -36,8 +36,11 @@ pub struct DriveRef {
 /// What is known of a drive before it is touched. None of the texts is ever used as a path or a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveFacts {
+    /// Where it is, and how it is reached.
     pub drive: DriveRef,
+    /// How it is attached.
     pub kind: DriveKind,
+    /// Its capacity in bytes.
     pub size_bytes: u64,
     /// Logical sector size: 512 or 4096.
     pub sector_bytes: u32,
@@ -76,8 +79,11 @@ impl DriveFacts {
 /// What was being done to a drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    /// Bytes were asked of it.
     Read,
+    /// Bytes, or zeros, were sent to it.
     Write,
+    /// It was told to save what it was sent.
     Flush,
     /// Asking whether it is still the drive that was opened.
     Confirm,
@@ -101,6 +107,7 @@ pub enum Trouble {
 /// A drive's failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.doing())]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub struct DriveError {
     pub operation: Operation,
     pub offset_bytes: u64,

@@ -52,9 +52,13 @@ impl Default for Limits {
 pub struct Engine {
     /// For drive records and the ledger.
     pub name: String,
+    /// Dates and durations are taken from it.
     pub clock: Box<dyn Clock + Send>,
+    /// Where every job's end is recorded.
     pub journal: Arc<dyn Journal>,
+    /// The streams that drives with the same payload share.
     pub sources: Sources,
+    /// When a drive is given up or tried again.
     pub limits: Limits,
     pub given_up: GivenUp,
 }
@@ -88,7 +92,9 @@ impl std::fmt::Debug for Engine {
 pub struct Job {
     /// Its number in the record.
     pub id: JobId,
+    /// What is written, or otherwise done.
     pub plan: WritePlan,
+    /// The drive it is done with; released when the job ends.
     pub drive: Box<dyn Drive>,
     /// Told from [`Event::JobStarted`] to [`Event::JobEnded`] and, when the drive is closed, [`Event::DriveReleased`].
     pub events: EventSender,
@@ -163,7 +169,8 @@ impl Engine {
     }
 
     fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<JobHandle> {
-        let Job { id, plan, drive, events } = job;
+        let Job { id, mut plan, drive, events } = job;
+        self.sources.share_payload(&mut plan);
         let cancelled = Arc::new(AtomicBool::new(false));
         let (facts, started) = (drive.facts().clone(), self.clock.now());
         let teller = Arc::new(Teller::new(id, facts.id(), self.given_up.clone(), move |event| events.send(event)));

@@ -52,32 +52,47 @@ pub enum Conclusion<'a> {
 /// What is known when a drive is finished. `code` is empty for a drive that is ready; `detail` then holds notices only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewEntry {
+    /// The station's name.
     pub station: String,
     /// The word of a [`Subject`].
     pub job: String,
+    /// Where the drive was inserted.
     pub port: String,
+    /// How the drive was reached.
     pub path: String,
     /// Which insertion it was (Linux `diskseq`); empty for image files.
     pub disk_sequence: String,
+    /// What the drive says of itself; empty when it says nothing.
     pub serial: String,
     /// `vvvv:pppp`, empty for drives that are not USB.
     pub vendor_product: String,
+    /// The drive's capacity in bytes.
     pub size_bytes: u64,
     /// `<id>-r<revision>`.
     pub medium: String,
+    /// The medium's version, for people.
     pub version: String,
+    /// Of the manifest that was written; empty for other jobs.
     pub manifest_sha256: String,
+    /// Sent to the drive, in bytes.
     pub written_bytes: u64,
+    /// Read back and found right, in bytes.
     pub verified_bytes: u64,
+    /// How long writing took, in milliseconds.
     pub write_ms: u64,
+    /// How long reading back took, in milliseconds.
     pub verify_ms: u64,
     /// Which cache the read-back went past.
     pub read_back: String,
     /// The word of a [`Conclusion`]: READY, ERASED or GOOD; RETRIED, TRY AGAIN or NOT USABLE; CHANGED.
     pub verdict: String,
+    /// The operator's code of a failure; empty otherwise.
     pub code: String,
+    /// What else is known of a failure; empty otherwise.
     pub detail: String,
+    /// When the job began.
     pub started: Timestamp,
+    /// When it ended.
     pub finished: Timestamp,
 }
 

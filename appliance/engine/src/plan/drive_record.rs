@@ -21,16 +21,23 @@ pub struct DriveRecord {
     /// Always [`SCHEMA`].
     #[serde(default = "first_schema")]
     pub schema: u32,
+    /// The station's name.
     pub station: String,
+    /// Where the drive was, and how it was reached.
     pub drive: DriveRef,
+    /// What the drive says of itself.
     pub serial: Option<String>,
     /// `<id>-r<revision>`.
     pub medium: String,
+    /// The medium's version, for people.
     pub version: String,
+    /// Of the manifest on the drive.
     pub manifest_sha256: Sha256,
     /// Every byte but this record and the boot sectors was read back by then.
     pub verified_at: Timestamp,
+    /// Read back and found right, in bytes.
     pub verified_bytes: u64,
+    /// Which cache was passed by, and how.
     pub read_back: String,
 }
 

@@ -30,6 +30,7 @@ use self::image::plan_image;
 
 /// Why a medium can't be written to a drive. Nothing was touched.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum PlanError {
     /// Expired, or the clock can't be right.
     #[error("medium {name}")]

@@ -10,9 +10,17 @@ use platen_media::manifest::{Manifest, NotValid};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// Dates are the target's business: it is written ahead of them, and the computer it starts refuses it until then.
-    NotYetValid { from: Timestamp, now: Timestamp },
+    NotYetValid {
+        /// From when on it may be used.
+        from: Timestamp,
+        /// What the time was taken for.
+        now: Timestamp,
+    },
     /// A newer revision was here; an administrator pinned this one.
-    PinnedOlder { newest: u32 },
+    PinnedOlder {
+        /// The newest revision that is here.
+        newest: u32,
+    },
 }
 
 impl fmt::Display for Notice {

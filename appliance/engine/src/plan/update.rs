@@ -23,6 +23,7 @@ use super::{
 
 /// Why a drive can't be updated. Nothing was touched; most of them can be written as a whole.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum UpdateError {
     /// An image has no files that could stay.
     #[error("{name}: expected a medium of files, found a disk image; write it as a whole")]

@@ -15,6 +15,7 @@ use super::notice::Notice;
 /// What of a drive a plan depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriveShape {
+    /// Its capacity in bytes.
     pub size_bytes: u64,
     /// 512 or 4096.
     pub sector_bytes: u32,
@@ -59,16 +60,22 @@ pub enum Name {
 /// A content in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredContent {
+    /// The blob it is in.
     pub blob: Sha256,
+    /// Where it begins in the blob, in bytes.
     pub offset_bytes: u64,
+    /// What it is checked by while it is written.
     pub blake3: Blake3,
 }
 
 /// A run of bytes on the drive and where they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedExtent {
+    /// From the start of the drive, in bytes.
     pub offset_bytes: u64,
+    /// Its length in bytes.
     pub len_bytes: u64,
+    /// What belongs there.
     pub source: Source,
 }
 
@@ -90,7 +97,10 @@ pub enum Purpose {
     /// An empty drive.
     Erase(Erase),
     /// A drive that is known to store what it claims. `nonce` is fresh for every run.
-    Test { nonce: u64 },
+    Test {
+        /// What makes this test's markers different from all others.
+        nonce: u64,
+    },
 }
 
 impl Purpose {
@@ -212,13 +222,6 @@ impl WritePlan {
     pub(crate) fn has_same_payload(&self, other: &Self) -> bool {
         self.purpose.same_content(&other.purpose)
             && (Arc::ptr_eq(&self.payload, &other.payload) || self.payload == other.payload)
-    }
-
-    /// Keep one list of extents for drives that get the same.
-    pub fn share_payload(&mut self, other: &Self) {
-        if self.has_same_payload(other) {
-            self.payload = Arc::clone(&other.payload);
-        }
     }
 
     /// Bytes of all extents, the seal included.

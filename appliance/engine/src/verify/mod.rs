@@ -31,19 +31,33 @@ const NOT_UNMOUNTED: &str = "an operating system had the volume mounted and did 
 /// The medium a drive claims to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Medium {
+    /// The medium's id.
     pub id: String,
+    /// Which release it is.
     pub revision: u32,
+    /// What kind of medium it is.
     pub kind: MediaKind,
+    /// For people.
     pub name: String,
+    /// For people.
     pub version: String,
+    /// The FAT volume label.
     pub label: String,
+    /// When it was made.
     pub created: Timestamp,
+    /// From when on it may be used; `None`: always.
     pub valid_from: Option<Timestamp>,
+    /// Until when it may be used; `None`: without end.
     pub valid_until: Option<Timestamp>,
+    /// Its policy is encrypted.
     pub password_required: bool,
+    /// Of the manifest on the drive.
     pub manifest_sha256: Sha256,
+    /// The number of the key that signed it.
     pub signed_by: String,
+    /// How the drive is partitioned.
     pub scheme: Scheme,
+    /// How many files it has.
     pub files: usize,
     /// What the drive says about its making; not signed.
     pub record: Option<DriveRecord>,
@@ -52,6 +66,7 @@ pub struct Medium {
 /// Something that keeps a drive from being used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    /// What the operator is told.
     pub code: Code,
     /// What, where, expected, found; fit to be shown.
     pub text: String,
@@ -67,6 +82,7 @@ impl Problem {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
+    /// What the drive carries, as far as it is known.
     pub medium: Option<Medium>,
     /// The raw image it was compared with; those carry no manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +93,7 @@ pub struct Report {
     pub more_problems: usize,
     /// Harmless, but worth knowing.
     pub notes: Vec<String>,
+    /// Content that was compared, in bytes.
     pub checked_bytes: u64,
 }
 

@@ -13,6 +13,7 @@ use crate::drive::{DriveError, Trouble};
 
 /// Why a drive was not written, read back or sealed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum WriteError {
     /// The drive failed.
     #[error("{step} the drive")]
