@@ -10,6 +10,7 @@ use crate::code::Code;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AnyCode {
+    /// One of this version's table.
     Known(Code),
     /// Of a newer version; its text is in that version's table.
     Newer(String),

@@ -38,6 +38,7 @@ pub struct Entry {
     pub what: &'static str,
     /// What to do now, one sentence of at most [`TODO_CHARS`] characters.
     pub todo: &'static str,
+    /// The verdict on the drive, in words for people.
     pub advice: Advice,
 }
 

@@ -79,9 +79,15 @@ pub enum Action {
 #[non_exhaustive]
 pub enum Event {
     /// A drive was found. Said again, its label is replaced and an earlier refusal forgotten.
-    DriveSeen { drive: DriveId, label: DriveLabel },
+    DriveSeen {
+        /// The drive that was found.
+        drive: DriveId,
+        /// What people call it, as far as it is known.
+        label: DriveLabel,
+    },
     /// A drive may not be worked on, and was left as it is.
     DriveRefused {
+        /// A drive that was seen before.
         drive: DriveId,
         /// Absent when it is not the drive that is at fault.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,12 +96,18 @@ pub enum Event {
         text: String,
     },
     /// After a job: nothing of this program holds the drive any more. For a drive that hangs this comes late, or never.
-    DriveReleased { drive: DriveId },
+    DriveReleased {
+        /// The drive of a job that has ended.
+        drive: DriveId,
+    },
 
     /// A job begins; from here on the drive is held.
     JobStarted {
+        /// Number of the new job, not used before in this stream.
         job: JobId,
+        /// What is done with the drive.
         kind: JobKind,
+        /// The drive that the job holds.
         drive: DriveId,
         /// The medium that will be written, `<id>-r<revision>`. Absent for jobs that write none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,21 +115,42 @@ pub enum Event {
     },
     /// A job enters a step.
     StepStarted {
+        /// A job that is running.
         job: JobId,
+        /// Comes after the step before it in the order of steps.
         step: Step,
         /// How much the step will move. Absent when nobody knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total_bytes: Option<u64>,
     },
     /// How far the step is: at most ten times a second, and at its end when the total is known.
-    Progress { job: JobId, done_bytes: u64 },
+    Progress {
+        /// A job that is running.
+        job: JobId,
+        /// Counted from the beginning of the step; never goes back within it.
+        done_bytes: u64,
+    },
     /// What is written has something to be known about it.
-    JobNotice { job: JobId, text: String },
+    JobNotice {
+        /// A job that is running.
+        job: JobId,
+        /// For people.
+        text: String,
+    },
     /// The job failed and begins again, with its first step.
-    JobRetried { job: JobId, code: AnyCode, detail: String },
+    JobRetried {
+        /// A job that is running.
+        job: JobId,
+        /// Why it failed.
+        code: AnyCode,
+        /// What exactly happened: for the log, not for the display.
+        detail: String,
+    },
     /// The job's only end, and the last event of it.
     JobEnded {
+        /// A job that was running; nothing follows about it but the drive's release.
         job: JobId,
+        /// How it ended; its fields stand beside these.
         #[serde(flatten)]
         end: JobEnd,
     },
@@ -125,7 +158,9 @@ pub enum Event {
     BatchEnded {
         /// Jobs that came to their good end.
         succeeded: u32,
+        /// Jobs that ended with the verdict `failed`.
         failed: u32,
+        /// Jobs that somebody stopped before their end.
         cancelled: u32,
         /// Where each of them was recorded.
         ledger: String,
@@ -135,28 +170,61 @@ pub enum Event {
 
     /// Something that is about no drive begins; only one of each kind runs at a time.
     ActionStarted {
+        /// What begins.
         action: Action,
         /// What it works on: a folder, a file.
         of: String,
     },
     /// How far it is, at most ten times a second. The total may grow as more of the work becomes known.
-    ActionProgress { action: Action, done_bytes: u64, total_bytes: u64 },
+    ActionProgress {
+        /// One that was started and has not ended.
+        action: Action,
+        /// Counted from the beginning of the action.
+        done_bytes: u64,
+        /// As much as is known to be done; may grow.
+        total_bytes: u64,
+    },
     /// It is over. What came of it is said by events of its own, and a failure by `error`.
-    ActionEnded { action: Action },
+    ActionEnded {
+        /// One that was started before.
+        action: Action,
+    },
 
     /// A medium was checked and copied into the cache.
-    MediumImported { medium: String, copied_bytes: u64, shared_bytes: u64 },
+    MediumImported {
+        /// The medium, `<id>-r<revision>`.
+        medium: String,
+        /// Read from the source.
+        copied_bytes: u64,
+        /// In the cache already; checked, not copied.
+        shared_bytes: u64,
+    },
     /// A medium was in the cache before; all of it was checked.
-    MediumPresent { medium: String, shared_bytes: u64 },
+    MediumPresent {
+        /// The medium, `<id>-r<revision>`.
+        medium: String,
+        /// In the cache already; checked, not copied.
+        shared_bytes: u64,
+    },
     /// A medium stays out because it is older than what is in use.
-    MediumSkipped { medium: String, code: AnyCode, text: String },
+    MediumSkipped {
+        /// The medium that was offered.
+        medium: String,
+        /// An operator's code: why it stays out.
+        code: AnyCode,
+        /// For people: which revision it is, and which is in use.
+        text: String,
+    },
     /// A medium was not accepted.
     MediumRefused {
+        /// The medium that was offered.
         medium: String,
+        /// Absent where no operator's code says why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<AnyCode>,
         /// The exit status this alone would lead to.
         exit: u8,
+        /// For people: what is wrong with it.
         text: String,
     },
 
@@ -164,12 +232,16 @@ pub enum Event {
     Answer(Box<Answer>),
 
     /// Something is not as it should be, and stops nothing.
-    Warning { text: String },
+    Warning {
+        /// For people.
+        text: String,
+    },
     /// What was asked for could not be done.
     Error {
         /// The exit status it leads to: 1 some drive failed, 2 the request or definition is wrong, 3 refused by policy,
         /// 4 the machine lacks something.
         exit: u8,
+        /// Absent where no operator's code says why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<AnyCode>,
         /// What happened, then the cause of each before it.

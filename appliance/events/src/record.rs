@@ -39,6 +39,7 @@ pub struct Record {
     pub wall_ms: Option<u64>,
     /// Milliseconds since the computer was started (Linux `CLOCK_BOOTTIME`). Never goes back.
     pub mono_ms: u64,
+    /// What happened; its fields stand beside these.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -48,7 +49,9 @@ pub struct Record {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Line {
+    /// The first, and no other.
     Hello(Hello),
+    /// Every other.
     Record(Record),
 }
 

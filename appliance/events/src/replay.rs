@@ -22,6 +22,7 @@ struct Place {
 
 /// Why a line can't follow those before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum Broken {
     #[error("the stream does not begin with a line that says who speaks")]
     NoHello,

@@ -18,6 +18,7 @@ pub struct StationState {
 /// A drive that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriveState {
+    /// The one said last.
     pub label: DriveLabel,
     /// Why it may not be worked on.
     pub refused: Option<Refused>,
@@ -28,16 +29,22 @@ pub struct DriveState {
 /// Why a drive may not be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
+    /// None where the drive is not at fault.
     pub code: Option<AnyCode>,
+    /// For people.
     pub text: String,
 }
 
 /// The last job of a drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
+    /// What is done with the drive.
     pub kind: JobKind,
+    /// The drive it holds until `released`.
     pub drive: DriveId,
+    /// What will be written. None for jobs that write no medium.
     pub medium: Option<String>,
+    /// What is to be known about what is written, in the order it was said.
     pub notices: Vec<String>,
     /// Why it was begun again, once for each time.
     pub retries: Vec<Retry>,
@@ -52,28 +59,37 @@ pub struct JobState {
 /// Why a job was begun again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
+    /// Why it failed.
     pub code: AnyCode,
+    /// What exactly happened: for the log, not for the display.
     pub detail: String,
 }
 
 /// The step a job is in, or was in when it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepState {
+    /// The one begun last.
     pub step: Step,
+    /// How much the step will move. None when nobody knows.
     pub total_bytes: Option<u64>,
+    /// Counted from the beginning of the step.
     pub done_bytes: u64,
 }
 
 /// Something under way that is about no drive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActionState {
+    /// What it works on: a folder, a file.
     pub of: String,
+    /// Counted from the beginning; 0 until progress is told.
     pub done_bytes: u64,
+    /// As much as is known to be done; 0 until progress is told.
     pub total_bytes: u64,
 }
 
 /// An event that can't happen in the state it meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
 pub enum Illegal {
     #[error("drive {0}: nobody has seen it")]
     UnknownDrive(DriveId),

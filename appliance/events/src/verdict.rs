@@ -83,7 +83,10 @@ pub enum Verdict {
     /// All of it that is used was read.
     Read,
     /// It may not be used; the code says why, and what to do.
-    Failed { code: AnyCode },
+    Failed {
+        /// An operator's code, such as `P-V-001`.
+        code: AnyCode,
+    },
     /// Somebody stopped the job before its end (`P-W-004`).
     Cancelled,
     /// Of a newer version.
@@ -147,7 +150,9 @@ pub struct Moved {
     pub written_bytes: u64,
     /// Read from the drive and found right.
     pub verified_bytes: u64,
+    /// How long writing took.
     pub write_ms: u64,
+    /// How long reading back took.
     pub verify_ms: u64,
 }
 
@@ -155,6 +160,7 @@ pub struct Moved {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobEnd {
+    /// How it ended; its fields stand beside these.
     #[serde(flatten)]
     pub verdict: Verdict,
     /// Only of a job that came to its good end.
