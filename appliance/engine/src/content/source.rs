@@ -25,7 +25,7 @@ pub enum SourceError {
     Damaged { name: String },
 }
 
-/// Reads pieces of a plan, unchecked; [`crate::check`] has the checks.
+/// Reads pieces of a plan, unchecked; [`super::check`] has the checks.
 pub(crate) struct PlanReader<'a> {
     plan: &'a WritePlan,
     extents: &'a [PlannedExtent],
