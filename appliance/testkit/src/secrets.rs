@@ -147,7 +147,7 @@ fn unpack_wim(bytes: &[u8]) -> Option<Vec<u8>> {
     let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     // The header's places of the lookup table, the XML and the integrity table: size in 56 bits, then the offset. What
     // ends last ends the WIM.
-    let end = |at: usize| Some((word(at)? & 0x00ff_ffff_ffff_ffff).checked_add(word(at + 8)?)?);
+    let end = |at: usize| (word(at)? & 0x00ff_ffff_ffff_ffff).checked_add(word(at + 8)?);
     let len = [48, 72, 124].into_iter().map(end).collect::<Option<Vec<u64>>>()?.into_iter().max()?;
     let whole = bytes.get(..usize::try_from(len).ok()?)?;
     let folder = tempfile::tempdir().unwrap();
