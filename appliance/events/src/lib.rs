@@ -4,7 +4,7 @@
 //! after it, and [`Replay`] follows a stream line by line. The command line's `--json` is such a stream;
 //! `docs/formats/events.md` describes it for readers written by others.
 //!
-//! Nothing here does anything but keep account, and make text from outside fit to be shown ([`clean`]).
+//! Nothing here does anything but keep account, and make text from outside fit to be shown ([`clean()`]).
 
 pub mod answer;
 mod any_code;

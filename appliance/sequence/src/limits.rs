@@ -114,7 +114,7 @@ mod tests {
             let counts =
                 refused.expected == format!("at most {limit} characters") && refused.found == format!("{}", limit + 1);
             // A name that is too long is said to be no name.
-            let names = refused.expected.contains("up to 255 of") && refused.found.contains("256 characters");
+            let names = refused.expected.contains("up to 255 of") && refused.found.contains("(257 characters)");
             assert!(counts || names, "{refused:?}");
         }
         assert_eq!(name(&"이".repeat(50)), Ok(()), "characters, not bytes");

@@ -7,7 +7,7 @@
 //! test needs of the machine it runs on, it asks for by [`need`]; nothing is skipped in silence.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
-#![allow(clippy::new_without_default, reason = "what is new here has files and keys of its own")]
+#![allow(clippy::new_without_default, reason = "making one writes files")]
 
 pub mod drive;
 pub mod files;

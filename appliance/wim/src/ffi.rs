@@ -1,4 +1,4 @@
-//! The C declarations of libwim 1.13 (`wimlib.h`) this crate uses, written by hand. [`tests`] compares every size
+//! The C declarations of libwim 1.13 (`wimlib.h`) this crate uses, written by hand. `tests` compares every size
 //! and offset with the header of the library that is installed.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};

@@ -73,10 +73,11 @@ impl UpdateError {
     }
 }
 
-/// Compute the plan for a drive on which `found` was found, looked at with [`platen_media::examination::Depth::Places`].
+/// Compute the plan for a drive on which `found` was found, looked at deep enough to know where files begin
+/// (`Depth::Places` of the examiner).
 ///
-/// The drive keeps its scheme and gets `ids`: drives that were cloned must not stay alike. The release on it may be out of date, and may be the very one that is to
-/// be written; the new one has to be valid `now`.
+/// The drive keeps its scheme and gets `ids`: drives that were cloned must not stay alike. The release on it may be out of
+/// date, and may be the very one that is to be written; the new one has to be valid `now`.
 pub fn plan_update(
     media: &CachedMedia,
     shape: DriveShape,
