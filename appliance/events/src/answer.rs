@@ -87,7 +87,7 @@ pub enum Answer {
         job: Option<JobId>,
         /// It is a medium, complete and unchanged, and valid now.
         good: bool,
-        report: DriveReport,
+        report: Box<DriveReport>,
     },
 
     /// A row of the ledger.
