@@ -10,7 +10,6 @@ use crate::identity::{DriveId, JobId};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "an event holds it in a box")]
 pub enum Answer {
     /// A whole text in a format of its own.
     Document {
@@ -156,7 +155,7 @@ pub enum Answer {
         /// It is a medium, complete and unchanged, and valid now.
         good: bool,
         /// All that was found on it.
-        report: DriveReport,
+        report: Box<DriveReport>,
     },
 
     /// A row of the ledger.

@@ -198,7 +198,7 @@ fn stalled(silent: Duration) -> Report {
 
 fn print(path: &Path, drive: &DriveId, job: Option<JobId>, report: &Report, output: &Output) {
     let (drive, good) = (drive.clone(), report.is_good());
-    let answer = Answer::DriveExamined { drive, job, good, report: answers::report(report) };
+    let answer = Answer::DriveExamined { drive, job, good, report: Box::new(answers::report(report)) };
     output.answer(answer, || format!("{}\n{report}", path.display()));
 }
 

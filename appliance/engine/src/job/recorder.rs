@@ -29,6 +29,8 @@ impl Engine {
                 if too_late && appended.is_ok() && entry.code.is_empty() {
                     let _ = journal.append(&taken_back(entry));
                 }
+                // Whoever hears the answer can rely on it that the ledger is no longer held.
+                drop(journal);
                 let _ = say.send(appended);
             })
         };
