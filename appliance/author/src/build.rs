@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use platen_cache::free_bytes;
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_media::envelope::Sizes;
 use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
-use crate::drive::{DriveNeeds, OnDrives};
+use crate::drive::{self, DriveNeeds};
 use crate::gather::{Gathered, Item, Notes, Planned, gather};
 use crate::grub::BiosCode;
 use crate::log::Log;
@@ -170,40 +169,9 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
     findings.extend(times::findings(&definition.spec, options, &dated));
     let needs = match definition.spec.kind {
         MediaKind::Raw => None,
-        MediaKind::StandAlone | MediaKind::Tree => Some(about_needed(&definition.spec, &gathered, options)?),
+        MediaKind::StandAlone | MediaKind::Tree => Some(drive::about_needed(&definition.spec, &gathered, options)?),
     };
     Ok(Checked { findings, gathered, size_bytes, stored_bytes, needs, sources })
-}
-
-/// What a file takes in manifest and SHA256SUMS besides its path, in bytes.
-const LISTED_BYTES: u64 = 400;
-/// Far more than a policy takes, in bytes.
-const POLICY_BYTES: u64 = 256 << 10;
-
-/// The drives that a medium will need, from what is known before anything is read.
-fn about_needed(spec: &MediaSpec, gathered: &Gathered, options: &BuildOptions) -> Result<DriveNeeds, AuthorError> {
-    let mut files = vec![(platen_media::envelope::POLICY_CLEAR.to_owned(), POLICY_BYTES)];
-    for item in gathered.contents.iter().flat_map(|content| &content.items) {
-        let (place, mut left_bytes) = (item.place().as_str(), item.size_bytes());
-        // A WIM that will be split; parts have other names, but as many of them.
-        let mut part = 1;
-        while left_bytes > options.max_file_bytes {
-            files.push((format!("{place}{part}"), options.max_file_bytes));
-            (left_bytes, part) = (left_bytes - options.max_file_bytes, part + 1);
-        }
-        files.push((place.to_owned(), left_bytes));
-    }
-    let listed = files.iter().map(|(path, _)| LISTED_BYTES + 2 * path.len() as u64).sum();
-    let folders: Vec<_> = gathered.contents.iter().flat_map(|content| content.folders.clone()).collect();
-    let medium = OnDrives {
-        label: spec.label,
-        created: Timestamp::from_unix_s(options.now_s),
-        bios: gathered.bios.as_ref(),
-        files: files.iter().map(|(path, size_bytes)| (&**path, *size_bytes)).collect(),
-        folders: &folders,
-    };
-    let own = Sizes { manifest: listed, manifest_signature: 512, sums: listed, sums_signature: 512 };
-    medium.needs(&own).map_err(AuthorError::NoDrive)
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -264,7 +232,8 @@ fn run(
     };
     let mut own_bytes = 0;
     if spec.kind != MediaKind::Raw {
-        own_bytes = lay_out(&mut manifest, signer, code.as_ref())?.signed_bytes();
+        let comment = comment(&manifest);
+        own_bytes = drive::lay_out(&mut manifest, signer, &comment, code.as_ref())?.signed_bytes();
     }
     check_size(spec, manifest.content_bytes() + own_bytes)?;
     log.contents(&manifest);
@@ -395,34 +364,6 @@ fn raw_content(
         content.size_bytes = stored.image.size_bytes;
     }
     Ok(stored)
-}
-
-/// Lays the medium out as it will be on drives, and puts the smallest drives that hold it into the manifest. Returns the
-/// sizes of its own files.
-fn lay_out(manifest: &mut Manifest, signer: &Signer, code: Option<&BiosCode>) -> Result<Sizes, AuthorError> {
-    let any = Sha256::of(b"");
-    // Signatures and digests are as long whatever they are of.
-    let signature = signer.sign(b"", &comment(manifest))?.len() as u64;
-    let sums = manifest.sha256_sums(any).len() as u64;
-    loop {
-        let bytes = manifest.to_json().len() as u64;
-        let own = Sizes { manifest: bytes, manifest_signature: signature, sums, sums_signature: signature };
-        let medium = OnDrives {
-            label: manifest.label,
-            created: manifest.created,
-            bios: code,
-            files: manifest.files.iter().map(|file| (file.path.as_str(), file.size_bytes)).collect(),
-            folders: &manifest.folders,
-        };
-        let needs = medium.needs(&own).map_err(AuthorError::NoDrive)?;
-        if DriveNeeds::of(manifest) == Some(needs) {
-            medium.lay_out(&own, needs).map_err(AuthorError::NoDrive)?;
-            return Ok(own);
-        }
-        // The numbers themselves make the manifest longer, so they are looked at once more. They only grow.
-        manifest.needs_drive_bytes = Some(needs.drive_bytes);
-        manifest.needs_drive_4096_bytes = needs.drive_4096_bytes;
-    }
 }
 
 fn comment(manifest: &Manifest) -> String {

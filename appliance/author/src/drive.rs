@@ -4,13 +4,16 @@
 use std::fmt;
 
 use platen_disk::{
-    DiskSpec, DriveIds, FatTime, FileSpec, LayoutError, SECTOR_SIZES, Scheme, VolumeLabel, lay_out, smallest_drive,
+    DiskSpec, DriveIds, FatTime, FileSpec, LayoutError, SECTOR_SIZES, Scheme, VolumeLabel, smallest_drive,
 };
-use platen_media::envelope::Sizes;
+use platen_media::envelope::{self, Sizes};
 use platen_media::manifest::Manifest;
-use platen_media::{MediaPath, Timestamp};
+use platen_media::spec::MediaSpec;
+use platen_media::{MediaPath, Sha256, Timestamp};
 
+use crate::gather::Gathered;
 use crate::grub::BiosCode;
+use crate::{AuthorError, BuildOptions, Signer};
 
 /// The smallest drives that hold a medium; bigger ones do too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +85,7 @@ impl OnDrives<'_> {
                     boot: self.bios.map(|code| code.of_scheme(scheme).clone()),
                     folders: self.folder_names(),
                 };
-                lay_out(&spec, &files)?;
+                platen_disk::lay_out(&spec, &files)?;
             }
         }
         Ok(())
@@ -96,6 +99,74 @@ impl OnDrives<'_> {
 
     fn folder_names(&self) -> Vec<String> {
         self.folders.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// What a file takes in manifest and SHA256SUMS besides its path, in bytes.
+const LISTED_BYTES: u64 = 400;
+/// Far more than a policy takes, in bytes.
+const POLICY_BYTES: u64 = 256 << 10;
+
+/// The drives that a medium will need, from what is known before anything is read.
+pub(crate) fn about_needed(
+    spec: &MediaSpec,
+    gathered: &Gathered,
+    options: &BuildOptions,
+) -> Result<DriveNeeds, AuthorError> {
+    let mut files = vec![(envelope::POLICY_CLEAR.to_owned(), POLICY_BYTES)];
+    for item in gathered.contents.iter().flat_map(|content| &content.items) {
+        let (place, mut left_bytes) = (item.place().as_str(), item.size_bytes());
+        // A WIM that will be split; parts have other names, but as many of them.
+        let mut part = 1;
+        while left_bytes > options.max_file_bytes {
+            files.push((format!("{place}{part}"), options.max_file_bytes));
+            (left_bytes, part) = (left_bytes - options.max_file_bytes, part + 1);
+        }
+        files.push((place.to_owned(), left_bytes));
+    }
+    let listed = files.iter().map(|(path, _)| LISTED_BYTES + 2 * path.len() as u64).sum();
+    let folders: Vec<_> = gathered.contents.iter().flat_map(|content| content.folders.clone()).collect();
+    let medium = OnDrives {
+        label: spec.label,
+        created: Timestamp::from_unix_s(options.now_s),
+        bios: gathered.bios.as_ref(),
+        files: files.iter().map(|(path, size_bytes)| (&**path, *size_bytes)).collect(),
+        folders: &folders,
+    };
+    let own = Sizes { manifest: listed, manifest_signature: 512, sums: listed, sums_signature: 512 };
+    medium.needs(&own).map_err(AuthorError::NoDrive)
+}
+
+/// Lays the medium out as it will be on drives, and puts the smallest drives that hold it into the manifest. Returns the
+/// sizes of its own files.
+pub(crate) fn lay_out(
+    manifest: &mut Manifest,
+    signer: &Signer,
+    comment: &str,
+    code: Option<&BiosCode>,
+) -> Result<Sizes, AuthorError> {
+    let any = Sha256::of(b"");
+    // Signatures and digests are as long whatever they are of.
+    let signature = signer.sign(b"", comment)?.len() as u64;
+    let sums = manifest.sha256_sums(any).len() as u64;
+    loop {
+        let bytes = manifest.to_json().len() as u64;
+        let own = Sizes { manifest: bytes, manifest_signature: signature, sums, sums_signature: signature };
+        let medium = OnDrives {
+            label: manifest.label,
+            created: manifest.created,
+            bios: code,
+            files: manifest.files.iter().map(|file| (file.path.as_str(), file.size_bytes)).collect(),
+            folders: &manifest.folders,
+        };
+        let needs = medium.needs(&own).map_err(AuthorError::NoDrive)?;
+        if DriveNeeds::of(manifest) == Some(needs) {
+            medium.lay_out(&own, needs).map_err(AuthorError::NoDrive)?;
+            return Ok(own);
+        }
+        // The numbers themselves make the manifest longer, so they are looked at once more. They only grow.
+        manifest.needs_drive_bytes = Some(needs.drive_bytes);
+        manifest.needs_drive_4096_bytes = needs.drive_4096_bytes;
     }
 }
 
