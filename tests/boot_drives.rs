@@ -34,6 +34,10 @@ fn make() -> Station {
     let (tree, wim) = (station.text("tree"), station.text("install.wim"));
     tool("wimlib-imagex", &["capture", &tree, &wim, "Test image", "--check", "--compress=XPRESS"]).expect(0);
     station.files("drivers", &[("net/net.inf", b"[Version]\n"), ("net/net.sys", &[1; 40_000])]);
+    // Names that some rule or other takes for one, and FAT drivers don't.
+    for name in ["straße.inf", "STRASSE.INF", "ﬁ.x", "FI.X", "\u{212a}.x", "k.x"] {
+        station.files("drivers", &[(&format!("names/{name}"), name.as_bytes())]);
+    }
     station.files("storage", &[("nvme.inf", b"[Version]\n")]);
     station.files("app", &[("setup.sh", b"#!/bin/sh\n")]);
     station.files("library", &[("setup.sh", b"#!/bin/sh\n")]);

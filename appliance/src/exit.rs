@@ -68,6 +68,7 @@ impl From<CacheError> for Failure {
             | CacheError::DiskFull { .. }
             | CacheError::Quota { .. }
             | CacheError::Locked { .. } => Exit::Machine,
+            CacheError::Newer { .. } => Exit::Machine,
             CacheError::NotALayout { .. }
             | CacheError::Json { .. }
             | CacheError::Entry { .. }

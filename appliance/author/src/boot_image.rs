@@ -11,16 +11,20 @@ mod cpio;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use object::LittleEndian;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
 use platen_media::Sha256;
+use platen_media::stored::{self, Stored, StoredError};
 use serde::{Deserialize, Serialize};
 
-use crate::boot_kit::modules::{self, NotAModule};
+use crate::boot_kit::modules;
 use crate::boot_kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
 use crate::{AuthorError, keys};
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
-/// The only schema number this version reads and writes.
+/// The schema number this version writes, and the newest it reads.
 pub const SCHEMA: u32 = 1;
 /// The kernel in a boot image's folder.
 pub const KERNEL: &str = "vmlinuz";
@@ -32,7 +36,6 @@ const ZSTD_LEVEL: i32 = 19;
 
 /// One file and its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileDigest {
     pub path: String,
     pub sha256: Sha256,
@@ -41,7 +44,6 @@ pub struct FileDigest {
 
 /// The kernel of a boot image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KernelRecord {
     pub package: String,
     pub version: String,
@@ -51,7 +53,6 @@ pub struct KernelRecord {
 
 /// A module of a boot image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ModuleRecord {
     pub name: String,
     /// Given to it when it is loaded.
@@ -62,7 +63,6 @@ pub struct ModuleRecord {
 
 /// A boot image's record, `boot-image.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BootImageRecord {
     /// Always [`SCHEMA`].
     pub schema: u32,
@@ -80,6 +80,14 @@ pub struct BootImageRecord {
     pub files: Vec<FileDigest>,
 }
 
+impl Stored for BootImageRecord {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
 /// A built boot image.
 #[derive(Debug, Clone)]
 pub struct BootImage {
@@ -91,11 +99,8 @@ impl BootImage {
     /// Opens a built image and checks its files' digests.
     pub fn open(folder: &Path) -> Result<Self, BootImageError> {
         let path = folder.join(RECORD);
-        let record: BootImageRecord = serde_json::from_slice(&read(&path)?)
-            .map_err(|source| BootImageError::Record { path: path.clone(), source })?;
-        if record.schema != SCHEMA {
-            return Err(BootImageError::Schema { path, expected: SCHEMA, found: record.schema });
-        }
+        let bytes = read(&path)?;
+        let record: BootImageRecord = stored::read(&bytes).map_err(|source| BootImageError::Record { path, source })?;
         for file in &record.files {
             let path = folder.join(&file.path);
             let found = Sha256::of(&read(&path)?);
@@ -137,14 +142,11 @@ pub enum BootImageError {
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
     /// A module in the kit is none.
-    #[error("{}: expected a 64-bit kernel module, found something else at {offset:#x}", path.display())]
-    NotAModule { path: PathBuf, offset: u64 },
+    #[error("{}: expected a 64-bit kernel module, found {found}", path.display())]
+    NotAModule { path: PathBuf, found: String },
     /// A record that can't be understood.
     #[error("{}: expected the record of a boot image", path.display())]
-    Record { path: PathBuf, source: serde_json::Error },
-    /// A record from another version of this program.
-    #[error("{}: expected schema {expected}, found {found}", path.display())]
-    Schema { path: PathBuf, expected: u32, found: u32 },
+    Record { path: PathBuf, source: StoredError },
     /// A file that is not as recorded.
     #[error("{}: expected SHA-256 {expected} as in the boot image's record, found {found}; build the boot image anew", path.display())]
     Changed { path: PathBuf, expected: String, found: String },
@@ -260,8 +262,8 @@ fn add_modules(kit: &BootKit, archive: &mut cpio::Archive) -> Result<Vec<ModuleR
     for (file, path) in kit.modules() {
         let bytes = read(&path)?;
         let name = path.file_name().and_then(|name| modules::module_name(&name.to_string_lossy()));
-        let malformed = |NotAModule { offset }| BootImageError::NotAModule { path: path.clone(), offset };
-        let name = name.ok_or(malformed(NotAModule { offset: 0 }))?;
+        let malformed = |found| BootImageError::NotAModule { path: path.clone(), found };
+        let name = name.ok_or_else(|| malformed("a file with another name".to_owned()))?;
         depends.insert(name.clone(), modules::depends(&bytes).map_err(malformed)?);
         found.insert(name, (file.sha256, bytes));
     }
@@ -281,32 +283,28 @@ fn add_modules(kit: &BootKit, archive: &mut cpio::Archive) -> Result<Vec<ModuleR
 }
 
 /// Refuses programs that the kernel would not start as `/init`: another machine's, or one that needs a dynamic linker.
-fn check_static(path: &Path, elf: &[u8]) -> Result<(), BootImageError> {
-    let not_a_program = || BootImageError::NotAProgram { path: path.to_owned() };
-    let at = |offset: usize, length: usize| {
-        offset.checked_add(length).and_then(|end| elf.get(offset..end)).ok_or_else(not_a_program)
-    };
-    let u16_at = |offset| at(offset, 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    let u64_at = |offset| {
-        let mut value = [0; 8];
-        value.copy_from_slice(at(offset, 8)?);
-        usize::try_from(u64::from_le_bytes(value)).map_err(|_| not_a_program())
-    };
-    const X86_64: u16 = 62;
-    const INTERPRETER: [u8; 4] = 3u32.to_le_bytes();
-    if at(0, 6)? != b"\x7fELF\x02\x01" || !matches!(u16_at(16)?, 2 | 3) || u16_at(18)? != X86_64 {
-        return Err(not_a_program());
+fn check_static(path: &Path, program: &[u8]) -> Result<(), BootImageError> {
+    match interpreter(program) {
+        Ok(None) => Ok(()),
+        Ok(Some(interpreter)) => Err(BootImageError::NotStatic { path: path.to_owned(), interpreter }),
+        Err(_) => Err(BootImageError::NotAProgram { path: path.to_owned() }),
     }
-    let (table, size, count) = (u64_at(32)?, usize::from(u16_at(54)?), usize::from(u16_at(56)?));
-    for number in 0..count {
-        let header = table.checked_add(number * size).ok_or_else(not_a_program)?;
-        if at(header, 4)? == INTERPRETER {
-            let name = at(u64_at(header + 8)?, u64_at(header + 32)?)?;
-            let interpreter = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
-            return Err(BootImageError::NotStatic { path: path.to_owned(), interpreter });
+}
+
+/// The dynamic linker that a program for x86_64 asks for.
+fn interpreter(program: &[u8]) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let header = FileHeader64::<LittleEndian>::parse(program)?;
+    let endian = header.endian()?;
+    let is_program = matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN);
+    if !is_program || header.e_machine(endian) != elf::EM_X86_64 {
+        return Err("not for this machine".into());
+    }
+    for segment in header.program_headers(endian, program)? {
+        if let Some(name) = segment.interpreter(endian, program)? {
+            return Ok(Some(String::from_utf8_lossy(name).into_owned()));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod pe;
 use std::path::{Path, PathBuf};
 
 use platen_media::Sha256;
+use platen_media::stored::{self, Stored};
 use serde::{Deserialize, Serialize};
 
 pub use collect::{CollectOptions, collect};
@@ -25,7 +26,7 @@ use packages::digest;
 
 /// Name of the record in a kit's folder.
 pub const RECORD: &str = "boot-kit.json";
-/// The only schema number this version reads and writes.
+/// The schema number this version writes, and the newest it reads.
 pub const SCHEMA: u32 = 1;
 /// The only architecture there are kits for.
 pub const ARCHITECTURE: &str = "x86_64";
@@ -60,7 +61,6 @@ pub enum Role {
 
 /// One file of a kit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KitFile {
     /// Below the kit's folder, with `/` between names.
     pub path: String,
@@ -78,7 +78,6 @@ pub struct KitFile {
 
 /// A kit's record, `boot-kit.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KitRecord {
     /// Always [`SCHEMA`].
     pub schema: u32,
@@ -90,6 +89,14 @@ pub struct KitRecord {
     pub packages: Vec<PackageRecord>,
     /// Sorted by path.
     pub files: Vec<KitFile>,
+}
+
+impl Stored for KitRecord {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
 }
 
 /// A kit whose files were all found to be as recorded.
@@ -106,10 +113,7 @@ impl BootKit {
         let path = folder.join(RECORD);
         let bytes = std::fs::read(&path).map_err(BootKitError::io("reading", &path))?;
         let record: KitRecord =
-            serde_json::from_slice(&bytes).map_err(|source| BootKitError::Record { path: path.clone(), source })?;
-        if record.schema != SCHEMA {
-            return Err(BootKitError::Schema { path, expected: SCHEMA, found: record.schema });
-        }
+            stored::read(&bytes).map_err(|source| BootKitError::Record { path: path.clone(), source })?;
         let kit = Self { folder: folder.to_owned(), record, record_sha256: Sha256::of(&bytes) };
         for role in [
             Role::Shim,

@@ -2,20 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use platen_cache::free_bytes;
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, RawImage, SCHEMA};
+use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, SCHEMA};
 use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
 use crate::definition::Definition;
+use crate::drive::{self, DriveNeeds};
 use crate::gather::{Gathered, Item, Notes, Planned, gather};
+use crate::grub::BiosCode;
 use crate::log::Log;
 use crate::policy::policy;
-use crate::raw;
+use crate::raw::{self, StoredImage};
 use crate::rules::{self, Architectures};
 use crate::sources::Sources;
-use crate::store::{Store, free_bytes};
+use crate::store::Store;
 use crate::times::{self, Dated};
 use crate::wim::{self, Prepared, Split};
 use crate::{AuthorError, BuildOptions, Signer};
@@ -49,6 +52,8 @@ pub struct LintReport {
     pub files: u64,
     /// Before WIMs are split; of a packed disk image its packed size.
     pub content_bytes: u64,
+    /// About, before WIMs are split; None for a disk image, which is not read.
+    pub needs: Option<DriveNeeds>,
     /// Empty when there is no task sequence.
     pub outline: String,
 }
@@ -73,6 +78,7 @@ pub fn lint(spec_path: &Path, options: &BuildOptions) -> Result<LintReport, Auth
         findings: checked.findings,
         files: items,
         content_bytes: checked.size_bytes,
+        needs: checked.needs,
         outline: definition.sequence.as_ref().map(platen_sequence::TaskSequence::outline).unwrap_or_default(),
     })
 }
@@ -114,6 +120,8 @@ struct Checked {
     size_bytes: u64,
     /// What of it may have to be stored.
     stored_bytes: u64,
+    /// About; None for a disk image.
+    needs: Option<DriveNeeds>,
     /// Every file that is read.
     sources: Sources,
 }
@@ -156,7 +164,11 @@ fn check(definition: &Definition, options: &BuildOptions) -> Result<Checked, Aut
     }
     let mut findings = rules::check(definition, architectures, notes.findings, Timestamp::from_unix_s(options.now_s));
     findings.extend(times::findings(&definition.spec, options, &dated));
-    Ok(Checked { findings, gathered, size_bytes, stored_bytes, sources })
+    let needs = match definition.spec.kind {
+        MediaKind::Raw => None,
+        MediaKind::StandAlone | MediaKind::Tree => Some(drive::about_needed(&definition.spec, &gathered, options)?),
+    };
+    Ok(Checked { findings, gathered, size_bytes, stored_bytes, needs, sources })
 }
 
 fn check_size(spec: &MediaSpec, needed_bytes: u64) -> Result<(), AuthorError> {
@@ -174,7 +186,7 @@ fn run(
     log: &mut Log,
 ) -> Result<BuildReport, AuthorError> {
     let spec = &definition.spec;
-    let Checked { gathered, mut findings, size_bytes, stored_bytes, sources } = check(definition, options)?;
+    let Checked { gathered, mut findings, size_bytes, stored_bytes, sources, .. } = check(definition, options)?;
     log.findings(&findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(AuthorError::Rules { path: definition.file.clone(), findings });
@@ -187,11 +199,12 @@ fn run(
 
     let stored = store_all(definition, gathered, layout, options, size_bytes, log);
     // Whatever went wrong with a source that changed meanwhile, that is why.
-    let Stored { store, splits, bios, image, found } =
+    let Stored { store, splits, code, bios, image, found } =
         stored.map_err(|error| sources.check().err().unwrap_or(error))?;
     findings.extend(found);
     let created = times::made(spec, options);
-    let manifest = Manifest {
+    let (needs_drive_bytes, image) = image.map(|image| (image.needs_drive_bytes, image.image)).unzip();
+    let mut manifest = Manifest {
         schema: SCHEMA,
         id: spec.id.clone(),
         kind: spec.kind,
@@ -205,6 +218,8 @@ fn run(
         unattended: spec.unattended,
         password_required: definition.password.is_some(),
         size_limit_bytes: spec.media_size_bytes,
+        needs_drive_bytes,
+        needs_drive_4096_bytes: None,
         bios,
         contents: store.contents,
         blobs: store.blobs,
@@ -212,17 +227,15 @@ fn run(
         folders: store.folders,
         image,
     };
+    let mut own_bytes = 0;
+    if spec.kind != MediaKind::Raw {
+        let comment = comment(&manifest);
+        own_bytes = drive::lay_out(&mut manifest, signer, &comment, code.as_ref())?.signed_bytes();
+    }
+    check_size(spec, manifest.content_bytes() + own_bytes)?;
     log.contents(&manifest);
     sources.check()?;
     let (digest, entry) = sign(&manifest, signer)?;
-    let own_bytes = if spec.kind == MediaKind::Raw {
-        0
-    } else {
-        [entry.manifest_bytes.len(), entry.manifest_signature.len(), entry.sums.len(), entry.sums_signature.len()]
-            .iter()
-            .sum::<usize>() as u64
-    };
-    check_size(spec, manifest.content_bytes() + own_bytes)?;
     let key_id = signer.id();
     log.signed(created, digest, &key_id);
     // The log first: once the index names the medium, nothing may fail any more.
@@ -235,8 +248,9 @@ fn run(
 struct Stored<'a> {
     store: Store<'a>,
     splits: Vec<Split>,
+    code: Option<BiosCode>,
     bios: Option<BiosBoot>,
-    image: Option<RawImage>,
+    image: Option<StoredImage>,
     /// While reading.
     found: Vec<Finding>,
 }
@@ -261,8 +275,8 @@ fn store_all<'a>(
         }
         let slices = store.content(&planned)?;
         if let (Some(code), [boot_img, core_mbr, core_gpt]) = (&gathered.bios, &slices[..]) {
-            let records = code.records.clone();
-            bios = Some(BiosBoot { boot_img: *boot_img, core_mbr: *core_mbr, core_gpt: *core_gpt, records });
+            let (boot_img, core_mbr, core_gpt, records) = (*boot_img, *core_mbr, *core_gpt, code.records());
+            bios = Some(BiosBoot { boot_img, core_mbr, core_gpt, records });
         }
     }
     drop(staging);
@@ -276,7 +290,7 @@ fn store_all<'a>(
         image = Some(raw_content(of_spec, layout, options, &mut store, &mut notes)?);
         log.findings_while_reading(&notes.findings);
     }
-    Ok(Stored { store, splits, bios, image, found: notes.findings })
+    Ok(Stored { store, splits, code: gathered.bios, bios, image, found: notes.findings })
 }
 
 /// Refuses before anything is read what can't end well. Counts everything as new and every large WIM twice.
@@ -328,9 +342,9 @@ fn raw_content(
     options: &BuildOptions,
     store: &mut Store<'_>,
     notes: &mut Notes,
-) -> Result<RawImage, AuthorError> {
-    let (image, blobs) = raw::Source::open(spec)?.store(layout, options, notes)?;
-    for blob in blobs {
+) -> Result<StoredImage, AuthorError> {
+    let stored = raw::Source::open(spec)?.store(layout, options, notes)?;
+    for blob in &stored.blobs {
         store.blob(blob.sha256, blob.size_bytes);
     }
     let planned = Planned {
@@ -344,9 +358,13 @@ fn raw_content(
     };
     store.content(&planned)?;
     if let Some(content) = store.contents.last_mut() {
-        content.size_bytes = image.size_bytes;
+        content.size_bytes = stored.image.size_bytes;
     }
-    Ok(image)
+    Ok(stored)
+}
+
+fn comment(manifest: &Manifest) -> String {
+    format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision)
 }
 
 /// Manifest, SHA256SUMS and their signatures, after the manifest was read back and found possible.
@@ -363,7 +381,7 @@ fn sign(manifest: &Manifest, signer: &Signer) -> Result<(Sha256, MediaEntry), Au
     Manifest::from_json(&manifest_bytes).map_err(AuthorError::Manifest)?;
     let digest = Sha256::of(&manifest_bytes);
     let sums = manifest.sha256_sums(digest);
-    let comment = format!("platen medium {} version {} revision {}", manifest.id, manifest.version, manifest.revision);
+    let comment = comment(manifest);
     let manifest_signature = signer.sign(&manifest_bytes, &comment)?;
     let sums_signature = signer.sign(&sums, &comment)?;
     let blobs = manifest.blobs.clone();

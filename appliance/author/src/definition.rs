@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use platen_media::policy::Variable;
+use platen_media::policy::MediaVariable;
 use platen_media::spec::{MAX_ENVIRONMENT_BYTES, MAX_SPEC_BYTES, MediaSpec, ValueSource};
 use platen_sequence::TaskSequence;
 
@@ -16,7 +16,7 @@ pub(crate) struct Definition {
     pub(crate) file: PathBuf,
     pub(crate) spec: MediaSpec,
     pub(crate) sequence: Option<TaskSequence>,
-    pub(crate) variables: Vec<Variable>,
+    pub(crate) variables: Vec<MediaVariable>,
     pub(crate) password: Option<String>,
     /// The files read here, but for the password's, whose time says nothing of the medium.
     pub(crate) dated: Vec<Dated>,
@@ -52,7 +52,7 @@ impl Definition {
             if let (ValueSource::File(path), Some(modified_s)) = (&variable.value, modified_s) {
                 note(&what, path, modified_s);
             }
-            variables.push(Variable { name: variable.name.clone(), value, secret: variable.secret });
+            variables.push(MediaVariable { name: variable.name.clone(), value, secret: variable.secret });
         }
         let definition = Self { file: file.to_owned(), spec, sequence, variables, password, dated, sources };
         definition.check()?;

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use platen_media::Timestamp;
 use platen_media::manifest::{Content, FileRecord, Manifest};
 
+use crate::DriveNeeds;
+
 /// Several lines about a medium.
 pub fn describe(manifest: &Manifest) -> String {
     let mut text = String::new();
@@ -28,6 +30,9 @@ pub fn describe(manifest: &Manifest) -> String {
     line("BIOS boot", yes_no(manifest.bios.is_some()));
     if let Some(limit) = manifest.size_limit_bytes {
         line("Media size", format!("at most {limit} bytes"));
+    }
+    if let Some(needs) = DriveNeeds::of(manifest) {
+        line("Drive", needs.to_string());
     }
     match &manifest.image {
         Some(image) => {
@@ -86,6 +91,8 @@ pub fn diff(old: &Manifest, new: &Manifest) -> Vec<String> {
     field("unattended", yes_no(old.unattended), yes_no(new.unattended));
     field("password", yes_no(old.password_required), yes_no(new.password_required));
     let size = |limit: Option<u64>| limit.map_or("no limit".to_owned(), |limit| format!("{limit} bytes"));
+    let needs = |manifest: &Manifest| DriveNeeds::of(manifest).map_or("not said".to_owned(), |needs| needs.to_string());
+    field("drive", needs(old), needs(new));
     field("media size", size(old.size_limit_bytes), size(new.size_limit_bytes));
     let boot = |manifest: &Manifest| match &manifest.bios {
         None => "none".to_owned(),

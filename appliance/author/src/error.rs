@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use platen_cache::CacheError;
-use platen_disk::BootProblem;
+use platen_disk::{BootProblem, LayoutError};
 use platen_media::manifest::ManifestError;
 use platen_media::policy::PolicyError;
 use platen_media::spec::SpecError;
@@ -45,6 +45,9 @@ pub enum AuthorError {
     /// More than the definition's `media-size`.
     #[error("media-size: at most {limit_bytes} bytes, the contents need {needed_bytes} bytes")]
     MediaSize { limit_bytes: u64, needed_bytes: u64 },
+    /// Too much, or too many files, for the biggest volume there is.
+    #[error("no drive can hold this medium; leave something out, or put many small files into an archive or a WIM")]
+    NoDrive(#[source] LayoutError),
     /// A file that somebody writes to while it is read.
     #[error("{}: expected {expected}, found {found}; it changed while the medium was made, try again when it stands still", path.display())]
     Changed { path: PathBuf, expected: String, found: String },
@@ -131,14 +134,7 @@ impl AuthorError {
 
     /// The error and its sources on one line, for logs.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        platen_media::chain(self)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use platen_disk::BootRecords;
 use platen_disk::grub::patch;
-use platen_media::Blake3;
-use platen_media::manifest::{BiosRecords, Scheme, is_id};
+use platen_media::manifest::{BiosRecords, is_id};
 use platen_media::spec::MediaSpec;
+use platen_media::{Blake3, Scheme};
 
 use crate::AuthorError;
 use crate::boot_kit::{BootKit, Role};
@@ -85,7 +85,8 @@ pub(crate) struct BiosCode {
     pub(crate) boot_img: Vec<u8>,
     pub(crate) core_mbr: Vec<u8>,
     pub(crate) core_gpt: Vec<u8>,
-    pub(crate) records: Vec<BiosRecords>,
+    mbr: BootRecords,
+    gpt: BootRecords,
 }
 
 impl BiosCode {
@@ -96,21 +97,31 @@ impl BiosCode {
         };
         let (boot_img, core_mbr, core_gpt) =
             (read(Role::BiosBoot)?, read(Role::BiosCoreMbr)?, read(Role::BiosCoreGpt)?);
-        let mut records = Vec::new();
-        for (scheme, on_disk, core) in
-            [(Scheme::Mbr, platen_disk::Scheme::Mbr, &core_mbr), (Scheme::Gpt, platen_disk::Scheme::Gpt, &core_gpt)]
-        {
-            let patched = patch(&boot_img, core, on_disk)
-                .map_err(|source| AuthorError::BootCode { path: kit.folder().to_owned(), source })?;
-            records.push(record(scheme, patched));
+        let patched = |core: &[u8], scheme| {
+            patch(&boot_img, core, scheme)
+                .map_err(|source| AuthorError::BootCode { path: kit.folder().to_owned(), source })
+        };
+        let (mbr, gpt) = (patched(&core_mbr, Scheme::Mbr)?, patched(&core_gpt, Scheme::Gpt)?);
+        Ok(Self { boot_img, core_mbr, core_gpt, mbr, gpt })
+    }
+
+    /// What stands on a drive of this scheme.
+    pub(crate) fn of_scheme(&self, scheme: Scheme) -> &BootRecords {
+        match scheme {
+            Scheme::Mbr => &self.mbr,
+            Scheme::Gpt => &self.gpt,
         }
-        Ok(Self { boot_img, core_mbr, core_gpt, records })
+    }
+
+    /// What the manifest says of that.
+    pub(crate) fn records(&self) -> Vec<BiosRecords> {
+        Scheme::ALL.into_iter().map(|scheme| record(scheme, self.of_scheme(scheme))).collect()
     }
 }
 
-fn record(scheme: Scheme, patched: BootRecords) -> BiosRecords {
+fn record(scheme: Scheme, patched: &BootRecords) -> BiosRecords {
     // Laid down in whole sectors.
-    let mut core = patched.core;
+    let mut core = patched.core.clone();
     core.resize(core.len().next_multiple_of(512), 0);
     BiosRecords {
         scheme,

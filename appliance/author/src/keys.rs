@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use blake2::{Blake2b512, Digest};
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use platen_media::manifest::is_id;
@@ -15,7 +17,7 @@ use platen_media::sign::TrustedKeys;
 use platen_media::text;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use crate::{AuthorError, base64};
+use crate::AuthorError;
 
 /// Algorithms and lengths in a secret key file: signature, derivation, checksum, salt, two limits.
 const HEADER_BYTES: usize = 2 + 2 + 2 + 32 + 8 + 8;
@@ -159,7 +161,7 @@ impl Signer {
         let bad = |expected, found: &str| AuthorError::Key { path: path.to_owned(), expected, found: found.into() };
         let text = read(path)?;
         let line = text.lines().nth(1).unwrap_or_default().trim();
-        let mut bytes = base64::decode(line).unwrap_or_default();
+        let mut bytes = STANDARD.decode(line).unwrap_or_default();
         if bytes.len() != KEY_BYTES || !bytes.starts_with(b"Ed") {
             return Err(bad("a minisign secret key of two lines", "something else"));
         }
@@ -179,7 +181,7 @@ impl Signer {
             .map_err(|_| bad("a secret key with its own public key", "halves that do not fit; the file is damaged"))?;
         let mut number = [0; NUMBER_BYTES];
         number.copy_from_slice(number_bytes);
-        let public_line = base64::encode(&[b"Ed", &number[..], pair.public_key().as_ref()].concat());
+        let public_line = STANDARD.encode([b"Ed", &number[..], pair.public_key().as_ref()].concat());
         let public = minisign_verify::PublicKey::from_base64(&public_line)
             .map_err(|_| bad("a minisign secret key", "something else"))?;
         Ok(Self { path: path.to_owned(), number, pair, public })
@@ -204,8 +206,8 @@ impl Signer {
         let text = format!(
             "untrusted comment: signature of platen key {}\n{}\ntrusted comment: {trusted_comment}\n{}\n",
             self.id(),
-            base64::encode(&[b"ED", &self.number[..], signature.as_ref()].concat()),
-            base64::encode(over_comment.as_ref()),
+            STANDARD.encode([b"ED", &self.number[..], signature.as_ref()].concat()),
+            STANDARD.encode(over_comment.as_ref()),
         );
         let verified = minisign_verify::Signature::decode(&text)
             .and_then(|signature| self.public.verify(bytes, &signature, false));
@@ -288,9 +290,9 @@ mod tests {
         assert!(show(&open.secret).expect_err("secret").to_string().contains("expected a minisign public key"));
         let text = std::fs::read_to_string(&open.secret).expect("there");
         let line = text.lines().nth(1).expect("two lines");
-        let mut bytes = base64::decode(line).expect("base64");
+        let mut bytes = STANDARD.decode(line).expect("base64");
         bytes[HEADER_BYTES + NUMBER_BYTES] ^= 1;
-        std::fs::write(path("flipped.key"), format!("untrusted comment: x\n{}\n", base64::encode(&bytes)))
+        std::fs::write(path("flipped.key"), format!("untrusted comment: x\n{}\n", STANDARD.encode(bytes)))
             .expect("writes");
         assert!(said(&path("flipped.key"), None).contains("halves that do not fit"));
     }

@@ -7,13 +7,13 @@
 //!
 //! It never prints or logs a secret, never writes outside the layout's folder, and never changes what it reads.
 
-mod base64;
 pub mod boot_image;
 pub mod boot_kit;
 mod bootable;
 mod build;
 mod definition;
 mod describe;
+mod drive;
 mod error;
 mod gather;
 mod grub;
@@ -30,8 +30,15 @@ mod times;
 mod walk;
 mod wim;
 
+// Definitions and task sequences set variables of one environment, so both readers have the same limits.
+const _: () = assert!(
+    platen_media::spec::MAX_VALUE == platen_sequence::limits::MAX_VALUE
+        && platen_media::spec::MAX_ENVIRONMENT_BYTES == platen_sequence::limits::MAX_ENVIRONMENT_BYTES
+);
+
 pub use build::{BuildReport, LintReport, build, lint};
 pub use describe::{describe, diff};
+pub use drive::DriveNeeds;
 pub use error::{AuthorError, AuthorErrorKind};
 pub use keys::Signer;
 pub use options::{BuildOptions, BuildProgress, OnProgress};

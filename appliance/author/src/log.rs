@@ -9,10 +9,10 @@ use platen_media::policy::MASK;
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::Finding;
 
-use crate::AuthorError;
 use crate::definition::Definition;
 use crate::rules::{is_secret, shows_secret};
 use crate::wim::Split;
+use crate::{AuthorError, DriveNeeds};
 
 /// Grows while a medium is made and is written whatever the end is.
 pub(crate) struct Log {
@@ -145,6 +145,9 @@ impl Log {
             ));
         }
         self.item(format!("all: {} bytes in {} blobs", manifest.content_bytes(), manifest.blobs.len()));
+        if let Some(needs) = DriveNeeds::of(manifest) {
+            self.item(format!("all: {needs}"));
+        }
     }
 
     pub(crate) fn signed(&mut self, created: Timestamp, digest: Sha256, key_id: &str) {

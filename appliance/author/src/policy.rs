@@ -1,7 +1,7 @@
 //! The policy of a medium: its task sequence, variables, and where its contents stand.
 
 use platen_media::manifest::ContentKind;
-use platen_media::policy::{DriverPackage, OperatingSystemImage, Policy, Prestart, Software};
+use platen_media::policy::{DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Policy, Prestart, SCHEMA, Software};
 use platen_media::spec::ContentSpec;
 use platen_media::{MediaPath, envelope};
 
@@ -24,6 +24,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
     };
     let system = spec.operating_system_image.as_ref().zip(system_files.first());
     let policy = Policy {
+        schema: SCHEMA,
         media_id: spec.id.clone(),
         revision: spec.revision,
         task_sequence: sequence.to_json(),
@@ -60,6 +61,12 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
         None => (envelope::POLICY_CLEAR, policy.to_json()),
         Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
     };
+    if bytes.len() as u64 > MAX_POLICY_BYTES {
+        let found = bytes.len();
+        let text =
+            format!("policy: expected at most {MAX_POLICY_BYTES} bytes of task sequence and variables, found {found}");
+        return Err(AuthorError::Contents { problems: vec![text] });
+    }
     Ok(Some(Planned {
         id: "policy".into(),
         kind: ContentKind::Policy,

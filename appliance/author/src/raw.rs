@@ -4,7 +4,7 @@ mod table;
 mod unpack;
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -13,9 +13,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{Whence, lseek};
 use platen_cache::layout::{BlobWriter, Layout};
-use platen_media::Blake3;
+use platen_disk::GrowError;
 use platen_media::manifest::{Blob, ImageGpt, ImagePart, Location, RawImage};
 use platen_media::spec::ImageSpec;
+use platen_media::{Blake3, read_piece};
 
 use self::table::{HEAD_BYTES, Table};
 use self::unpack::{Format, NeedsMemory, Unpacked, foreign};
@@ -45,6 +46,16 @@ pub(crate) struct Source<'p> {
     /// Bytes of the file that are not in holes.
     pub(crate) allocated_bytes: u64,
     pub(crate) modified_s: i64,
+    /// The smallest drive that its partition table can be fitted to; 0 for one that stays as it is.
+    grown_bytes: u64,
+}
+
+/// An image that was read and is in the store.
+pub(crate) struct StoredImage {
+    pub(crate) image: RawImage,
+    pub(crate) blobs: Vec<Blob>,
+    /// The smallest drive that holds it.
+    pub(crate) needs_drive_bytes: u64,
 }
 
 fn wrong(path: &Path, expected: impl Into<String>, found: impl Into<String>) -> AuthorError {
@@ -77,23 +88,24 @@ impl<'p> Source<'p> {
             stamp: Stamp::of(&metadata),
             allocated_bytes: metadata.len().min(metadata.blocks().saturating_mul(512)),
             modified_s: metadata.mtime(),
+            grown_bytes: 0,
         };
         let head = source.head()?;
         source.table = Table::of(&head);
         source.foreign = foreign(&head);
-        source.check_growth(&head)?;
+        source.grown_bytes = source.check_growth(&head)?;
         Ok(source)
     }
 
-    /// What a plan will do for each drive is tried once, for one that is big enough for anything.
-    fn check_growth(&self, head: &[u8]) -> Result<(), AuthorError> {
+    /// What a plan will do for each drive is tried once, on a drive of one sector: the answer says what it takes.
+    fn check_growth(&self, head: &[u8]) -> Result<u64, AuthorError> {
         if !self.spec.grow {
-            return Ok(());
+            return Ok(0);
         }
         let block = &head[..head.len().min(BLOCK_BYTES)];
         let sector_bytes = self.table.sector_bytes.unwrap_or(512);
-        match platen_disk::grow_gpt(block, sector_bytes, 1 << 60) {
-            Ok(_) if self.table.gpt.is_some() => Ok(()),
+        match platen_disk::grow_gpt(block, sector_bytes, u64::from(sector_bytes)) {
+            Err(GrowError::NoRoom { needed_bytes, .. }) if self.table.gpt.is_some() => Ok(needed_bytes),
             _ => Err(wrong(
                 &self.spec.path,
                 "a GUID partition table whose checksums hold, which grow = true makes fit the drive",
@@ -132,10 +144,13 @@ impl<'p> Source<'p> {
     fn head(&self) -> Result<Vec<u8>, AuthorError> {
         let mut head = vec![0; HEAD_BYTES];
         let count = match self.format {
-            Format::Plain => fill(&mut &self.file, &mut head).map_err(AuthorError::io("reading", &self.spec.path))?,
+            Format::Plain => {
+                read_piece(&mut &self.file, &mut head).map_err(AuthorError::io("reading", &self.spec.path))?.len()
+            }
             _ => {
                 let mut reader = self.unpacked();
-                fill(&mut reader, &mut head).map_err(|error| self.failed(&reader, error))?
+                let read = read_piece(&mut reader, &mut head).map(|piece| piece.len());
+                read.map_err(|error| self.failed(&reader, error))?
             }
         };
         head.truncate(count);
@@ -161,7 +176,7 @@ impl<'p> Source<'p> {
         layout: &Layout,
         options: &BuildOptions,
         notes: &mut Notes,
-    ) -> Result<(RawImage, Vec<Blob>), AuthorError> {
+    ) -> Result<StoredImage, AuthorError> {
         let mut parts = Parts {
             layout,
             options,
@@ -202,7 +217,9 @@ impl<'p> Source<'p> {
             parts: parts.parts,
             gpt: self.table.gpt.as_ref().map(|_| if self.spec.grow { ImageGpt::Grow } else { ImageGpt::Fixed }),
         };
-        Ok((image, blobs))
+        let sector = u64::from(image.sector_bytes());
+        let needs_drive_bytes = needed_bytes.max(self.grown_bytes).next_multiple_of(sector);
+        Ok(StoredImage { image, blobs, needs_drive_bytes })
     }
 
     /// The copy of a table that is made anew for each drive.
@@ -291,12 +308,12 @@ impl<'p> Source<'p> {
         let mut block = vec![0; BLOCK_BYTES];
         let mut at = 0;
         loop {
-            let count = fill(&mut reader, &mut block).map_err(|error| self.failed(&reader, error))?;
-            if count == 0 {
+            let piece = read_piece(&mut reader, &mut block).map_err(|error| self.failed(&reader, error))?;
+            if piece.is_empty() {
                 break;
             }
-            parts.block(at, &mut block[..count])?;
-            at += count as u64;
+            parts.block(at, piece)?;
+            at += piece.len() as u64;
             parts.progress(reader.read_bytes(), self.size_bytes());
         }
         if reader.appended_bytes > 0 {
@@ -306,20 +323,6 @@ impl<'p> Source<'p> {
         }
         Ok(at)
     }
-}
-
-/// Reads until `block` is full or the data ends.
-fn fill(reader: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize> {
-    let mut count = 0;
-    while count < block.len() {
-        match reader.read(&mut block[count..]) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
 }
 
 struct Parts<'a> {

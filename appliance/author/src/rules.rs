@@ -76,7 +76,7 @@ pub(crate) fn shows_secret(text: &str) -> bool {
 }
 
 /// Whether a variable's value must not be shown.
-pub(crate) fn is_secret(variable: &platen_media::policy::Variable) -> bool {
+pub(crate) fn is_secret(variable: &platen_media::policy::MediaVariable) -> bool {
     variable.secret || names_secret(&variable.name) || shows_secret(&variable.value)
 }
 

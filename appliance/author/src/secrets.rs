@@ -1,12 +1,11 @@
 //! Reading the small text files a definition or command line names: passwords, values, definitions. One way for all.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use platen_media::spec::{MAX_VALUE, SecretSource, ValueSource};
-use platen_media::text;
+use platen_media::{read_at_most, text};
 
 use crate::definition::reason;
 use crate::sources::{Sources, Stamp};
@@ -97,11 +96,8 @@ pub(crate) fn read_text(
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     sources.add(path, Stamp::of(&metadata));
-    let mut bytes = Vec::new();
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(problem(format!("more than {limit_bytes} bytes")));
-    }
+    let bytes = read_at_most(file, limit_bytes).map_err(unreadable)?;
+    let bytes = bytes.ok_or_else(|| problem(format!("more than {limit_bytes} bytes")))?;
     let text = text::decode(&bytes).map_err(|error| problem(error.to_string()))?;
     Ok(TextFile { text, modified_s: metadata.mtime() })
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use nix::libc;
+use platen_cache::free_bytes;
 use platen_cache::layout::{BlobWriter, Layout};
 use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
-use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
+use platen_media::{Blake3, MediaPath, Sha256, Timestamp, read_piece};
 
 use crate::gather::{Item, Planned};
 use crate::walk::SourceFile;
@@ -197,20 +197,15 @@ impl<'a> Store<'a> {
         let mut done_bytes = 0;
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
-            let count = match reader.file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(reader.failed(error)),
-            };
-            let piece = &buffer[..count];
-            done_bytes += count as u64;
-            if done_bytes > file.size_bytes() {
+            let piece = read_piece(&mut reader.file, &mut buffer).map_err(|error| reader.failed(error))?;
+            let count = piece.len() as u64;
+            done_bytes += count;
+            if count == 0 || done_bytes > file.size_bytes() {
                 break;
             }
             blake3.update(piece);
             writer.write_all(piece).map_err(write_failed(self.layout, file.size_bytes()))?;
-            self.advance(count as u64);
+            self.advance(count);
         }
         self.buffer = buffer;
         reader.ended(done_bytes)?;
@@ -238,12 +233,6 @@ pub(crate) fn write_failed(layout: &Layout, needed_bytes: u64) -> impl FnOnce(st
         }
         _ => AuthorError::io("writing into", &path)(error),
     }
-}
-
-/// Room for an ordinary user on the file system of `path`.
-pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = nix::sys::statvfs::statvfs(path).ok()?;
-    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
 /// An input that is read from its first to its last byte and must stay as it is meanwhile.
@@ -293,6 +282,8 @@ impl<'f> Reader<'f> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::sources::Stamp;
 

@@ -246,7 +246,7 @@ fn failed(doing: &'static str, wim: &SourceWim) -> impl FnOnce(WimError) -> Auth
     let (path, needed_bytes) = (wim.first().to_owned(), wim.size_bytes());
     move |source| match source {
         WimError::NoSpace { path, .. } => {
-            let free_bytes = path.parent().and_then(crate::store::free_bytes).unwrap_or(0);
+            let free_bytes = path.parent().and_then(platen_cache::free_bytes).unwrap_or(0);
             AuthorError::Space { path, needed_bytes: needed_bytes.max(free_bytes + 1), free_bytes }
         }
         source => AuthorError::WimLibrary { doing, path, source: Box::new(source) },

@@ -103,11 +103,9 @@ fn the_boot_code_is_recorded_as_it_is_laid_down() {
     };
     let (boot_img, core_mbr, core_gpt) = (read(bios.boot_img), read(bios.core_mbr), read(bios.core_gpt));
     assert_eq!(boot_img, std::fs::read(fixture.path("kit/bios/boot.img")).unwrap());
-    for (scheme, disk, core) in
-        [(Scheme::Mbr, platen_disk::Scheme::Mbr, core_mbr), (Scheme::Gpt, platen_disk::Scheme::Gpt, core_gpt)]
-    {
+    for (scheme, core) in [(Scheme::Mbr, core_mbr), (Scheme::Gpt, core_gpt)] {
         let record = bios.records.iter().find(|record| record.scheme == scheme).unwrap();
-        let mut patched = platen_disk::grub::patch(&boot_img, &core, disk).unwrap();
+        let mut patched = platen_disk::grub::patch(&boot_img, &core, scheme).unwrap();
         patched.core.resize(patched.core.len().next_multiple_of(512), 0);
         assert_eq!(record.boot_code_blake3, Blake3::of(&patched.boot_code));
         assert_eq!(

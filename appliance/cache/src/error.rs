@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use platen_media::Sha256;
 use platen_media::manifest::ManifestError;
 use platen_media::sign::SignError;
+use platen_media::stored::NewerSchema;
 
 /// Every failure of the store; each names what it was about.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum CacheError {
     /// One of the layout's JSON files can't be understood.
     #[error("reading {path}")]
     Json { path: PathBuf, source: serde_json::Error },
+    /// The station's memory, as a newer version of Platen left it.
+    #[error("{path}")]
+    Newer { path: PathBuf, source: NewerSchema },
     /// The layout is one, but the entry is none of ours or is damaged.
     #[error("{path}: entry {entry}: {found}")]
     Entry { path: PathBuf, entry: String, found: String },
@@ -68,7 +72,7 @@ impl CacheError {
         let path = path.to_owned();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                let free_bytes = crate::store::free_bytes(&path).unwrap_or(0);
+                let free_bytes = crate::files::free_bytes(&path).unwrap_or(0);
                 Self::DiskFull { path, needed_bytes: free_bytes.saturating_add(1), free_bytes }
             }
             _ => Self::Io { doing, path, source },

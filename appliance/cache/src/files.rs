@@ -2,11 +2,12 @@
 //! can make the reader wait for ever. And what is made here is never writable by others, whatever the umask.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::libc;
+use platen_media::read_at_most;
 
 use crate::CacheError;
 
@@ -48,13 +49,10 @@ pub(crate) fn size_bytes(path: &Path) -> Option<u64> {
 /// Read a file of at most `max_bytes`.
 pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CacheError> {
     let file = open_regular(path).map_err(CacheError::io("opening", path))?;
-    let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(CacheError::io("reading", path))?;
-    if bytes.len() as u64 > max_bytes {
+    read_at_most(file, max_bytes).map_err(CacheError::io("reading", path))?.ok_or_else(|| {
         let source = io::Error::new(io::ErrorKind::InvalidData, format!("expected at most {max_bytes} bytes"));
-        return Err(CacheError::Io { doing: "reading", path: path.to_owned(), source });
-    }
-    Ok(bytes)
+        CacheError::Io { doing: "reading", path: path.to_owned(), source }
+    })
 }
 
 /// Replace a file by one with other bytes: after a kill or power cut there is the old one or the new one.
@@ -80,4 +78,14 @@ pub(crate) fn make_dir(dir: &Path) -> Result<(), CacheError> {
 /// Make renames in `dir` survive a power cut.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), CacheError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(CacheError::io("saving the folder", dir))
+}
+
+/// Bytes an unprivileged process may still write to the file system that `path` is on, or will be once it is made; None
+/// if the system does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    // The last one of a relative path is empty.
+    let folders = path.ancestors().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let existing = folders.into_iter().find(|dir| dir.exists())?;
+    let stat = nix::sys::statvfs::statvfs(existing).ok()?;
+    Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }

@@ -13,15 +13,16 @@ use std::path::Path;
 use nix::libc;
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Sha256, Sha256Hasher, Timestamp};
+use platen_media::{Sha256, Sha256Hasher, Timestamp, read_piece};
 use tracing::{info, warn};
 
 use crate::CacheError;
 use crate::check::BlobChecker;
+use crate::files::free_bytes;
 use crate::files::{self, open_regular};
 use crate::layout::{IndexEntry, Layout, Release};
 use crate::state::State;
-use crate::store::{Cache, CheckedEntry, MediaRef, check_entry, free_bytes, holds, missing_content};
+use crate::store::{Cache, CheckedEntry, MediaRef, check_entry, holds, missing_content};
 
 /// Copying and hashing go in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
@@ -293,17 +294,15 @@ fn open_partial(path: &Path) -> io::Result<File> {
 
 /// Read to the end in pieces.
 pub(crate) fn for_each_piece(
-    from: &mut dyn Read,
+    from: &mut impl Read,
     path: &Path,
     mut take: impl FnMut(&[u8]) -> Result<(), CacheError>,
 ) -> Result<(), CacheError> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        match from.read(&mut piece) {
-            Ok(0) => return Ok(()),
-            Ok(n) => take(&piece[..n])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(CacheError::io("reading", path)(error)),
+        match read_piece(from, &mut piece).map_err(CacheError::io("reading", path))? {
+            [] => return Ok(()),
+            piece => take(piece)?,
         }
     }
 }

@@ -18,6 +18,7 @@ mod store;
 
 pub use cached::CachedMedia;
 pub use error::CacheError;
+pub use files::free_bytes;
 pub use import::{Answer, ImportProgress, Imported};
 pub use maintain::{Collected, Damage, Scrubbed};
 pub use state::{Minimum, MinimumChange};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use platen_media::Timestamp;
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::stored::{self, Stored, StoredError, first_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::CacheError;
@@ -17,18 +18,35 @@ use crate::store::Cache;
 /// up to 14 hours off; a day leaves room.
 const AHEAD_LIMIT_S: i64 = 24 * 3600;
 
-/// The newest release of a medium that was ever here. Ordered by revision, then by time of authoring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// The schema number this version writes, and the newest it reads.
+const SCHEMA: u32 = 1;
+
+/// What a later version of Platen added, kept for it.
+type Others = BTreeMap<String, serde_json::Value>;
+
+/// The newest release of a medium that was ever here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Floor {
     revision: u32,
     /// None when that time could not be, or nobody knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created: Option<Timestamp>,
+    #[serde(flatten)]
+    others: Others,
+}
+
+impl Floor {
+    /// By which releases are ordered: revision, then time of authoring.
+    fn order(&self) -> (u32, Option<Timestamp>) {
+        (self.revision, self.created)
+    }
 }
 
 /// See the module's documentation.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct State {
+    #[serde(default = "first_schema")]
+    schema: u32,
     #[serde(default)]
     floors: BTreeMap<String, Floor>,
     /// Number of the key that signs a medium's releases, by the medium's id.
@@ -38,9 +56,29 @@ pub(crate) struct State {
     pub(crate) newest_signed: Option<Timestamp>,
     #[serde(default)]
     pub(crate) pinned: Vec<String>,
-    /// What a later version of Platen remembers is kept for it.
     #[serde(flatten)]
-    others: BTreeMap<String, serde_json::Value>,
+    others: Others,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            floors: BTreeMap::new(),
+            signers: BTreeMap::new(),
+            newest_signed: None,
+            pinned: Vec::new(),
+            others: Others::new(),
+        }
+    }
+}
+
+impl Stored for State {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
 }
 
 impl State {
@@ -87,9 +125,11 @@ impl State {
     pub(crate) fn raise(&mut self, manifest: &Manifest, now: Timestamp) {
         let can_be = manifest.created.unix_s() <= now.unix_s() + AHEAD_LIMIT_S;
         let created = can_be.then_some(manifest.created);
-        let seen = Floor { revision: manifest.revision, created };
-        let floor = self.floors.entry(manifest.id.clone()).or_insert(seen);
-        *floor = seen.max(*floor);
+        let seen = Floor { revision: manifest.revision, created, others: Others::new() };
+        let floor = self.floors.entry(manifest.id.clone()).or_insert_with(|| seen.clone());
+        if seen.order() > floor.order() {
+            (floor.revision, floor.created) = seen.order();
+        }
         self.newest_signed = self.newest_signed.max(created);
     }
 
@@ -151,7 +191,9 @@ impl Cache {
         })?;
         let mut withdrawn = Vec::new();
         if let Some(revision) = revision {
-            state.floors.insert(id.to_owned(), Floor { revision, created: None });
+            if let Some(floor) = state.floors.get_mut(id) {
+                (floor.revision, floor.created) = (revision, None);
+            }
             let newer = |name: &str| name.parse().is_ok_and(|name: crate::MediaRef| name.revision > Some(revision));
             let entries = self.layout().entries()?.into_iter();
             withdrawn.extend(entries.filter(|it| it.media_id == id && newer(&it.name)).map(|it| it.name));
@@ -167,7 +209,10 @@ impl Cache {
     pub(crate) fn state(&self) -> Result<State, CacheError> {
         let path = self.layout().dir().join("state.json");
         match read_bounded(&path, 16 << 20) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source }),
+            Ok(bytes) => stored::read(&bytes).map_err(|error| match error {
+                StoredError::Newer(source) => CacheError::Newer { path, source },
+                StoredError::Syntax(source) => CacheError::Json { path, source },
+            }),
             Err(CacheError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
             Err(error) => Err(error),
         }

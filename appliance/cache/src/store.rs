@@ -173,7 +173,7 @@ impl Cache {
                     (Some(manifest), problem)
                 }
                 // One damaged medium must not hide the others.
-                Err(error) => (None, Some(error.to_string())),
+                Err(error) => (None, Some(platen_media::chain(&error))),
             };
             let text = |of: fn(&Manifest) -> String| manifest.as_ref().map(of).unwrap_or_default();
             Listed {
@@ -284,11 +284,4 @@ pub(crate) fn holds(manifest: &Manifest, blob: usize) -> String {
         [file] => format!("{}: {}", contents.join(", "), file.path),
         _ => format!("{}: {} files", contents.join(", "), files.len()),
     }
-}
-
-/// Bytes an unprivileged process may still write to the file system of `path`.
-pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    let existing = path.ancestors().find(|dir| dir.exists())?;
-    let stat = nix::sys::statvfs::statvfs(existing).ok()?;
-    Some(stat.blocks_available() * stat.fragment_size())
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use minisign::KeyPair;
 use platen_events::Code;
 use platen_media::manifest::{Blob, Content, ContentKind, FileRecord, Location, SCHEMA};
-use platen_media::policy::Variable;
+use platen_media::policy::MediaVariable;
 use platen_media::{Blake3, MediaPath, Sha256, VolumeLabel};
 
 use super::*;
@@ -26,12 +26,13 @@ fn policy() -> Policy {
     let sequence = r#"<sequence version="3.10"><step type="SMS_TaskSequence_PartitionDiskAction" name="Partition Disk 0"
         description=""><action>osddiskpart.exe</action></step></sequence>"#;
     Policy {
+        schema: platen_media::policy::SCHEMA,
         media_id: "PLT00001".into(),
         revision: 7,
         task_sequence: TaskSequence::from_xml(sequence).expect("valid").to_json(),
         variables: vec![
-            Variable { name: "OSDComputerName".into(), value: String::new(), secret: false },
-            Variable { name: "OSDJoinPassword".into(), value: SECRET.into(), secret: true },
+            MediaVariable { name: "OSDComputerName".into(), value: String::new(), secret: false },
+            MediaVariable { name: "OSDJoinPassword".into(), value: SECRET.into(), secret: true },
         ],
         prestart: None,
         operating_system_image: None,
@@ -53,6 +54,7 @@ impl Bench {
             ("EFI/BOOT/BOOTX64.EFI", vec![7; 3 << 20]),
             ("platen/content/Empty/empty.txt", vec![]),
             ("platen/content/드라이버/네트워크.inf", b"[Version]".to_vec()),
+            ("platen/content/straße/STRASSE ﬁ \u{212a}.x", b"no other name is this one".to_vec()),
             (policy_path, sealed.unwrap_or_else(|| policy.to_json())),
         ];
         let root = tempfile::tempdir().expect("temporary folder");
@@ -87,6 +89,8 @@ impl Bench {
             unattended: true,
             password_required: password.is_some(),
             size_limit_bytes: None,
+            needs_drive_bytes: None,
+            needs_drive_4096_bytes: None,
             bios: None,
             contents: vec![Content {
                 id: "ALL".into(),
@@ -112,9 +116,12 @@ impl Bench {
     }
 
     fn sign(&self) {
-        let bytes = self.manifest.to_json();
-        let signature = minisign::sign(None, &self.pair.sk, &*bytes, Some("test"), None).expect("signs").to_string();
-        write(&self.path(envelope::MANIFEST), &bytes);
+        self.sign_bytes(&self.manifest.to_json());
+    }
+
+    fn sign_bytes(&self, bytes: &[u8]) {
+        let signature = minisign::sign(None, &self.pair.sk, bytes, Some("test"), None).expect("signs").to_string();
+        write(&self.path(envelope::MANIFEST), bytes);
         write(&self.path(envelope::MANIFEST_SIGNATURE), signature.as_bytes());
         write(&self.path(envelope::DRIVE_RECORD), b"{}");
     }
@@ -156,6 +163,27 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
+fn what_a_newer_version_added_is_passed_over_and_a_newer_schema_is_called_that() {
+    let bench = Bench::new();
+    let text = String::from_utf8(bench.manifest.to_json()).expect("UTF-8");
+    let added = text.replace("{\"path\"", "{\"added\":{\"x\":[1]},\"path\"").replacen('{', "{\"added\":null,", 1);
+    bench.sign_bytes(added.as_bytes());
+    let (accepted, shown) = bench.check_typing("");
+    assert!(accepted.is_ok() && added.len() > text.len() + 60, "{shown}");
+    bench.sign_bytes(b"{\"schema\":2,\"everything\":\"else\"}");
+    assert_eq!(bench.refused().0, Code::TargetNewer);
+    bench.sign_bytes(b"{\"schema\":1,\"everything\":\"else\"}");
+    assert_eq!(bench.refused().0, Code::TargetUntrusted, "the control: of this schema it is none");
+    // A newer version than what is signed as changed is nobody's medium.
+    write(&bench.path(envelope::MANIFEST), b"{\"schema\":2}");
+    assert_eq!(bench.refused().0, Code::TargetUntrusted, "the signature comes first");
+
+    let newer = Policy { schema: 2, ..policy() };
+    assert_eq!(Bench::with(&newer, None).refused().0, Code::TargetNewer);
+    assert_eq!(Bench::with(&policy(), None).check_typing("").0.expect("the control").manifest().revision, 7);
+}
+
+#[test]
 fn a_good_medium_is_accepted_and_its_plan_shown_without_secrets() {
     let (result, shown) = Bench::new().check_typing("");
     assert_eq!(result.expect("accepted").manifest().revision, 7);
@@ -163,7 +191,7 @@ fn a_good_medium_is_accepted_and_its_plan_shown_without_secrets() {
         "Windows 11 for counters",
         "medium PLT00001   version 24.2   revision 7   stand-alone",
         "valid without limit",
-        "4 files, 3.0 MiB read and compared",
+        "5 files, 3.0 MiB read and compared",
         "1/1 Partition Disk 0",
         "OSDComputerName = (asked for)",
         "OSDJoinPassword = ********",
@@ -241,7 +269,7 @@ fn every_changed_and_missing_file_is_named() {
         assert!(text.contains("empty.txt: expected 0 bytes, found 9"), "{text}");
         assert!(text.contains("네트워크.inf: missing"), "{text}");
     }
-    assert!(shown.contains("3 of 4 files"), "{shown}");
+    assert!(shown.contains("3 of 5 files"), "{shown}");
 }
 
 #[test]

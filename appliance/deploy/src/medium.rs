@@ -3,18 +3,16 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, MAX_MANIFEST_BYTES, Manifest};
-use platen_media::{Blake3, envelope, fold_name, is_made_by_system};
+use platen_media::policy::MAX_POLICY_BYTES;
+use platen_media::{Blake3, envelope, fold_name, is_made_by_system, read_at_most, read_piece};
 
 use crate::refusal::Refusal;
 
 /// A signature has four short lines.
 const MAX_SIGNATURE_BYTES: u64 = 16 << 10;
-/// A policy is some task sequence and variables; more than this is none.
-pub(crate) const MAX_POLICY_BYTES: u64 = 64 << 20;
 
 /// See the module's documentation.
 #[derive(Debug, Clone)]
@@ -104,12 +102,8 @@ impl Medium {
         let failed = |source| Refusal::Read { path: path.clone(), source };
         let file = File::open(&path).map_err(failed)?;
         let found_bytes = file.metadata().map_err(failed)?.len();
-        let mut bytes = Vec::new();
-        file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() as u64 > limit_bytes {
-            return Err(Refusal::TooLong { path, limit_bytes, found_bytes });
-        }
-        Ok(bytes)
+        let bytes = read_at_most(file, limit_bytes).map_err(failed)?;
+        bytes.ok_or(Refusal::TooLong { path, limit_bytes, found_bytes })
     }
 
     /// Reads every file the manifest lists and compares size and BLAKE3. Does not stop at the first problem.
@@ -160,15 +154,13 @@ impl Medium {
         let mut hasher = blake3::Hasher::new();
         let mut found_bytes = 0;
         loop {
-            let got = match file.read(buffer) {
-                Ok(0) => break,
-                Ok(got) => got,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Wrong::Unreadable(error)),
-            };
-            hasher.update(&buffer[..got]);
-            found_bytes += got as u64;
-            each(&buffer[..got]);
+            let piece = read_piece(&mut file, buffer).map_err(Wrong::Unreadable)?;
+            if piece.is_empty() {
+                break;
+            }
+            hasher.update(piece);
+            found_bytes += piece.len() as u64;
+            each(piece);
         }
         if found_bytes != record.size_bytes {
             return Err(Wrong::Size { expected_bytes: record.size_bytes, found_bytes });

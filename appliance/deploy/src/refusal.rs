@@ -1,6 +1,5 @@
 //! Why a medium is refused, and the operator's code for it.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use platen_events::Code;
@@ -84,6 +83,8 @@ impl Refusal {
         match self {
             Self::NoMediaId { .. } | Self::NoMedium { .. } | Self::OtherMedium { .. } => Code::TargetNoMedium,
             Self::Twins { .. } => Code::TargetTwins,
+            Self::Signature(error) if error.is_newer() => Code::TargetNewer,
+            Self::Policy(PolicyError::Newer(_)) => Code::TargetNewer,
             Self::NoSignature { .. } | Self::Signature(_) | Self::TooLong { .. } => Code::TargetUntrusted,
             Self::NotValid(NotValid::NotYet { .. }) => Code::TargetNotYet,
             Self::NotValid(NotValid::Expired { .. }) => Code::TargetExpired,
@@ -102,12 +103,6 @@ impl Refusal {
 
     /// The whole chain of causes in one line.
     pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut next = self.source();
-        while let Some(cause) = next {
-            text += &format!(": {cause}");
-            next = cause.source();
-        }
-        text
+        platen_media::chain(self)
     }
 }

@@ -40,17 +40,7 @@ pub(crate) fn allocate(
     tree: &Tree<'_>,
     files: &[FileSpec<'_>],
 ) -> Result<Allocation, LayoutError> {
-    let mut front = u64::from(ROOT_CLUSTER);
-    let directories: Vec<Run> = tree
-        .directories
-        .iter()
-        .map(|directory| {
-            let clusters = (directory.entries * ENTRY_BYTES as u64).div_ceil(geometry.cluster_bytes);
-            let run = Run { first: front, clusters };
-            front = run.end();
-            run
-        })
-        .collect();
+    let (directories, front) = directories_first(geometry, tree);
     let placed = match keeping(geometry, files, front) {
         Some(placed) => placed,
         None => in_order(geometry, files, front)?,
@@ -68,6 +58,37 @@ pub(crate) fn allocate(
     Ok(Allocation { places, directories, files, used, end })
 }
 
+/// Clusters that a tree takes on a volume with clusters of this size, directories and alignment included.
+pub(crate) fn needed_clusters(geometry: &Geometry, tree: &Tree<'_>, files: &[FileSpec<'_>]) -> u64 {
+    let (_, mut next) = directories_first(geometry, tree);
+    for file in files {
+        next = next_run(geometry, file, next).end();
+    }
+    next - u64::from(ROOT_CLUSTER)
+}
+
+/// The directories, one after the other from the root on, and the first cluster behind them.
+fn directories_first(geometry: &Geometry, tree: &Tree<'_>) -> (Vec<Run>, u64) {
+    let mut front = u64::from(ROOT_CLUSTER);
+    let runs = tree
+        .directories
+        .iter()
+        .map(|directory| {
+            let clusters = (directory.entries * ENTRY_BYTES as u64).div_ceil(geometry.cluster_bytes);
+            let run = Run { first: front, clusters };
+            front = run.end();
+            run
+        })
+        .collect();
+    (runs, front)
+}
+
+/// Where a file goes when everything before `next` is taken.
+fn next_run(geometry: &Geometry, file: &FileSpec<'_>, next: u64) -> Run {
+    let first = if is_large(file) { geometry.aligned_cluster(next) } else { next };
+    Run { first, clusters: clusters_of(geometry, file) }
+}
+
 fn clusters_of(geometry: &Geometry, file: &FileSpec<'_>) -> u64 {
     file.size_bytes.div_ceil(geometry.cluster_bytes)
 }
@@ -82,10 +103,7 @@ fn in_order(geometry: &Geometry, files: &[FileSpec<'_>], front: u64) -> Result<V
     let placed = files
         .iter()
         .map(|file| {
-            if is_large(file) {
-                next = geometry.aligned_cluster(next);
-            }
-            let run = Run { first: next, clusters: clusters_of(geometry, file) };
+            let run = next_run(geometry, file, next);
             next = run.end();
             run
         })

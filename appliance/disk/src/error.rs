@@ -60,14 +60,6 @@ pub enum LayoutError {
         /// Every problem found, in the order of the list of files.
         problems: Vec<TreeProblem>,
     },
-    /// The volume label is not one.
-    #[error("volume label `{label}`: {expected}")]
-    Label {
-        /// The label asked for.
-        label: String,
-        /// What was expected and what was found instead.
-        expected: String,
-    },
     /// The BIOS boot records can't be used.
     #[error("bios boot records: {problem}")]
     Boot {

@@ -1,6 +1,6 @@
 //! Where everything is on a drive of a given size: partition, reserved sectors, FATs, clusters.
 
-use crate::{ALIGN_BYTES, DiskSpec, LayoutError, Scheme};
+use crate::{ALIGN_BYTES, DiskSpec, LayoutError, SECTOR_SIZES, Scheme};
 
 /// Sectors before the first FAT, at least; what other formatters reserve on FAT32. The rest is padding that brings the
 /// first cluster to a 1 MiB boundary.
@@ -29,10 +29,7 @@ pub(crate) struct Geometry {
 impl Geometry {
     pub(crate) fn new(spec: &DiskSpec) -> Result<Self, LayoutError> {
         let DiskSpec { size_bytes, sector_bytes, scheme, .. } = *spec;
-        if !matches!(sector_bytes, 512 | 4096) {
-            return Err(LayoutError::SectorSize { sector_bytes });
-        }
-        let sector = u64::from(sector_bytes);
+        let sector = checked_sector(sector_bytes)?;
         if !size_bytes.is_multiple_of(sector) {
             return Err(LayoutError::SizeNotWhole { size_bytes, sector_bytes });
         }
@@ -42,16 +39,25 @@ impl Geometry {
             let (limit_sectors, maximum_bytes) = (limit_sectors(sector), maximum_end + 2 * ALIGN_BYTES - sector);
             return Err(LayoutError::AboveMaximum { size_bytes, sector_bytes, limit_sectors, maximum_bytes });
         }
-        let mut cluster = usual_cluster_bytes(size_bytes).max(sector);
-        while cluster >= sector {
-            if let Some(geometry) = Self::with_cluster(size_bytes, sector, cluster) {
-                return Ok(geometry);
-            }
-            cluster /= 2;
+        if let Some(geometry) = Self::of_size(size_bytes, sector) {
+            return Ok(geometry);
         }
         // A few hundred steps, and only in the error case.
         let minimum_bytes = (1..).map(|n| n * MIB).find(|&size| Self::with_cluster(size, sector, sector).is_some());
         Err(LayoutError::BelowMinimum { size_bytes, sector_bytes, minimum_bytes: minimum_bytes.unwrap_or(u64::MAX) })
+    }
+
+    /// With the usual clusters of a drive of this size, or smaller ones where these would be too few; `None` if they
+    /// are too few all the same.
+    pub(crate) fn of_size(size_bytes: u64, sector: u64) -> Option<Self> {
+        let mut cluster = usual_cluster_bytes(size_bytes).max(sector);
+        while cluster >= sector {
+            if let Some(geometry) = Self::with_cluster(size_bytes, sector, cluster) {
+                return Some(geometry);
+            }
+            cluster /= 2;
+        }
+        None
     }
 
     /// `None` if there would be too few clusters.
@@ -152,15 +158,27 @@ fn maximum_end(sector: u64) -> u64 {
     ALIGN_BYTES + limit_sectors(sector) * sector / ALIGN_BYTES * ALIGN_BYTES
 }
 
-/// Microsoft's table for FAT32 (fatgen103, `DskTableFAT32`), by the size of the drive.
-fn usual_cluster_bytes(size_bytes: u64) -> u64 {
-    match size_bytes {
-        n if n >= 32 * GIB => LARGEST_CLUSTER,
-        n if n >= 16 * GIB => 16 << 10,
-        n if n >= 8 * GIB => 8 << 10,
-        n if n >= 260 * MIB => 4 << 10,
-        _ => 512,
+/// The largest drive that an MBR describes to its last cluster, in whole MiB. A larger one with a GPT has no larger volume.
+pub(crate) fn maximum_bytes(sector: u64) -> u64 {
+    maximum_end(sector) + ALIGN_BYTES
+}
+
+/// The sector size of a drive that can be laid out.
+pub(crate) fn checked_sector(sector_bytes: u32) -> Result<u64, LayoutError> {
+    if SECTOR_SIZES.contains(&sector_bytes) {
+        Ok(u64::from(sector_bytes))
+    } else {
+        Err(LayoutError::SectorSize { sector_bytes })
     }
+}
+
+/// From which size of a drive on clusters have which size: Microsoft's table for FAT32 (fatgen103, `DskTableFAT32`).
+pub(crate) const USUAL_CLUSTERS: [(u64, u64); 5] =
+    [(32 * GIB, LARGEST_CLUSTER), (16 * GIB, 16 << 10), (8 * GIB, 8 << 10), (260 * MIB, 4 << 10), (0, 512)];
+
+fn usual_cluster_bytes(size_bytes: u64) -> u64 {
+    let usual = USUAL_CLUSTERS.into_iter().find(|(from, _)| size_bytes >= *from);
+    usual.map_or(LARGEST_CLUSTER, |(_, cluster)| cluster)
 }
 
 #[cfg(test)]

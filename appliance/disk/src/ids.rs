@@ -14,7 +14,7 @@ pub const READ_IDS_BYTES: usize = ALIGN_BYTES as usize + (16 << 10);
 ///
 /// Nothing of it is to be believed before [`crate::boot_structures`] of the spec it leads to was compared with the drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DriveRecord {
+pub struct FoundIds {
     /// How it is partitioned.
     pub scheme: Scheme,
     /// The sector size in bytes it was laid out for: 512 or 4096.
@@ -27,7 +27,7 @@ pub struct DriveRecord {
     pub volume_bytes: u64,
 }
 
-impl DriveRecord {
+impl FoundIds {
     /// The spec of this drive, for [`crate::boot_structures`]. The drive's size is the drive's to say, and boot records
     /// come from the boot kit. The time plays no part in the boot structures.
     pub fn spec(&self, size_bytes: u64, modified: FatTime, boot: Option<BootRecords>) -> DiskSpec {
@@ -40,7 +40,7 @@ impl DriveRecord {
 ///
 /// `None` for anything that is not laid out as Platen does: other bytes, fewer bytes, other partitions. It looks at
 /// fixed offsets only, follows no pointer and takes the same small time for any bytes.
-pub fn read_ids(head: &[u8]) -> Option<DriveRecord> {
+pub fn read_ids(head: &[u8]) -> Option<FoundIds> {
     if array::<2>(head, BOOT_SIGNATURE)? != [0x55, 0xaa] {
         return None;
     }
@@ -84,7 +84,7 @@ pub fn read_ids(head: &[u8]) -> Option<DriveRecord> {
         }
     }
     let volume_bytes = u64::from(volume_sectors) * u64::from(sector_bytes);
-    Some(DriveRecord { scheme, sector_bytes, ids, label, volume_bytes })
+    Some(FoundIds { scheme, sector_bytes, ids, label, volume_bytes })
 }
 
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -27,7 +27,7 @@
 //! let layout = lay_out(&spec, &files)?;
 //! assert_eq!(layout.stats.directories, 5);
 //! assert!(layout.payload.is_sorted_by_key(|extent| extent.offset_bytes));
-//! # Ok::<(), platen_disk::LayoutError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! This crate is pure: bytes and ranges only. It never opens a file or a drive, starts no program, reads no clock and
@@ -51,13 +51,17 @@ mod ids;
 mod label;
 mod layout;
 mod names;
+mod smallest;
 mod structures;
 pub mod table;
 mod tree;
 mod volume;
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 pub use entries::{
     ATTRIBUTE_ARCHIVE, ATTRIBUTE_DIRECTORY, ATTRIBUTE_LABEL, DirectoryContent, DirectoryEntry, EntryProblem,
@@ -66,10 +70,11 @@ pub use entries::{
 pub use error::{BootProblem, LayoutError, TreeProblem};
 pub use fat_time::FatTime;
 pub use grow::{GrowError, GrownTable, grow_gpt};
-pub use ids::{DriveRecord, READ_IDS_BYTES, read_ids};
-pub use label::VolumeLabel;
+pub use ids::{FoundIds, READ_IDS_BYTES, read_ids};
+pub use label::{LabelError, VolumeLabel};
 pub use layout::{ShortNames, cluster_bytes, lay_out, short_names};
 pub use names::{NameProblem, fold_name, name_problems};
+pub use smallest::smallest_drive;
 pub use structures::{InfoSectors, Structure, boot_structures, empty_ranges, info_sectors};
 pub use tree::tree_problems;
 pub use volume::{VolumeShape, read_volume};
@@ -119,13 +124,31 @@ pub enum Data {
 }
 
 /// The partitioning scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// A master boot record with one active partition of type 0x0C (FAT32, LBA).
     Mbr,
     /// A GUID partition table: EFI system partition first, BIOS boot partition second (512-byte sectors only).
     Gpt,
 }
+
+impl Scheme {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Mbr, Self::Gpt];
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mbr => "MBR",
+            Self::Gpt => "GPT",
+        })
+    }
+}
+
+/// The logical sector sizes, in bytes, for which drives are laid out.
+pub const SECTOR_SIZES: [u32; 2] = [512, 4096];
 
 /// What makes one drive different from another with the same content. The caller draws the numbers.
 ///

@@ -11,7 +11,6 @@
 //! [`Journal`]; the real one is `platen-ledger`.
 
 mod capacity;
-mod chain;
 mod clock;
 mod content;
 mod context;
@@ -22,13 +21,13 @@ pub mod verify;
 mod write;
 
 pub use capacity::{CapacityReport, Fake};
-pub use chain::chain;
 pub use clock::{Clock, SystemClock};
 pub use content::{SourceError, Sources};
 pub use drive::{
     AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, MEMORY_ALIGN_BYTES, Operation, ReadDrive, Trouble,
 };
 pub use job::{Engine, Job, Journal, Limits, NewEntry, Running, Unrecorded, reserve_memory};
+pub use platen_media::chain;
 pub use write::{WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count

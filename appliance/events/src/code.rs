@@ -77,6 +77,7 @@ codes! {
     Expired         "P-M-003" TryAgain "The medium has expired."                             "Use a newer version of the medium."
     OlderThanFloor  "P-M-004" TryAgain "A newer version of this medium was already in use."  "Use the newest version of the medium."
     OtherSigner     "P-M-005" TryAgain "Another key signed this medium than those before it." "Call the person who made the medium."
+    NewerMedium     "P-M-006" TryAgain "A newer version of Platen made this medium."        "Update this station, then try again."
     TooSmall        "P-D-001" TryAgain "The drive is too small for this medium."             "Use a bigger drive."
     ReadOnly        "P-D-002" TryAgain "The drive is write-protected."                       "Move its lock switch, or use another drive."
     Busy            "P-D-003" TryAgain "The drive is in use by this computer."               "Unmount it or close what uses it, then try again."
@@ -102,9 +103,11 @@ codes! {
     CacheDamaged    "P-C-001" TryAgain "The station's own copy of the content is damaged."   "Run a cache scrub and import the medium again."
     CacheMissing    "P-C-002" TryAgain "Content is missing from the station's cache."        "Import the medium again."
     CacheStalled    "P-C-003" TryAgain "The disk with the station's cache does not answer."  "Have the station's disk looked at, then start over."
+    CacheNewer      "P-C-004" TryAgain "A newer version of Platen left this station's cache." "Update this station, then start over."
     LedgerFailed    "P-L-001" TryAgain "The result could not be recorded."                   "Free space on the station, then write the drive anew."
     LedgerBusy      "P-L-002" TryAgain "Another program keeps the station's ledger locked."  "Let it end, then write the drive anew."
     LedgerStalled   "P-L-003" TryAgain "The disk with the ledger does not answer."           "Have the station's disk looked at, then start over."
+    LedgerNewer     "P-L-004" TryAgain "A newer version of Platen left this station's ledger." "Update this station, then start over."
     TargetNoMedium  "P-T-001" TryAgain "The medium this computer started from is not found." "Use another USB port, then start again."
     TargetUntrusted "P-T-002" PullAndSetAside "The medium's signature is not trusted."       "Do not use this drive; give it to its owner."
     TargetTampered  "P-T-003" PullAndSetAside "Files on the medium were changed or damaged." "Do not use this drive; have it written anew."
@@ -116,6 +119,7 @@ codes! {
     TargetUnreadable "P-T-009" TryAgain "The medium can't be read on this computer."         "Use another USB port, then start again."
     TargetFault     "P-T-010" TryAgain "The check of the medium stopped because of a fault." "Start again; if it happens again, call the medium's maker."
     TargetTwins     "P-T-011" TryAgain "Two drives look like the one this computer started from." "Leave only the drive you started from, then start again."
+    TargetNewer     "P-T-012" PullAndSetAside "A newer version of Platen made this medium." "Have it written anew with a boot image as new as itself."
 }
 
 impl Code {

@@ -1,5 +1,6 @@
 //! One row of the ledger: its fields, their order, and its hash.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use platen_engine::NewEntry;
@@ -19,6 +20,9 @@ pub struct LedgerEntry {
     /// Hash of the row before, zeros for the first.
     pub previous: Sha256,
     pub hash: Sha256,
+    /// What a newer version of Platen recorded besides, by the names of its columns. The chain covers it.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, String>,
 }
 
 /// Name and value of every field but the chain's own, in the order they are hashed, stored and exported.
@@ -73,20 +77,29 @@ pub(crate) fn values(entry: &NewEntry) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// Each field with its length before it, so that no two entries have the same bytes.
-pub(crate) fn hash(entry: &NewEntry, number: u64, previous: &Sha256) -> Sha256 {
-    let mut bytes = Vec::from(previous.0);
-    bytes.extend(number.to_be_bytes());
-    for value in values(entry) {
-        bytes.extend((value.len() as u64).to_be_bytes());
-        bytes.extend(value.as_bytes());
-    }
-    Sha256::of(&bytes)
-}
-
 impl LedgerEntry {
+    /// A row that continues the chain.
+    pub(crate) fn new(number: u64, entry: NewEntry, previous: Sha256) -> Self {
+        let row = Self { number, entry, previous, hash: previous, others: BTreeMap::new() };
+        Self { hash: row.expected_hash(), ..row }
+    }
+
+    /// Each field with its length before it, so that no two rows have the same bytes. What others added comes last, by
+    /// name; what was not added has no part in it, so rows from before a column stay what they were.
+    pub(crate) fn expected_hash(&self) -> Sha256 {
+        let mut bytes = Vec::from(self.previous.0);
+        bytes.extend(self.number.to_be_bytes());
+        let values = values(&self.entry);
+        let others = self.others.iter().flat_map(|(name, value)| [name, value]);
+        for value in values.iter().chain(others) {
+            bytes.extend((value.len() as u64).to_be_bytes());
+            bytes.extend(value.as_bytes());
+        }
+        Sha256::of(&bytes)
+    }
+
     /// From a row selected with [`select`].
-    pub(crate) fn read(row: &Row<'_>, path: &Path) -> Result<Self, LedgerError> {
+    pub(crate) fn read(row: &Row<'_>, others: &[String], path: &Path) -> Result<Self, LedgerError> {
         let number = row.get::<_, i64>(0).map_err(LedgerError::database("reading", path))? as u64;
         let text = |name: &str| row.get::<_, String>(name).map_err(LedgerError::database("reading", path));
         let wrong =
@@ -117,11 +130,15 @@ impl LedgerEntry {
             started: time("started")?,
             finished: time("finished")?,
         };
-        Ok(Self { number, entry, previous: digest("previous")?, hash: digest("hash")? })
+        let (previous, hash) = (digest("previous")?, digest("hash")?);
+        let named = others.iter().map(|name| Ok((name.clone(), text(name)?)));
+        let others = named.filter(|other| !matches!(other, Ok((_, value)) if value.is_empty()));
+        Ok(Self { number, entry, previous, hash, others: others.collect::<Result<_, _>>()? })
     }
 }
 
-/// All columns of the rows that `condition` names.
-pub(crate) fn select(condition: &str) -> String {
-    format!("SELECT number, {}, previous, hash FROM drives {condition}", COLUMNS.join(", "))
+/// Our columns and the others of the rows that `condition` names.
+pub(crate) fn select(others: &[String], condition: &str) -> String {
+    let others: String = others.iter().map(|name| format!(", \"{name}\"")).collect();
+    format!("SELECT number, {}, previous, hash{others} FROM drives {condition}", COLUMNS.join(", "))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use platen_events::Code;
 use platen_media::sign::SignError;
+use platen_media::stored::NewerSchema;
 
 use crate::BUSY_LIMIT;
 
@@ -41,6 +42,9 @@ pub enum LedgerError {
         "{path}: expected a ledger of this version of Platen, found one of another; move it away, it stays readable with SQLite"
     )]
     OtherVersion { path: PathBuf },
+    /// It is a ledger, but one of a newer version of Platen.
+    #[error("the ledger {path}")]
+    Newer { path: PathBuf, source: NewerSchema },
     /// The station's key can't be made, read or used.
     #[error("station key {path}: {found}")]
     Key { path: PathBuf, found: String },
@@ -71,6 +75,7 @@ impl LedgerError {
     pub fn code(&self) -> Code {
         match self {
             Self::Busy { .. } => Code::LedgerBusy,
+            Self::Newer { .. } => Code::LedgerNewer,
             _ => Code::LedgerFailed,
         }
     }

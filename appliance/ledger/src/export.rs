@@ -9,11 +9,14 @@ use crate::{Ledger, LedgerError};
 impl Ledger {
     /// RFC 4180, with a header line.
     pub fn export_csv(&self, out: &mut dyn Write) -> Result<(), LedgerError> {
-        let mut text = format!("number,{},previous,hash\r\n", COLUMNS.join(","));
-        for row in self.entries()? {
+        let (rows, others) = self.rows_and_columns()?;
+        let columns = COLUMNS.iter().copied().chain(["previous", "hash"]).chain(others.iter().map(String::as_str));
+        let mut text = format!("number,{}\r\n", columns.collect::<Vec<_>>().join(","));
+        for row in rows {
             write!(text, "{}", row.number).expect("writing to a string does not fail");
             let chain = [row.previous.to_string(), row.hash.to_string()];
-            for value in values(&row.entry).into_iter().chain(chain) {
+            let others = others.iter().map(|name| row.others.get(name).cloned().unwrap_or_default());
+            for value in values(&row.entry).into_iter().chain(chain).chain(others) {
                 write!(text, ",{}", csv_field(&value)).expect("writing to a string does not fail");
             }
             text.push_str("\r\n");

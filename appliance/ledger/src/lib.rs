@@ -27,7 +27,7 @@ pub use self::entry::LedgerEntry;
 pub use self::error::LedgerError;
 pub use self::head::SignedHead;
 
-use self::entry::{COLUMNS, hash, select, values};
+use self::entry::{COLUMNS, select, values};
 use self::station_key::StationKey;
 
 /// How long to wait for another process that appends.
@@ -50,9 +50,12 @@ impl Ledger {
         let ledger = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         {
             let mut connection = ledger.connection();
+            // Before anything is changed: not even the journal's mode of a newer ledger is ours to choose.
+            schema::check_version(&connection, path)?;
             let prepared = use_write_ahead_log(&connection).and_then(|()| schema::make(&mut connection));
             prepared.map_err(ledger.fail("opening"))?;
             schema::check(&connection, path)?;
+            schema::bring_up_to_date(&connection).map_err(ledger.fail("opening"))?;
         }
         ledger.key()?;
         Ok(ledger)
@@ -117,7 +120,7 @@ impl Ledger {
             None => (0, ZERO),
         };
         let number = last_number + 1;
-        let row = LedgerEntry { number, entry: entry.clone(), previous, hash: hash(entry, number, &previous) };
+        let row = LedgerEntry::new(number, entry.clone(), previous);
         let marks = vec!["?"; COLUMNS.len() + 3].join(", ");
         let insert = format!("INSERT INTO drives (number, {}, previous, hash) VALUES ({marks})", COLUMNS.join(", "));
         let values = std::iter::once(Value::Integer(number as i64))
@@ -132,8 +135,8 @@ impl Ledger {
     /// The row must be there as it was meant.
     fn look_for(&self, connection: &Connection, row: &LedgerEntry) -> Result<(), LedgerError> {
         let found = connection
-            .query_row(&select("WHERE number = ?"), [row.number as i64], |found| {
-                Ok(LedgerEntry::read(found, &self.path))
+            .query_row(&select(&[], "WHERE number = ?"), [row.number as i64], |found| {
+                Ok(LedgerEntry::read(found, &[], &self.path))
             })
             .optional()
             .map_err(self.fail("reading"))?;
@@ -155,13 +158,23 @@ impl Ledger {
 
     /// All rows as they stand, checked or not.
     pub fn entries(&self) -> Result<Vec<LedgerEntry>, LedgerError> {
-        self.read_all(&self.connection())
+        Ok(self.rows_and_columns()?.0)
+    }
+
+    /// The same, and the columns that a newer version of Platen added.
+    fn rows_and_columns(&self) -> Result<(Vec<LedgerEntry>, Vec<String>), LedgerError> {
+        let mut connection = self.connection();
+        // One transaction, so that both are of one moment.
+        let transaction = connection.transaction().map_err(self.fail("reading"))?;
+        let others = schema::other_columns(&transaction).map_err(self.fail("reading"))?;
+        Ok((self.read_all(&transaction)?, others))
     }
 
     fn read_all(&self, connection: &Connection) -> Result<Vec<LedgerEntry>, LedgerError> {
         let fail = self.fail("reading");
-        let mut statement = connection.prepare(&select("ORDER BY number")).map_err(&fail)?;
-        let rows = statement.query_map([], |row| Ok(LedgerEntry::read(row, &self.path))).map_err(&fail)?;
+        let others = schema::other_columns(connection).map_err(&fail)?;
+        let mut statement = connection.prepare(&select(&others, "ORDER BY number")).map_err(&fail)?;
+        let rows = statement.query_map([], |row| Ok(LedgerEntry::read(row, &others, &self.path))).map_err(&fail)?;
         rows.map(|row| row.map_err(&fail)?).collect()
     }
 
@@ -189,7 +202,7 @@ impl Ledger {
             if row.previous != previous {
                 return Err(self.broken(count, "it does not continue the row before it"));
             }
-            if hash(&row.entry, count, &previous) != row.hash {
+            if row.expected_hash() != row.hash {
                 return Err(self.broken(count, "it was changed after it was recorded"));
             }
             previous = row.hash;

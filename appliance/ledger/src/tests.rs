@@ -1,5 +1,6 @@
 use std::process::Command;
 
+use platen_events::Code;
 use platen_media::Timestamp;
 
 use super::*;
@@ -115,6 +116,76 @@ fn a_ledger_with_other_columns_is_left_alone() {
     let connection = Connection::open(&path).expect("opens");
     connection.execute_batch("CREATE TABLE drives (number INTEGER PRIMARY KEY, hash TEXT)").expect("creates");
     assert!(matches!(Ledger::open(&path), Err(LedgerError::OtherVersion { .. })));
+}
+
+#[test]
+fn a_ledger_from_before_it_had_a_number_gets_one_and_goes_on() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let (ledger, path) = filled(dir.path());
+    drop(ledger);
+    altered(&path, "PRAGMA user_version = 0");
+    let ledger = Ledger::open(&path).expect("opens");
+    ledger.append(&entry("E")).expect("appends");
+    assert_eq!(ledger.check(None).expect("whole").0, 5);
+    let connection = Connection::open(&path).expect("opens");
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a number");
+    assert_eq!(version, 1);
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_called_that_whatever_it_holds() {
+    for sql in ["", "CREATE TABLE more (x)", "DROP TABLE drives", "ALTER TABLE drives ADD COLUMN x TEXT"] {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (ledger, path) = filled(dir.path());
+        altered(&path, &format!("PRAGMA user_version = 7; {sql}"));
+        let newer = |result: Result<(), LedgerError>| match result {
+            Err(error @ LedgerError::Newer { .. }) => {
+                let said = platen_media::chain(&error);
+                assert!(said.contains("made by a newer version of Platen") && said.contains("found 7"), "{said}");
+                assert_eq!(error.code(), Code::LedgerNewer);
+            }
+            other => panic!("{sql}: {other:?}"),
+        };
+        newer(ledger.append(&entry("E")).map(drop));
+        newer(ledger.check(None).map(drop));
+        drop(ledger);
+        newer(Ledger::open(&path).map(drop));
+    }
+}
+
+#[test]
+fn only_columns_that_any_program_can_leave_empty_may_be_added() {
+    let added = |columns: &[&str]| {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (ledger, path) = filled(dir.path());
+        for column in columns {
+            altered(&path, &format!("ALTER TABLE drives ADD COLUMN {column}"));
+        }
+        let appended = ledger.append(&entry("E")).map(|row| row.others.len());
+        let rows = ledger.check(None).map(|(rows, _)| rows);
+        (appended, rows)
+    };
+    for good in
+        [&["operator TEXT NOT NULL DEFAULT ''"][..], &["z TEXT NOT NULL DEFAULT ''", "a_2 TEXT NOT NULL DEFAULT ''"]]
+    {
+        let (appended, rows) = added(good);
+        assert_eq!((appended.expect("appends"), rows.expect("whole")), (0, 5), "{good:?}");
+    }
+    for bad in [
+        "x TEXT",
+        "x TEXT NOT NULL DEFAULT 'y'",
+        "x INTEGER NOT NULL DEFAULT 0",
+        "x TEXT NOT NULL DEFAULT '' CHECK (x = '')",
+        "x TEXT NOT NULL ON CONFLICT IGNORE DEFAULT ''",
+        "x TEXT NOT NULL DEFAULT '' COLLATE NOCASE",
+        "x TEXT GENERATED ALWAYS AS ('') VIRTUAL",
+        "\"a, b\" TEXT NOT NULL DEFAULT ''",
+        "X TEXT NOT NULL DEFAULT ''",
+    ] {
+        let (appended, rows) = added(&[bad]);
+        assert!(matches!(appended, Err(LedgerError::OtherVersion { .. })), "{bad}: {appended:?}");
+        assert!(matches!(rows, Err(LedgerError::OtherVersion { .. })), "{bad}: {rows:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The manifest: every byte of a medium that matters, named, sized and hashed; the root of all trust in a drive.
 //!
 //! A manifest says *what* is on a medium, never *where on a drive*: the same manifest serves drives of every size.
-//! Reading one is strict (unknown fields are refused) and [`Manifest::problems`] lists everything that is wrong.
+//! Fields that a newer version of Platen added are passed over ([`crate::stored`]); [`Manifest::problems`] lists
+//! everything that is wrong with the others.
 
 mod check;
 
@@ -10,9 +11,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::{is_id, is_unprintable, tree_problems};
+pub use crate::Scheme;
+use crate::stored::{NewerSchema, Stored, StoredError, read};
 use crate::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
 
-/// The only schema number this version reads and writes.
+/// The schema number this version writes, and the newest it reads.
 pub const SCHEMA: u32 = 1;
 
 /// FAT32 stores sizes in 32 bits.
@@ -46,7 +49,6 @@ impl fmt::Display for MediaKind {
 
 /// When a medium may be used. Both ends are part of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Validity {
     /// Not before this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +147,6 @@ impl fmt::Display for ContentKind {
 
 /// One thing that was put on the medium, as its author named it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Content {
     pub id: String,
     pub kind: ContentKind,
@@ -157,7 +158,6 @@ pub struct Content {
 
 /// A run of bytes in the content store, and their size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Blob {
     /// Name and digest of the blob in the OCI layout.
     pub sha256: Sha256,
@@ -166,7 +166,6 @@ pub struct Blob {
 
 /// Where a file's bytes are: in which blob of [`Manifest::blobs`], from which offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Location {
     /// Index into [`Manifest::blobs`].
     pub blob: u32,
@@ -175,7 +174,6 @@ pub struct Location {
 
 /// One file of the medium.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileRecord {
     pub path: MediaPath,
     pub size_bytes: u64,
@@ -193,7 +191,6 @@ pub struct FileRecord {
 
 /// A part of a raw image that is not all zeros; what lies between parts is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ImagePart {
     /// Place in the image, and on the drive.
     pub offset_bytes: u64,
@@ -204,7 +201,6 @@ pub struct ImagePart {
 
 /// A raw disk image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RawImage {
     pub size_bytes: u64,
     /// What of it a drive must have room for, to its last byte that is not zero and to the end of its last partition;
@@ -243,26 +239,8 @@ pub enum ImageGpt {
     Grow,
 }
 
-/// How the partition table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    Mbr,
-    Gpt,
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mbr => "MBR",
-            Self::Gpt => "GPT",
-        })
-    }
-}
-
 /// What must stand in the boot sectors of a written drive, so that a drive can be checked without the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BiosRecords {
     pub scheme: Scheme,
     /// The first 440 bytes of LBA 0.
@@ -276,7 +254,6 @@ pub struct BiosRecords {
 ///
 /// UEFI needs nothing here: it starts ordinary files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BiosBoot {
     /// GRUB's `boot.img`, 512 bytes.
     pub boot_img: BlobSlice,
@@ -290,7 +267,6 @@ pub struct BiosBoot {
 
 /// Bytes in the store that are not a file of the medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BlobSlice {
     pub at: Location,
     pub size_bytes: u64,
@@ -299,7 +275,6 @@ pub struct BlobSlice {
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: u32,
@@ -325,6 +300,13 @@ pub struct Manifest {
     /// The author's ceiling for the whole medium, files and file system together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_limit_bytes: Option<u64>,
+    /// The smallest drive with 512-byte sectors that holds it (a raw image: with sectors of the image's size), and every
+    /// bigger one does. For people: what decides is the plan of the drive at hand. None: its author did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_drive_bytes: Option<u64>,
+    /// The same for drives with 4096-byte sectors; None for a raw image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_drive_4096_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bios: Option<BiosBoot>,
     pub contents: Vec<Content>,
@@ -339,9 +321,20 @@ pub struct Manifest {
     pub image: Option<RawImage>,
 }
 
+impl Stored for Manifest {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
 /// Why bytes are no manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// A manifest, but one of a newer version of Platen.
+    #[error(transparent)]
+    Newer(NewerSchema),
     /// Not the JSON that is expected; the source says where.
     #[error("reading the manifest's fields")]
     Syntax(#[source] serde_json::Error),
@@ -353,7 +346,10 @@ pub enum ManifestError {
 impl Manifest {
     /// Read and check. The signature is not looked at: for that see [`crate::sign::SignedMedia::check`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Syntax)?;
+        let manifest: Self = read(bytes).map_err(|error| match error {
+            StoredError::Newer(newer) => ManifestError::Newer(newer),
+            StoredError::Syntax(source) => ManifestError::Syntax(source),
+        })?;
         let problems = manifest.problems();
         if problems.is_empty() { Ok(manifest) } else { Err(ManifestError::Problems { id: manifest.id, problems }) }
     }
@@ -426,6 +422,8 @@ mod tests {
             unattended: false,
             password_required: false,
             size_limit_bytes: None,
+            needs_drive_bytes: None,
+            needs_drive_4096_bytes: None,
             bios: None,
             contents: vec![Content {
                 id: "T".into(),

@@ -6,12 +6,19 @@
 use age::secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::stored::{NewerSchema, Stored, StoredError, first_schema, read};
 use crate::{MediaPath, text};
 
-/// A task-sequence variable set by the medium.
+/// The schema number this version writes, and the newest it reads.
+pub const SCHEMA: u32 = 1;
+
+/// Longest policy, sealed or in clear, that is made or read, in bytes: some task sequence and its variables.
+pub const MAX_POLICY_BYTES: u64 = 64 << 20;
+
+/// A task-sequence variable set by the medium. (A step's own settings are variables of the task sequence; what its export
+/// calls hidden may be no secret at all.)
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variable {
+pub struct MediaVariable {
     pub name: String,
     /// At most 4,000 characters; empty means: ask the user.
     pub value: String,
@@ -20,7 +27,7 @@ pub struct Variable {
     pub secret: bool,
 }
 
-impl std::fmt::Debug for Variable {
+impl std::fmt::Debug for MediaVariable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let value = if self.secret { MASK } else { &self.value };
         write!(f, "{}={value:?}", self.name)
@@ -32,7 +39,6 @@ pub const MASK: &str = "********";
 
 /// A command run before the task sequence is chosen, and the folder with the files it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Prestart {
     pub command: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +47,6 @@ pub struct Prestart {
 
 /// The operating system image to apply: its WIM, or the first part of a split one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct OperatingSystemImage {
     pub id: String,
     pub path: MediaPath,
@@ -53,7 +58,6 @@ pub struct OperatingSystemImage {
 
 /// An application or a package: where its files are and how it is installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Software {
     pub id: String,
     pub name: String,
@@ -65,7 +69,6 @@ pub struct Software {
 
 /// A set of drivers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct DriverPackage {
     pub id: String,
     pub name: String,
@@ -75,14 +78,16 @@ pub struct DriverPackage {
 
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Policy {
+    /// Always [`SCHEMA`].
+    #[serde(default = "first_schema")]
+    pub schema: u32,
     /// The medium it was made for; a policy moved to another medium is refused.
     pub media_id: String,
     pub revision: u32,
     /// The model of `platen-sequence`, which this crate does not look into.
     pub task_sequence: serde_json::Value,
-    pub variables: Vec<Variable>,
+    pub variables: Vec<MediaVariable>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prestart: Option<Prestart>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,6 +101,12 @@ pub struct Policy {
 /// Why a policy can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
+    /// A policy, but one of a newer version of Platen than the boot image's program.
+    #[error(
+        "policy: made by a newer version of Platen: expected schema {} or an older one, found {}; build the boot image \
+         anew with that version", .0.newest, .0.found
+    )]
+    Newer(NewerSchema),
     /// age could not seal it.
     #[error("sealing the policy")]
     Seal(#[source] age::EncryptError),
@@ -115,6 +126,14 @@ pub enum PolicyError {
 /// Fixed rather than measured, because the machine that opens it is not the one that seals it.
 const WORK_FACTOR: u8 = 17;
 
+impl Stored for Policy {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
 impl Policy {
     /// As it stands on a medium without a password.
     pub fn to_json(&self) -> Vec<u8> {
@@ -125,7 +144,10 @@ impl Policy {
 
     /// Read one in clear.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PolicyError> {
-        serde_json::from_slice(bytes).map_err(PolicyError::Syntax)
+        read(bytes).map_err(|error| match error {
+            StoredError::Newer(newer) => PolicyError::Newer(newer),
+            StoredError::Syntax(source) => PolicyError::Syntax(source),
+        })
     }
 
     /// An age file that only `password` opens, however its accents are written. Two calls give different bytes: the
@@ -154,10 +176,11 @@ mod tests {
 
     fn policy() -> Policy {
         Policy {
+            schema: SCHEMA,
             media_id: "PLT00001".into(),
             revision: 1,
             task_sequence: serde_json::json!({"name": "Bare metal"}),
-            variables: vec![Variable {
+            variables: vec![MediaVariable {
                 name: "OSDLocalAdminPassword".into(),
                 value: "PLANTED-SECRET".into(),
                 secret: true,

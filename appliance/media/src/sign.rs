@@ -3,14 +3,15 @@
 //! minisign, prehashed Ed25519 only; the legacy form signs unhashed data and is refused.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use minisign_verify::{PublicKey, Signature};
 
 use crate::manifest::{Manifest, ManifestError};
-use crate::{Blake3, Digested, Sha256, envelope, text};
+use crate::{Blake3, Digested, Sha256, chain, envelope, read_at_most, text};
 
 /// A comment longer than this is none of minisign's.
 const MAX_COMMENT_BYTES: usize = 1024;
@@ -46,6 +47,13 @@ pub enum SignError {
     /// Signed, but not a manifest.
     #[error("signed manifest")]
     Manifest(#[source] ManifestError),
+}
+
+impl SignError {
+    /// It is signed as it should be, but by a newer version of Platen than this one.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Manifest(ManifestError::Newer(_)))
+    }
 }
 
 /// A public key and the number minisign shows for it.
@@ -88,7 +96,7 @@ impl TrustedKeys {
         for file in files {
             match TrustedKey::load(&file) {
                 Ok(key) => keys.push(key),
-                Err(error) => unusable.push(with_cause(&error)),
+                Err(error) => unusable.push(chain(&error)),
             }
         }
         if keys.is_empty() {
@@ -150,12 +158,8 @@ impl TrustedKey {
         if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(bad("something that is no file".to_owned()));
         }
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(read)?;
-        file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-        if bytes.len() as u64 > MAX_KEY_BYTES {
-            return Err(bad(format!("more than {MAX_KEY_BYTES} bytes")));
-        }
+        let bytes = File::open(path).and_then(|file| read_at_most(file, MAX_KEY_BYTES)).map_err(read)?;
+        let bytes = bytes.ok_or_else(|| bad(format!("more than {MAX_KEY_BYTES} bytes")))?;
         let text = text::decode(&bytes).map_err(|error| bad(error.to_string()))?;
         Self::parse(&text).map_err(|found| bad(found.to_owned()))
     }
@@ -184,37 +188,17 @@ fn has_its_four_lines(signature: &str) -> bool {
         && second.len() == COMMENT_SIGNATURE_CHARS
 }
 
-/// An error and its cause on one line.
-fn with_cause(error: &SignError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
-}
-
 /// The key number in a signature's text, as minisign prints it (16 hexadecimal digits).
 pub fn signer(signature: &str) -> Option<String> {
     key_number(signature.lines().nth(1)?)
 }
 
 /// Key and signature lines both begin with two bytes of algorithm and eight of key number (little-endian), which are
-/// the first 14 characters of base64. `minisign-verify` keeps the number to itself.
+/// in the first 16 characters of base64. `minisign-verify` keeps the number to itself.
 fn key_number(line: &str) -> Option<String> {
-    let sextet = |c: u8| match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a' + 26),
-        b'0'..=b'9' => Some(c - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let mut bits: u128 = 0;
-    for &c in line.as_bytes().get(..16)? {
-        bits = (bits << 6) | u128::from(sextet(c)?);
-    }
-    // 96 bits: two bytes of algorithm, eight of key number, two more.
-    let number = (bits >> 16) as u64;
-    Some(format!("{:016X}", number.swap_bytes()))
+    let start = STANDARD.decode(line.as_bytes().get(..16)?).ok()?;
+    let number: [u8; 8] = start.get(2..10)?.try_into().ok()?;
+    Some(format!("{:016X}", u64::from_le_bytes(number)))
 }
 
 /// A manifest whose signature was checked against trusted keys, and the digests of the very bytes that were checked.

@@ -109,7 +109,8 @@ pub struct Variable {
     /// The property of the step it carries. Such a variable belongs to the step and may have a built-in name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
-    /// Never shown, never logged.
+    /// As its export says. Never shown, never logged; whether it is a secret is another question
+    /// ([`Variable::is_secret`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
     pub value: String,

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use platen_author::boot_image::{self, BootImageError};
 use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
-use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, Signer, keys};
+use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, DriveNeeds, Signer, keys};
 use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
 use platen_media::manifest::Manifest;
-use platen_media::text;
+use platen_media::{chain, text};
 use serde_json::json;
 
 use crate::args::{BootImageVerb, BootKitVerb, KeyVerb, MediaVerb};
@@ -143,6 +143,8 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
             let value = json!({
                 "medium": built.name, "manifest_sha256": built.manifest_digest, "signed_by": built.key_id,
                 "files": built.manifest.files.len(), "content_bytes": built.manifest.content_bytes(),
+                "needs_drive_bytes": built.manifest.needs_drive_bytes,
+                "needs_drive_4096_bytes": built.manifest.needs_drive_4096_bytes,
                 "findings": built.findings, "log": built.log,
             });
             output.result(&value, || {
@@ -154,6 +156,7 @@ pub fn media(verb: MediaVerb, output: &Output) -> Result<ExitCode, Failure> {
                 lines.extend(built.splits.iter().map(parts));
                 let (files, size) = (built.manifest.files.len(), human_bytes(built.manifest.content_bytes()));
                 lines.push(format!("{}: {files} files, {size}, signed by {}", built.name, built.key_id));
+                lines.extend(DriveNeeds::of(&built.manifest).map(|needs| format!("{}: {needs}", built.name)));
                 lines.push(format!("creation log: {}", built.log.display()));
                 lines.join("\n")
             });
@@ -180,6 +183,8 @@ fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let value = json!({
         "id": report.id, "revision": report.revision, "findings": report.findings,
         "files": report.files, "content_bytes": report.content_bytes,
+        "needs_drive_bytes": report.needs.map(|needs| needs.drive_bytes),
+        "needs_drive_4096_bytes": report.needs.and_then(|needs| needs.drive_4096_bytes),
     });
     output.result(&value, || {
         let mut lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
@@ -187,7 +192,9 @@ fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
             lines.push(report.outline.trim_end().to_owned());
         }
         let size = human_bytes(report.content_bytes);
-        lines.push(format!("{}-r{}: {} files, {size}", report.id, report.revision, report.files));
+        let name = format!("{}-r{}", report.id, report.revision);
+        lines.push(format!("{name}: {} files, {size}", report.files));
+        lines.extend(report.needs.map(|needs| format!("{name}: {needs}")));
         lines.join("\n")
     });
     Ok(if report.has_errors() { Exit::Request.into() } else { ExitCode::SUCCESS })
@@ -201,7 +208,7 @@ fn manifests(layout: &Layout, wanted: Option<&MediaRef>) -> Result<Vec<Manifest>
     };
     let read = |entry: &IndexEntry| {
         let media = layout.media(entry)?;
-        let text = |error| Failure::new(Exit::Request, format!("medium {}: {error}", entry.name));
+        let text = |error| Failure::new(Exit::Request, format!("medium {}: {}", entry.name, chain(&error)));
         Manifest::from_json(&media.manifest_bytes).map_err(text)
     };
     entries.iter().map(read).collect()

@@ -83,6 +83,7 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
 fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
     cache::open(&places.cache)?.load(medium, keys).map_err(|error| {
         let code = match &error {
+            CacheError::Signature { source, .. } if source.is_newer() => Some(Code::NewerMedium),
             CacheError::Signature { .. } => Some(Code::NotTrusted),
             CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
             CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
@@ -90,6 +91,7 @@ fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<Cached
             CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => {
                 Some(Code::CacheDamaged)
             }
+            CacheError::Newer { .. } => Some(Code::CacheNewer),
             _ => None,
         };
         let failure = Failure::from(error);

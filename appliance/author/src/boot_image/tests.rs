@@ -4,7 +4,7 @@ use crate::boot_kit::tests::FakePackages;
 /// A header of a 64-bit program with one segment of type `kind`, and the text it points to.
 fn program(kind: u32) -> Vec<u8> {
     let mut elf = vec![0u8; 200];
-    elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
     (elf[16], elf[18], elf[32], elf[54], elf[56]) = (3, 62, 64, 56, 1);
     elf[64..68].copy_from_slice(&kind.to_le_bytes());
     (elf[72], elf[96]) = (120, 8);

@@ -164,11 +164,8 @@ impl Collecting {
         };
         let mut sbat = Vec::new();
         if matches!(role, Role::Shim | Role::MokManager | Role::Grub | Role::Kernel) {
-            let malformed = |error: pe::NotEfi| BootKitError::Malformed {
-                path: from.to_owned(),
-                expected: "a 64-bit EFI program",
-                offset: error.offset,
-            };
+            let malformed =
+                |found| BootKitError::Malformed { path: from.to_owned(), expected: "a 64-bit EFI program", found };
             let program = pe::read(&bytes).map_err(malformed)?;
             if !program.signed {
                 let (package, version) = self.named(package);
@@ -287,11 +284,8 @@ impl Collecting {
                 return Err(BootKitError::NoModule { package, version, module });
             };
             let bytes = read_module(path)?;
-            let malformed = |error: modules::NotAModule| BootKitError::Malformed {
-                path: path.clone(),
-                expected: "a 64-bit kernel module",
-                offset: error.offset,
-            };
+            let malformed =
+                |found| BootKitError::Malformed { path: path.clone(), expected: "a 64-bit kernel module", found };
             open.extend(modules::depends(&bytes).map_err(malformed)?);
             let below =
                 path.strip_prefix(tree.join("kernel")).expect("listed below it").with_file_name(format!("{module}.ko"));

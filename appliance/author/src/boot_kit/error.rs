@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use platen_media::stored::StoredError;
+
 /// What an error means for whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootKitErrorKind {
@@ -51,17 +53,14 @@ pub enum BootKitError {
     #[error("package {package} {version}: expected the module {module}, neither found as a file nor built in")]
     NoModule { package: String, version: String, module: String },
     /// Not the EFI program or kernel module that its name says.
-    #[error("{}: expected {expected}, found something else at {offset:#x}", path.display())]
-    Malformed { path: PathBuf, expected: &'static str, offset: u64 },
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Malformed { path: PathBuf, expected: &'static str, found: String },
     /// The output folder holds something that is not ours to replace.
     #[error("{}: expected no folder or an earlier {what}, found something else", path.display())]
     OutputTaken { path: PathBuf, what: &'static str },
     /// A kit's record that can't be understood.
     #[error("{}: expected the record of a boot kit", path.display())]
-    Record { path: PathBuf, source: serde_json::Error },
-    /// A kit's record from another version of this program.
-    #[error("{}: expected schema {expected}, found {found}", path.display())]
-    Schema { path: PathBuf, expected: u32, found: u32 },
+    Record { path: PathBuf, source: StoredError },
     /// A kit's record without a role that every kit fills.
     #[error("{}: expected a file with the role {role}, found none", path.display())]
     NoRole { path: PathBuf, role: String },

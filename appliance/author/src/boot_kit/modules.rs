@@ -6,6 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use object::LittleEndian;
+use object::elf::FileHeader64;
+use object::read::elf::{FileHeader, SectionHeader};
+
 /// A module that is wanted, in the order in which boot images load them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
@@ -79,51 +83,22 @@ pub(crate) fn module_name(file_name: &str) -> Option<String> {
     Some(stem.replace('-', "_"))
 }
 
-/// Where reading a module stopped to make sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotAModule {
-    pub(crate) offset: u64,
-}
-
-/// The modules that must be loaded before this one, by kernel name, from its `.modinfo` section.
-pub(crate) fn depends(elf: &[u8]) -> Result<Vec<String>, NotAModule> {
-    let fields = modinfo(elf)?;
+/// The modules that must be loaded before this one, by kernel name, from its `.modinfo` section; the error says what the
+/// bytes are instead of a module.
+pub(crate) fn depends(elf: &[u8]) -> Result<Vec<String>, String> {
+    let fields = modinfo(elf).map_err(|error| format!("something else ({error})"))?;
     let list = fields.split(|&b| b == 0).find_map(|field| field.strip_prefix(b"depends="));
     let list = String::from_utf8_lossy(list.unwrap_or_default()).into_owned();
     Ok(list.split(',').filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect())
 }
 
 /// The `.modinfo` section of a 64-bit little-endian ELF file: fields `key=value`, each ended by a zero.
-fn modinfo(elf: &[u8]) -> Result<&[u8], NotAModule> {
-    let at = |offset: u64, length: u64| {
-        let range = usize::try_from(offset).ok().zip(offset.checked_add(length).and_then(|e| usize::try_from(e).ok()));
-        range.and_then(|(start, end)| elf.get(start..end)).ok_or(NotAModule { offset })
-    };
-    let u16_at = |offset| at(offset, 2).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]])));
-    let u32_at = |offset| at(offset, 4).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-    let u64_at = |offset| {
-        at(offset, 8).map(|b| {
-            let mut value = [0; 8];
-            value.copy_from_slice(b);
-            u64::from_le_bytes(value)
-        })
-    };
-    if at(0, 6)? != b"\x7fELF\x02\x01" {
-        return Err(NotAModule { offset: 0 });
-    }
-    let (table, size, count, names) = (u64_at(0x28)?, u16_at(0x3a)?, u16_at(0x3c)?, u16_at(0x3e)?);
-    let section = |number: u64| number.checked_mul(size).and_then(|n| n.checked_add(table));
-    let wrong = NotAModule { offset: 0x28 };
-    let names_at = u64_at(section(names).and_then(|s| s.checked_add(0x18)).ok_or(wrong)?)?;
-    for number in 0..count {
-        let header = section(number).ok_or(wrong)?;
-        let name = names_at.checked_add(u32_at(header)?).ok_or(wrong)?;
-        if at(name, 9).is_ok_and(|name| name == b".modinfo\0") {
-            let field = |offset: u64| header.checked_add(offset).ok_or(wrong);
-            return at(u64_at(field(0x18)?)?, u64_at(field(0x20)?)?);
-        }
-    }
-    Err(NotAModule { offset: table })
+fn modinfo(elf: &[u8]) -> Result<&[u8], Box<dyn std::error::Error>> {
+    let header = FileHeader64::<LittleEndian>::parse(elf)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, elf)?;
+    let (_, section) = sections.section_by_name(endian, b".modinfo").ok_or("without a section .modinfo")?;
+    Ok(section.data(endian, elf)?)
 }
 
 /// Puts `roots` and all they depend on in an order in which each module comes after those it needs.
@@ -166,7 +141,7 @@ pub(crate) mod tests {
         let info = format!("license=GPL\0depends={depends}\0name=x\0");
         let strings = b"\0.modinfo\0";
         let mut elf = vec![0u8; 64];
-        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         let (info_at, strings_at) = (64, 64 + info.len());
         let table = strings_at + strings.len();
         elf[0x28..0x30].copy_from_slice(&(table as u64).to_le_bytes());
@@ -175,16 +150,17 @@ pub(crate) mod tests {
         elf[0x3e] = 2;
         elf.extend(info.as_bytes());
         elf.extend(strings);
-        let section = |name: u32, at: usize, size: usize| {
+        let section = |name: u32, kind: u32, at: usize, size: usize| {
             let mut header = vec![0u8; 64];
             header[..4].copy_from_slice(&name.to_le_bytes());
+            header[4..8].copy_from_slice(&kind.to_le_bytes());
             header[0x18..0x20].copy_from_slice(&(at as u64).to_le_bytes());
             header[0x20..0x28].copy_from_slice(&(size as u64).to_le_bytes());
             header
         };
-        elf.extend(section(0, 0, 0));
-        elf.extend(section(1, info_at, info.len()));
-        elf.extend(section(0, strings_at, strings.len()));
+        elf.extend(section(0, object::elf::SHT_NULL, 0, 0));
+        elf.extend(section(1, object::elf::SHT_PROGBITS, info_at, info.len()));
+        elf.extend(section(0, object::elf::SHT_STRTAB, strings_at, strings.len()));
         elf
     }
 

@@ -4,18 +4,16 @@
 //! checked again: its digest goes into the kit's record, and the boot programs carry their own signatures.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use platen_media::{Sha256, Sha256Hasher};
+use platen_media::{Sha256, Sha256Hasher, read_piece};
 use serde::{Deserialize, Serialize};
 
 use super::BootKitError;
 
 /// A package a kit was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PackageRecord {
     pub name: String,
     pub version: String,
@@ -184,11 +182,11 @@ pub(super) fn digest(path: &Path) -> Result<(Sha256, u64), BootKitError> {
     let mut file = File::open(path).map_err(BootKitError::io("opening", path))?;
     let (mut hasher, mut size_bytes, mut buffer) = (Sha256Hasher::new(), 0, vec![0; 1 << 20]);
     loop {
-        match file.read(&mut buffer).map_err(BootKitError::io("reading", path))? {
-            0 => return Ok((hasher.finish(), size_bytes)),
-            got => {
-                hasher.update(&buffer[..got]);
-                size_bytes += got as u64;
+        match read_piece(&mut file, &mut buffer).map_err(BootKitError::io("reading", path))? {
+            [] => return Ok((hasher.finish(), size_bytes)),
+            piece => {
+                hasher.update(piece);
+                size_bytes += piece.len() as u64;
             }
         }
     }

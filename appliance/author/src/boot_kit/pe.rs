@@ -1,6 +1,8 @@
-//! The two things a boot kit wants to know of an EFI program: is it signed, and which SBAT generation it is.
-//!
-//! Offsets are those of Microsoft's "PE Format". Nothing is executed or changed.
+//! The two things a boot kit wants to know of an EFI program: is it signed, and which SBAT generation it is. Nothing is
+//! executed or changed.
+
+use object::read::pe::{ImageNtHeaders, PeFile64};
+use object::{LittleEndian, pe};
 
 /// What was read from an EFI program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,49 +13,24 @@ pub(super) struct EfiProgram {
     pub(super) sbat: Vec<String>,
 }
 
-/// Where reading stopped to make sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotEfi {
-    pub(super) offset: u64,
-}
-
-const MACHINE_X86_64: u16 = 0x8664;
-const PE32_PLUS: u16 = 0x20b;
-const CERTIFICATE_TABLE: usize = 4;
-
-/// Reads the headers of a 64-bit EFI program.
-pub(super) fn read(bytes: &[u8]) -> Result<EfiProgram, NotEfi> {
-    let at = |offset: usize, length: usize| {
-        offset.checked_add(length).and_then(|end| bytes.get(offset..end)).ok_or(NotEfi { offset: offset as u64 })
-    };
-    let u16_at = |offset| at(offset, 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    let u32_at = |offset| at(offset, 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
-    let expect = |good: bool, offset: usize| if good { Ok(()) } else { Err(NotEfi { offset: offset as u64 }) };
-
-    expect(at(0, 2)? == b"MZ", 0)?;
-    let pe = u32_at(0x3c)?;
-    expect(at(pe, 4)? == b"PE\0\0", pe)?;
-    expect(u16_at(pe + 4)? == MACHINE_X86_64, pe + 4)?;
-    let sections = usize::from(u16_at(pe + 6)?);
-    let optional = pe + 24;
-    let optional_bytes = usize::from(u16_at(pe + 20)?);
-    expect(u16_at(optional)? == PE32_PLUS, optional)?;
-    let directories = u32_at(optional + 108)?;
-    let certificates = optional + 112 + 8 * CERTIFICATE_TABLE;
-    let signed = directories > CERTIFICATE_TABLE && {
-        let (start, length) = (u32_at(certificates)?, u32_at(certificates + 4)?);
-        length > 0 && at(start, length).is_ok()
-    };
-
+/// Reads the headers of a 64-bit EFI program; the error says what it is instead.
+pub(super) fn read(bytes: &[u8]) -> Result<EfiProgram, String> {
+    let damaged = |error: object::Error| format!("something else ({error})");
+    let program = PeFile64::parse(bytes).map_err(damaged)?;
+    let machine = program.nt_headers().file_header().machine.get(LittleEndian);
+    if machine != pe::IMAGE_FILE_MACHINE_AMD64 {
+        return Err(format!("one for machine {machine:#06x}"));
+    }
+    let certificates = program.data_directory(pe::IMAGE_DIRECTORY_ENTRY_SECURITY);
+    let signed = certificates.is_some_and(|table| {
+        // The one directory that gives a place in the file.
+        let (start, len) = (table.virtual_address.get(LittleEndian), table.size.get(LittleEndian));
+        len > 0 && u64::from(start) + u64::from(len) <= bytes.len() as u64
+    });
     let mut sbat = Vec::new();
-    for number in 0..sections {
-        let header = optional + optional_bytes + 40 * number;
-        if at(header, 8)? != b".sbat\0\0\0" {
-            continue;
-        }
-        // The raw size is rounded up to the file alignment; what follows the text is zeros.
-        let text = at(u32_at(header + 20)?, u32_at(header + 8)?.min(u32_at(header + 16)?))?;
-        let text = String::from_utf8_lossy(text);
+    for section in program.section_table().iter().filter(|section| section.raw_name() == b".sbat") {
+        // What follows the text is zeros.
+        let text = String::from_utf8_lossy(section.pe_data(bytes).map_err(damaged)?);
         sbat.extend(text.trim_end_matches('\0').lines().map(str::to_owned));
     }
     Ok(EfiProgram { signed, sbat })
@@ -69,10 +46,10 @@ pub(super) mod tests {
         b[..2].copy_from_slice(b"MZ");
         b[0x3c] = 0x80;
         b[0x80..0x84].copy_from_slice(b"PE\0\0");
-        b[0x84..0x86].copy_from_slice(&MACHINE_X86_64.to_le_bytes());
+        b[0x84..0x86].copy_from_slice(&pe::IMAGE_FILE_MACHINE_AMD64.to_le_bytes());
         b[0x86] = 1;
         b[0x94] = 240;
-        b[0x98..0x9a].copy_from_slice(&PE32_PLUS.to_le_bytes());
+        b[0x98..0x9a].copy_from_slice(&pe::IMAGE_NT_OPTIONAL_HDR64_MAGIC.to_le_bytes());
         b[0x98 + 108] = 16;
         if signed {
             let entry = 0x98 + 112 + 32;

@@ -1,7 +1,10 @@
 //! Collecting from packages made here, so that no network and no real package is needed. `dpkg-deb` is.
 
-use super::*;
 use std::process::Command;
+
+use platen_media::stored::StoredError;
+
+use super::*;
 
 /// A folder of packages with everything a kit needs, each a few bytes long.
 pub(crate) struct FakePackages {
@@ -163,7 +166,12 @@ fn a_changed_kit_and_a_folder_that_is_none_are_refused() {
     assert!(collect(&out, &packages.options()).is_ok(), "collected anew");
     let record = std::fs::read_to_string(out.join(RECORD)).expect("there");
     std::fs::write(out.join(RECORD), record.replacen("\"schema\": 1", "\"schema\": 2", 1)).expect("written");
-    assert!(matches!(BootKit::open(&out), Err(BootKitError::Schema { found: 2, .. })));
+    let newer = BootKit::open(&out).expect_err("refused");
+    let is_newer = |error: &BootKitError| matches!(error, BootKitError::Record { source: StoredError::Newer(_), .. });
+    assert!(is_newer(&newer) && newer.kind() == BootKitErrorKind::Content, "{newer}");
+    let longer = record.replacen("\"schema\": 1", "\"schema\": 1, \"added\": [1]", 1);
+    std::fs::write(out.join(RECORD), longer).expect("written");
+    BootKit::open(&out).expect("a field more is passed over");
 
     let taken = folder.path().join("taken");
     std::fs::create_dir(&taken).expect("made");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use platen_media::Sha256;
 use platen_media::manifest::Manifest;
 
-use super::oci::{ARTIFACT_TYPE, Descriptor, Index, MEDIA_ID, OCI_INDEX_TYPE, OciManifest, REF_NAME, Release};
+use super::oci::{ARTIFACT_TYPE, Descriptor, Index, MEDIA_ID, OciManifest, REF_NAME, Release};
 use super::{Layout, MAX_JSON_BYTES, MediaEntry};
 use crate::files::{read_bounded, replace_file, sync_dir};
 use crate::lock::Lock;
@@ -34,7 +34,7 @@ impl Layout {
     pub fn entries(&self) -> Result<Vec<IndexEntry>, CacheError> {
         let (mut listed, mut seen) = (Vec::new(), HashSet::new());
         let mut is_ours = HashMap::new();
-        for descriptor in self.read_index()? {
+        for descriptor in self.read_index()?.manifests {
             let (Some(name), Some(oci_manifest)) = (descriptor.annotations.get(REF_NAME), descriptor.sha256()) else {
                 continue;
             };
@@ -100,8 +100,8 @@ impl Layout {
         let entry = release.entry(manifest);
         let _lock = self.lock_index()?;
         let mut index = self.read_index()?;
-        index.retain(|other| other.annotations.get(REF_NAME) != Some(&entry.name));
-        index.push(release.descriptor);
+        index.manifests.retain(|other| other.annotations.get(REF_NAME) != Some(&entry.name));
+        index.manifests.push(release.descriptor);
         self.write_index(&index)?;
         Ok(entry)
     }
@@ -110,7 +110,7 @@ impl Layout {
     pub(crate) fn unpublish(&self, names: &[String]) -> Result<(), CacheError> {
         let _lock = self.lock_index()?;
         let mut index = self.read_index()?;
-        index.retain(|entry| !entry.annotations.get(REF_NAME).is_some_and(|name| names.contains(name)));
+        index.manifests.retain(|entry| !entry.annotations.get(REF_NAME).is_some_and(|name| names.contains(name)));
         self.write_index(&index)
     }
 
@@ -118,17 +118,14 @@ impl Layout {
         Lock::take(&self.dir.join(LOCK), LOCK_LIMIT)
     }
 
-    fn read_index(&self) -> Result<Vec<Descriptor>, CacheError> {
+    fn read_index(&self) -> Result<Index, CacheError> {
         let path = self.dir.join("index.json");
         let bytes = read_bounded(&path, MAX_JSON_BYTES)?;
-        let index: Index = serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source })?;
-        Ok(index.manifests)
+        serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source })
     }
 
-    pub(super) fn write_index(&self, manifests: &[Descriptor]) -> Result<(), CacheError> {
-        let index =
-            Index { schema_version: 2, media_type: Some(OCI_INDEX_TYPE.to_owned()), manifests: manifests.to_vec() };
-        let mut bytes = serde_json::to_vec_pretty(&index).expect("an index has only strings, numbers and lists");
+    pub(super) fn write_index(&self, index: &Index) -> Result<(), CacheError> {
+        let mut bytes = serde_json::to_vec_pretty(index).expect("an index has only strings, numbers and lists");
         bytes.push(b'\n');
         replace_file(&self.dir.join("index.json"), &bytes)
     }

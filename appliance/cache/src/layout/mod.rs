@@ -28,8 +28,8 @@ pub use self::index::IndexEntry;
 pub(crate) use self::oci::Release;
 
 use self::oci::{
-    ARTIFACT_TYPE, Descriptor, FIRST_CONTENT_LAYER, MANIFEST_TYPE, OCI_MANIFEST_TYPE, OciManifest, SIGNATURE_TYPE,
-    SUMS_TYPE,
+    ARTIFACT_TYPE, Descriptor, FIRST_CONTENT_LAYER, Index, MANIFEST_TYPE, OCI_MANIFEST_TYPE, OciManifest,
+    SIGNATURE_TYPE, SUMS_TYPE,
 };
 use crate::CacheError;
 use crate::files::{self, TEMPORARY, is_temporary, make_dir, read_bounded, replace_file};
@@ -96,7 +96,7 @@ impl Layout {
             if !is_made() {
                 make_dir(&layout.blobs_dir())?;
                 if !dir.join("index.json").exists() {
-                    layout.write_index(&[])?;
+                    layout.write_index(&Index::empty())?;
                 }
                 replace_file(&dir.join("oci-layout"), b"{\"imageLayoutVersion\":\"1.0.0\"}\n")?;
             }

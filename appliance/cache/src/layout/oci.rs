@@ -23,6 +23,9 @@ pub(super) const MEDIA_ID: &str = "dev.platen.media.id";
 /// Layers before the content blobs.
 pub(super) const FIRST_CONTENT_LAYER: usize = 4;
 
+/// Fields that are not ours.
+pub(super) type Others = BTreeMap<String, serde_json::Value>;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
@@ -33,6 +36,9 @@ pub(super) struct Descriptor {
     pub(super) artifact_type: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) annotations: BTreeMap<String, String>,
+    /// What else an entry of the index says: kept for whoever wrote it.
+    #[serde(flatten)]
+    others: Others,
 }
 
 impl Descriptor {
@@ -43,6 +49,7 @@ impl Descriptor {
             size,
             artifact_type: None,
             annotations: BTreeMap::new(),
+            others: Others::new(),
         }
     }
 
@@ -63,6 +70,16 @@ pub(super) struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) media_type: Option<String>,
     pub(super) manifests: Vec<Descriptor>,
+    #[serde(flatten)]
+    pub(super) others: Others,
+}
+
+impl Index {
+    /// Of a layout without media.
+    pub(super) fn empty() -> Self {
+        let media_type = Some(OCI_INDEX_TYPE.to_owned());
+        Self { schema_version: 2, media_type, manifests: Vec::new(), others: Others::new() }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -137,6 +137,8 @@ pub(crate) fn manifest(id: &str, revision: u32, packs: &[Pack]) -> (Manifest, Ve
         unattended: false,
         password_required: false,
         size_limit_bytes: None,
+        needs_drive_bytes: None,
+        needs_drive_4096_bytes: None,
         bios: None,
         contents,
         blobs,

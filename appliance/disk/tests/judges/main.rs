@@ -15,6 +15,7 @@ mod image;
 mod readers;
 mod refusals;
 mod shape;
+mod smallest;
 mod tables;
 mod tools;
 mod trees;

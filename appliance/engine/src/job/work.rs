@@ -11,7 +11,8 @@ use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
 use crate::drive::{Drive, DriveFacts, ReadDrive};
-use crate::plan::{DriveRecord, WritePlan};
+use crate::plan::WritePlan;
+use crate::plan::drive_record::{self, DriveRecord};
 use crate::write::{Reuse, SealedDrive, WriteError, write};
 
 /// Verdict of an attempt after which the drive was begun anew.
@@ -184,6 +185,7 @@ fn run<'a>(
     times.verify_ms = ms_since(begun);
 
     let record = plan.media().map(|media| DriveRecord {
+        schema: drive_record::SCHEMA,
         station: engine.name.clone(),
         drive: facts.drive,
         serial: facts.serial,

@@ -19,20 +19,12 @@ pub(crate) fn boot_records(media: &CachedMedia, scheme: Scheme) -> Result<Option
     };
     let boot_img = read_slice(media, bios.boot_img)?;
     let core_img = read_slice(media, core)?;
-    let records = grub::patch(&boot_img, &core_img, disk_scheme(scheme))?;
+    let records = grub::patch(&boot_img, &core_img, scheme)?;
     let expected = bios.records.iter().find(|record| record.scheme == scheme);
     if expected.is_none_or(|expected| !matches_records(expected, &records)) {
         return Err("the boot code is not what the manifest says".into());
     }
     Ok(Some(records))
-}
-
-/// The manifest's word for how a drive is partitioned in the layout's.
-pub(crate) fn disk_scheme(scheme: Scheme) -> platen_disk::Scheme {
-    match scheme {
-        Scheme::Mbr => platen_disk::Scheme::Mbr,
-        Scheme::Gpt => platen_disk::Scheme::Gpt,
-    }
 }
 
 fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {

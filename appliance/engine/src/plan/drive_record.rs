@@ -2,11 +2,13 @@
 //! the station that writes it holds no author's key; nobody decides anything by it.
 
 use platen_events::{DriveRef, clean};
+use platen_media::envelope::DRIVE_RECORD_BYTES;
+use platen_media::stored::{self, Stored, StoredError, first_schema};
 use platen_media::{Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Size of the file: fixed, so that its place is planned before its text is known. Filled up with spaces.
-pub const DRIVE_RECORD_BYTES: u64 = 4096;
+/// The schema number this version writes, and the newest it reads.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The longest text in a record, in characters.
 const MAX_TEXT_CHARS: usize = 128;
@@ -14,6 +16,9 @@ const MAX_TEXT_CHARS: usize = 128;
 /// See the module's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveRecord {
+    /// Always [`SCHEMA`].
+    #[serde(default = "first_schema")]
+    pub schema: u32,
     pub station: String,
     pub drive: DriveRef,
     pub serial: Option<String>,
@@ -27,12 +32,20 @@ pub struct DriveRecord {
     pub read_back: String,
 }
 
+impl Stored for DriveRecord {
+    const SCHEMA: u32 = SCHEMA;
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+}
+
 impl DriveRecord {
     /// As found on a drive, where nobody signs it: fit to be shown.
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let found: Self = serde_json::from_str(text).ok()?;
+    pub fn read(text: &str) -> Result<Self, StoredError> {
+        let found: Self = stored::read(text.as_bytes())?;
         let fit = |text: &String| clean(text, MAX_TEXT_CHARS);
-        Some(Self {
+        Ok(Self {
             station: fit(&found.station),
             drive: DriveRef { port: fit(&found.drive.port), path: fit(&found.drive.path) },
             serial: found.serial.as_ref().map(fit),
@@ -69,6 +82,7 @@ mod tests {
     fn has_its_size_whatever_the_drive_calls_itself() {
         let hostile = "\u{1}".repeat(10_000);
         let record = DriveRecord {
+            schema: SCHEMA,
             station: hostile.clone(),
             drive: DriveRef { port: hostile.clone(), path: "/dev/sdb".into() },
             serial: Some(hostile),

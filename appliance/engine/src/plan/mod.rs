@@ -2,7 +2,7 @@
 //! before the first byte is erased.
 
 pub(crate) mod boot_code;
-mod drive_record;
+pub(crate) mod drive_record;
 mod image;
 pub(crate) mod notice;
 mod overwrite;
@@ -19,13 +19,13 @@ use platen_events::Code;
 use platen_media::manifest::{Manifest, NotValid, Scheme};
 use platen_media::{Timestamp, envelope};
 
-pub use self::drive_record::{DRIVE_RECORD_BYTES, DriveRecord};
+pub use self::drive_record::DriveRecord;
 pub use self::notice::Notice;
 pub use self::overwrite::{plan_erase, plan_test};
 pub use self::update::{UpdateError, plan_update};
 pub use self::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
 
-use self::boot_code::{Unreadable, boot_records, disk_scheme};
+use self::boot_code::{Unreadable, boot_records};
 use self::image::plan_image;
 
 /// Why a medium can't be written to a drive. Nothing was touched.
@@ -130,14 +130,22 @@ pub(crate) fn notices(media: &CachedMedia, now: Timestamp) -> Result<Vec<Notice>
 pub(crate) fn own_files(media: &CachedMedia) -> [(&'static str, u64, Source); 5] {
     let (signed, sums) = (media.signed(), media.sums());
     let text = |text: &str| Source::Bytes(text.as_bytes().into());
-    // The envelope first: a drive that is read at all is read there first, and old BIOSes reach only the front.
-    [
-        (envelope::MANIFEST, signed.manifest_size_bytes(), Source::Content(Name::Manifest)),
-        (envelope::MANIFEST_SIGNATURE, signed.signature().len() as u64, text(signed.signature())),
-        (envelope::SHA256SUMS, sums.size_bytes, Source::Content(Name::Sums)),
-        (envelope::SHA256SUMS_SIGNATURE, sums.signature.len() as u64, text(&sums.signature)),
-        (envelope::DRIVE_RECORD, DRIVE_RECORD_BYTES, Source::Record),
-    ]
+    let sizes = envelope::Sizes {
+        manifest: signed.manifest_size_bytes(),
+        manifest_signature: signed.signature().len() as u64,
+        sums: sums.size_bytes,
+        sums_signature: sums.signature.len() as u64,
+    };
+    sizes.files().map(|(path, size_bytes)| {
+        let source = match path {
+            envelope::MANIFEST => Source::Content(Name::Manifest),
+            envelope::MANIFEST_SIGNATURE => text(signed.signature()),
+            envelope::SHA256SUMS => Source::Content(Name::Sums),
+            envelope::SHA256SUMS_SIGNATURE => text(&sums.signature),
+            _ => Source::Record,
+        };
+        (path, size_bytes, source)
+    })
 }
 
 /// `places`: where files would best be, by path, in bytes from the start of the drive.
@@ -237,8 +245,8 @@ pub(crate) fn disk_spec(
     Ok(DiskSpec {
         size_bytes: shape.whole_sectors_bytes(),
         sector_bytes: shape.sector_bytes,
-        scheme: disk_scheme(scheme),
-        label: manifest.label.on_disk(),
+        scheme,
+        label: manifest.label,
         ids,
         modified: FatTime::from_unix_seconds(manifest.created.unix_s()),
         boot,

@@ -54,6 +54,7 @@ impl UpdateError {
     pub fn code(&self) -> Code {
         match self {
             Self::NoMedium { .. } | Self::OtherMedium { .. } => Code::NothingToUpdate,
+            Self::NotTrusted { source, .. } if source.is_newer() => Code::NewerMedium,
             Self::NotTrusted { .. } => Code::NotTrusted,
             Self::Newer { .. } => Code::OlderThanFloor,
             Self::DiskImage { .. } | Self::Sectors { .. } => Code::DoesNotFit,

@@ -10,6 +10,7 @@ use platen_events::{Code, clean};
 use platen_media::examination::{Examination, SeenFile};
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Scheme};
 use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::stored::StoredError;
 use platen_media::{Sha256, Timestamp, envelope};
 use serde::Serialize;
 
@@ -131,14 +132,22 @@ pub fn judge(
             return Ok(report);
         }
         Err(NoClaim::NotTrusted(error)) => {
-            report.problem(Code::NotTrusted, chain(&error));
+            let code = if error.is_newer() { Code::NewerMedium } else { Code::NotTrusted };
+            report.problem(code, chain(&error));
             return Ok(report);
         }
     };
     let (signed, scheme) = (&claim.signed, claim.scheme());
     let manifest = signed.manifest();
     let text = |path| claim.text(path);
-    report.medium = Some(medium(signed, scheme, text(envelope::DRIVE_RECORD)));
+    let record = text(envelope::DRIVE_RECORD).map(DriveRecord::read).transpose().unwrap_or_else(|error| {
+        // One that is damaged is nothing, since nobody decides by it; a newer one is worth a word.
+        if let StoredError::Newer(newer) = error {
+            report.note(&format!("{}: {newer}", envelope::DRIVE_RECORD));
+        }
+        None
+    });
+    report.medium = Some(medium(signed, scheme, record));
     match check_dates(manifest, now) {
         Ok(notice) => report.notes.extend(notice.map(|notice| notice.to_string())),
         Err(error @ NotValid::Expired { .. }) => report.problem(Code::Expired, error.to_string()),
@@ -154,7 +163,7 @@ pub fn judge(
     Ok(report)
 }
 
-fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium {
+fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<DriveRecord>) -> Medium {
     let manifest = signed.manifest();
     Medium {
         id: manifest.id.clone(),
@@ -171,7 +180,7 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<&str>) -> Medium 
         signed_by: signed.key_id().to_owned(),
         scheme,
         files: manifest.files.len(),
-        record: record.and_then(DriveRecord::read),
+        record,
     }
 }
 

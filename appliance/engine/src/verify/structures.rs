@@ -14,7 +14,6 @@ use platen_media::{Blake3, envelope};
 
 use super::{NOT_UNMOUNTED, Report};
 use crate::drive::{AlignedBuffer, DriveError, ReadDrive};
-use crate::plan::boot_code::disk_scheme;
 use crate::plan::signed_claim::SignedClaim;
 use crate::plan::{DriveShape, disk_spec};
 
@@ -185,7 +184,7 @@ fn check_boot_code(manifest: &Manifest, scheme: Scheme, shape: DriveShape, gap: 
         report.problem(Code::FileChanged, "BIOS boot code in the master boot record: changed");
     }
     gap[..BOOT_CODE_BYTES].fill(0);
-    let start = platen_disk::grub::core_lba(disk_scheme(scheme)) as usize * 512;
+    let start = platen_disk::grub::core_lba(scheme) as usize * 512;
     let end = usize::try_from(record.core_size_bytes).ok().and_then(|size| start.checked_add(size));
     match end.and_then(|end| gap.get_mut(start..end)) {
         Some(core) => {

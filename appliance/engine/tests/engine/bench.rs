@@ -110,9 +110,8 @@ pub(crate) fn add_bios(manifest: &mut Manifest, blobs: &mut Vec<Vec<u8>>) {
         size_bytes: bytes.len() as u64,
         blake3: Blake3::of(bytes),
     };
-    let records = [(Scheme::Mbr, platen_disk::Scheme::Mbr), (Scheme::Gpt, platen_disk::Scheme::Gpt)];
-    let records = records.map(|(scheme, disk_scheme)| {
-        let mut patched = grub::patch(&boot, &core, disk_scheme).unwrap();
+    let records = Scheme::ALL.map(|scheme| {
+        let mut patched = grub::patch(&boot, &core, scheme).unwrap();
         patched.core.resize(patched.core.len().next_multiple_of(512), 0);
         BiosRecords {
             scheme,

@@ -152,12 +152,7 @@ fn every_byte_of_the_boot_structures_is_looked_at() {
         let size = golden.len();
         let mut judge = Judge { bench: &bench, drive: Fake::new(golden, 512) };
         let fat = 1 << 20;
-        let core = platen_disk::grub::core_lba(if scheme == Scheme::Mbr {
-            platen_disk::Scheme::Mbr
-        } else {
-            platen_disk::Scheme::Gpt
-        }) as usize
-            * 512;
+        let core = platen_disk::grub::core_lba(scheme) as usize * 512;
         let mut places: Vec<usize> = (0..512).chain(fat..fat + 512).chain(fat + 6 * 512..fat + 7 * 512).collect();
         places.extend((fat + 2 * 512..fat + 3 * 512).chain(fat + 8 * 512..fat + 9 * 512));
         // The core image, the end of it, and the gap after it.

@@ -6,9 +6,9 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use platen_engine::plan::{DRIVE_RECORD_BYTES, DriveRecord};
-use platen_engine::plan::{DriveShape, Name, PlannedExtent, Source, WritePlan, plan};
-use platen_engine::plan::{UpdateError, plan_update};
+use platen_engine::plan::{
+    DriveRecord, DriveShape, Name, PlannedExtent, Source, UpdateError, WritePlan, plan, plan_update,
+};
 use platen_events::{Code, DriveRef};
 use platen_examine::{Depth, examine};
 use platen_media::examination::Examination;
@@ -73,8 +73,9 @@ fn bytes_of(plan: &WritePlan, extent: &PlannedExtent) -> Vec<u8> {
         Source::Zero => vec![0; extent.len_bytes as usize],
         Source::Markers(_) => unreachable!("no part of a medium"),
         Source::Record => {
-            assert_eq!(extent.len_bytes, DRIVE_RECORD_BYTES);
+            assert_eq!(extent.len_bytes, envelope::DRIVE_RECORD_BYTES);
             let record = DriveRecord {
+                schema: 1,
                 station: "station".to_owned(),
                 drive: DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() },
                 serial: None,

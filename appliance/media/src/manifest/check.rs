@@ -1,9 +1,9 @@
 //! Everything that can be wrong with a manifest: what is signed can be laid out on drives, shown and checked.
 
-use platen_disk::{FileSpec, TreeProblem};
+use platen_disk::{FileSpec, SECTOR_SIZES, TreeProblem};
 
-use super::{Location, Manifest, MediaKind, SCHEMA, Scheme};
-use crate::{MAX_LEVELS, MediaPath, envelope, spec};
+use super::{Location, Manifest, MediaKind, SCHEMA};
+use crate::{MAX_LEVELS, MediaPath, Scheme, envelope, spec};
 
 impl Manifest {
     /// Everything that is wrong with it, one sentence each.
@@ -76,7 +76,7 @@ impl Manifest {
         if listed > 0 {
             found.push(format!("files: expected none in a raw image, found {listed}"));
         }
-        if ![512, 4096].contains(&image.sector_bytes()) {
+        if !SECTOR_SIZES.contains(&image.sector_bytes()) {
             found.push(format!("image: expected sectors of 512 or 4096 bytes, found {}", image.sector_bytes()));
         }
         let parts_end = image.parts.last().map_or(0, |part| part.offset_bytes.saturating_add(part.size_bytes));
@@ -107,7 +107,7 @@ impl Manifest {
                 found.push(format!("bios.{name}: {} bytes are in no blob or do not fit", slice.size_bytes));
             }
         }
-        for scheme in [Scheme::Mbr, Scheme::Gpt] {
+        for scheme in Scheme::ALL {
             if bios.records.iter().filter(|record| record.scheme == scheme).count() != 1 {
                 found.push(format!("bios.records: expected one for {scheme}"));
             }
