@@ -1,0 +1,10 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE drives (number INTEGER PRIMARY KEY, station TEXT NOT NULL, job TEXT NOT NULL, port TEXT NOT NULL, path TEXT NOT NULL, disk_sequence TEXT NOT NULL, serial TEXT NOT NULL, vendor_product TEXT NOT NULL, size_bytes TEXT NOT NULL, medium TEXT NOT NULL, version TEXT NOT NULL, manifest_sha256 TEXT NOT NULL, written_bytes TEXT NOT NULL, verified_bytes TEXT NOT NULL, write_ms TEXT NOT NULL, verify_ms TEXT NOT NULL, read_back TEXT NOT NULL, verdict TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, started TEXT NOT NULL, finished TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
+INSERT INTO drives VALUES(1,'sample','write','drive.img','drive.img','','','','67108864','SAMPLE-r2','2.0','cb5f87b1e2650d06c73a22de31d71797c5a519e4df73adb280a6716370068bb1','47104','3158528','118','4','O_DIRECT, past the page cache','READY','','','2026-11-29T17:56:29Z','2026-11-29T17:56:29Z','0000000000000000000000000000000000000000000000000000000000000000','5f8da9b916ae85adff75ab864e358dedceee50fdda6be406670aa7bd3aa76b4e');
+INSERT INTO drives VALUES(2,'sample','erase-quick','drive.img','drive.img','','','','67108864','','','','20971520','20971520','15','13','O_DIRECT, past the page cache','ERASED','','','2026-11-29T17:56:30Z','2026-11-29T17:56:30Z','5f8da9b916ae85adff75ab864e358dedceee50fdda6be406670aa7bd3aa76b4e','1e4f03ad13db4b4383137873984b3c5c4668e8c90484005fabf4e209202a764e');
+INSERT INTO drives VALUES(3,'sample','write','drive.img','drive.img','','','','67108864','SAMPLE-r2','2.0','cb5f87b1e2650d06c73a22de31d71797c5a519e4df73adb280a6716370068bb1','80896','3158528','94','3','O_DIRECT, past the page cache','READY','','','2026-11-29T17:56:30Z','2026-11-29T17:56:30Z','1e4f03ad13db4b4383137873984b3c5c4668e8c90484005fabf4e209202a764e','240c0284f524f1262adff4e2ef9ab2fa8737ca9708376ade85f6bcb80314719c');
+CREATE TRIGGER no_update BEFORE UPDATE ON drives BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER no_delete BEFORE DELETE ON drives BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+COMMIT;
+PRAGMA user_version=1;
