@@ -19,6 +19,7 @@ pub const MAX_POLICY_BYTES: u64 = 64 << 20;
 /// calls hidden may be no secret at all.)
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MediaVariable {
+    /// As the task sequence asks for it.
     pub name: String,
     /// At most 4,000 characters; empty means: ask the user.
     pub value: String,

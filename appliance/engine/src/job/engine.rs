@@ -60,6 +60,7 @@ pub struct Engine {
     pub sources: Sources,
     /// When a drive is given up or tried again.
     pub limits: Limits,
+    /// Drives that are no longer waited for.
     pub given_up: GivenUp,
 }
 
