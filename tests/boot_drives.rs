@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The drives that are started in QEMU: real stand-alone media, from a real boot kit, written by the program.
 
 use std::path::{Path, PathBuf};

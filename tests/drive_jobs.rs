@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Updating, erasing and testing drives, as an operator does it.
 
 use std::fs::{File, OpenOptions};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What one release stores, the next one reads, and the one before it too: samples of every format and release, as they
 //! stand, with fields added, and with a schema that is too new. See docs/formats.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The target guard on real block devices: what may be written to, judged by what was opened, not by what it is called.
 
 use std::fs::{self, File};

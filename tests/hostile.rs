@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives made to deceive whoever looks at them, or to take all of the station's memory.
 
 use std::process::Command;

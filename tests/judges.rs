@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Outside judges on drives the program wrote: their word counts, not our own reader's.
 
 use std::collections::BTreeMap;

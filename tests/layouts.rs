@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What is accepted while authoring is accepted by everything after it: the plan for every kind of drive, the writer, our own
 //! check and an outside one. Trees of hostile names and sizes are drawn; what is refused is refused by lint and build alike.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The outside view: the real programs, driven on image files, judged by tools that are not ours.
 
 // A program has no public face.

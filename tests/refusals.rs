@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Bad input: a clear error that names the culprit, the right exit status, and nothing written or lost.
 
 use std::os::unix::ffi::OsStrExt;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A planted secret is found nowhere: not in the layout, the cache, on the drive, in the ledger or in any log.
 
 use platen_testkit::files::snapshot;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Layouts, cache and ledger from outside: several programs at once, several media, and what is recorded.
 
 use std::io::{BufRead, BufReader};

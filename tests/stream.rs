@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The record that every verb writes with `--json`: each line is held against the schema by a judge that is not ours, all
 //! of a run's lines make one possible history, and every kind of event that is described is seen.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Text files as they come from Windows and Macs: keys, passwords, and what lies beside them.
 
 use crate::common::Station;

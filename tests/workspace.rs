@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The shape of the project, held by a test: which crate may depend on which, and that what the documents name exists.
 
 use std::collections::{BTreeMap, BTreeSet};

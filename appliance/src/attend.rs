@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Waiting for drives that may never answer: each is looked at on a thread of its own, so that one that hangs stops
 //! only itself, and all of it can be stopped.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Many drives at once, for people: one bar for each, or one line for each step where there is no terminal. All that is
 //! drawn comes from the record.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! How a run ends: the exit statuses of the manual, and which failure leads to which.
 
 use std::error::Error;

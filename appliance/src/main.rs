@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The tool `platen`: what the station does, on any Linux machine, from the command line. Wiring only.
 
 // A program has no public face.

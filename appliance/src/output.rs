@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What is printed: the record of this run on standard output with `--json`, text for people otherwise. Progress and
 //! errors for people go to standard error.
 

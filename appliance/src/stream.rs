@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Standard output with `--json`: the record of this run, line by line. Here and nowhere else are events numbered and
 //! given their times.
 

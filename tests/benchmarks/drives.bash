@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # Drives: loop devices on sparse files in a tmpfs, so that no disk is measured; and what makes them as slow as a
 # USB drive. tests/bench has the list of them, $drives, and the folders $ram and $work.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 // Writes an image to drives the way Etcher does: one reading for all, then a read-back.
 //   node etcher.js SDK-FOLDER IMAGE DRIVE=BYTES...
 'use strict';

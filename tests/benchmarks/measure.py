@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a command and measures it with all it starts, daemons included.
 
     measure.py --report FILE [--drive /dev/loopN]... -- COMMAND...

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2034
 # Other tools for the same job, at fixed versions, installed in a folder outside the repository. One that can't be had
 # is said to be missing, with the reason; its figures are never made up.

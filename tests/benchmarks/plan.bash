@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 bench_plan() {
     echo "-- plan: 60,000 files of 0.7-52 KB in 600 folders, long names, on a drive of 256 GiB"

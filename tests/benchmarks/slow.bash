@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # A slow drive must harm nobody but itself. The good drives' time beside it is compared with their time alone.
 

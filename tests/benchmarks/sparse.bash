@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # An image of 4 GiB that has 1 GiB in it. Only that is worth writing, but the rest must be zeros afterwards: on a drive
 # that was used before, holes that were skipped still have old bytes in them.

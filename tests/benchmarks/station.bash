@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # An image onto drives that write 30 MB/s and read 90 MB/s. Drives that work side by side can't be done sooner than one
 # alone: that is the limit each tool is held against.

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2034,SC2154
 # How each tool writes $image to all of $drives at once and, where it can, reads it back. Each function sets command.
 

@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 bench_tree() {
     echo "-- tree: 2,000 small files and three of 700 MB (3 GB) onto a 4 GiB FAT32 drive, full read-back included"

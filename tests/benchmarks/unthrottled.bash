@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # What the tools cost when no drive holds them up. Walls differ by up to 2 between repeats on a busy machine, so the
 # rounds are interleaved and the least counts.

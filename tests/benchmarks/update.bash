@@ -1,3 +1,6 @@
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # shellcheck shell=bash disable=SC2154
 # A station's second visit: 5 % of the content has changed, and the drive has the rest already.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a medium must do on the computers it is made for, and what it must refuse.
 
 use std::path::Path;

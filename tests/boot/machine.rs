@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A computer in QEMU with one USB drive: started, watched and typed to over its serial line, and always ended.
 
 use std::io::{BufRead, BufReader, Read, Write};

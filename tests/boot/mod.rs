@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Boots written drives in QEMU, under BIOS, UEFI and UEFI with Secure Boot, and reads what `platen-deploy` says.
 //!
 //! Nothing is installed, mounted or looped, and no root is needed: a drive is an image file behind an emulated USB

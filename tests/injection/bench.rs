@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One worker's bench: a station of its own, a good drive and a bad one, and what is asked after every fault.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A block device that lies: our plug-in in nbdkit, exported by nbdfuse, attached as a loop device with direct I/O.
 //! One device serves many lies; starting one takes a twentieth of a second.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives read and written past the page cache, without any of the product's code; and the blind programs of the
 //! controls, which trust whatever the system says.
 

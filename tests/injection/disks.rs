@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The station's own disks hang: those of the cache and of the ledger. Every job must end with the code for it, and no
 //! drive may stay a medium that is not recorded.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! System calls on the bad drive that fail or lie, each at its first, second, third... place until the drive is
 //! written before the fault strikes.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Calls that don't return: the drive must be given up after the stall limit, without harm to the one beside it.
 
 use std::path::PathBuf;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a drive must hold, found out from several healthy drives and from outside tools, not from the engine's word.
 
 use std::collections::BTreeMap;

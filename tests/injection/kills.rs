@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The program killed: at every call on a drive, and at any moment.
 
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What all lanes have in common: a drive with something on it, one fault, the judges, and the next write.
 
 use std::path::PathBuf;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A ledger that can't be written: no drive may stay a medium that is not recorded.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 /* A drive that lies, as an nbdkit plug-in. How it lies is read before every request from a small file that the tests
  * write to, so one device serves one lie after the other. What it really has is in another file. */
 #define NBDKIT_API_VERSION 2

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Devices that lie: about what they stored, about what they read, about how much they hold.
 
 use std::sync::Arc;

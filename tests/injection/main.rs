@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Faults injected into the real program writing real drives, and what came of each. None may be a false pass.
 //!
 //! Each injection writes two drives at once, one of them with a fault; then the drives are judged by places read off

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives that are really gone in mid-write: the server behind the device dies at a byte, or the device shrinks to
 //! nothing.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 /* Stands between the program and one drive, or files of the station (LD_PRELOAD): what strace can't do, because the
  * call must really happen in part, or because all calls together must be counted.
  *   FAULT_PATH  the drive, a file, or a folder whose files are meant

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Calls that happen in part, and drives that are gone from one call on: a library between the program and its drive.
 
 use std::path::{Path, PathBuf};

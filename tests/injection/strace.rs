@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Faults in single system calls on one drive, by `strace -e inject`.
 //!
 //! `when=N` counts for each thread and each call by itself; a drive's calls all come from the one thread it has. `-P`

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The guest: Debian's kernel with an emulated USB controller and drives, busybox, the program and a station.
 
 use std::fs;

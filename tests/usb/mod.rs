@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Real USB drives: a guest with the kernel's own USB stack, whose drives are gadgets that are pulled, swapped and hung
 //! while the program works on them. One boot for all checks (`guest/checks`); each test looks at its own.
 

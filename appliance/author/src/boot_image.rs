@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The boot image: the signed kernel and an initramfs with one program in it, which checks the medium it came on.
 //!
 //! The initramfs holds `platen-deploy` as `/init`, the public keys it trusts, and the kernel modules by which media,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The boot kit: the signed boot programs of a distribution, collected from its packages into a folder.
 //!
 //! With it media start under Secure Boot without enrolling anything: firmware starts shim, shim starts GRUB, GRUB starts

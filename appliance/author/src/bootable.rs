@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Whether a tree can start a computer, as far as its files show it: what firmware looks for is there, and is a program
 //! of the kind that firmware starts. Nothing is executed.
 

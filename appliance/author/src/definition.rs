@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A definition with everything small it names: its task sequence and its secrets.
 
 use std::path::{Path, PathBuf};

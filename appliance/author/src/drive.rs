@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! How big a drive a medium needs. It is laid out while it is authored, by what lays out drives when they are written, so
 //! that nothing is signed that no drive holds.
 

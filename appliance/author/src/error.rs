@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What can go wrong while a medium is authored.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Which files go on a medium, and where. Only names and sizes are looked at.
 
 use std::path::Path;

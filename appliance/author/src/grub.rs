@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! GRUB's configuration on a medium, and the BIOS boot code that reads it.
 
 use platen_disk::BootRecords;

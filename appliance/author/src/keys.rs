@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Keys that sign media. They live on the authoring machine and nowhere else; stations hold public keys only.
 //!
 //! Key files are minisign's, with or without a password. Signatures are minisign's too, but made without random

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! From a definition to a signed OCI layout: contents, boot kit, boot image, creation log.
 //!
 //! [`build()`] reads a [`platen_media::spec::MediaSpec`], refuses everything that would fail later, collects the contents,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The creation log: what went on a medium and how it went, for people, without any secret. The same medium gives
 //! the same log.
 

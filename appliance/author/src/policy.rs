@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The policy of a medium: its task sequence, variables, and where its contents stand.
 
 use platen_media::manifest::ContentKind;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Disk images: known by their content, read once, unpacked on the way, with what is all zeros left out.
 
 mod table;

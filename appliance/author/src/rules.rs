@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The rules for task sequences, with what is on the medium; and rules for the definition itself.
 
 use platen_media::Timestamp;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading the small text files a definition or command line names: passwords, values, definitions. One way for all.
 
 use std::fs::File;

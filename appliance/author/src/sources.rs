@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Sources must stand still: what was looked at first is what must have been read, and what is signed.
 
 use std::fs::{self, Metadata};

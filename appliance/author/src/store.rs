@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading contents once: into blobs of the layout, with both digests of every file.
 
 use std::collections::HashMap;

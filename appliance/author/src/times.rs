@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Times: when a medium was made, and source files whose times can't be right.
 
 use platen_media::Timestamp;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What is in a folder, as it would stand on a medium. Nothing is read but names, sizes and times.
 
 use std::fs;

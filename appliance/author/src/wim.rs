@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! WIMs among the contents: each is verified, and split once, here, when it is too large for FAT32.
 
 use std::collections::BTreeMap;

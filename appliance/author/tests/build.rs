@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Building media of every kind from small sources, and looking at what came out with other people's tools.
 #![allow(clippy::unwrap_used)]
 

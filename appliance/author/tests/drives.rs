@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Every medium says how big a drive must be, and none is made that no drive holds.
 #![allow(clippy::unwrap_used)]
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What must be refused, in which words, with nothing published; and secrets, which must be nowhere.
 #![allow(clippy::unwrap_used)]
 

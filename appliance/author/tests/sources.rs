@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What comes in: trees that can't start, WIMs that can't be read, sources that don't stand still, names, links, times.
 #![allow(clippy::unwrap_used)]
 

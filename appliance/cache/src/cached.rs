@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium whose signature, floor and content were checked, ready to be planned.
 
 use std::fs::File;

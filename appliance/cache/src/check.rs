@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Checks the bytes of one blob, as they stream by, against everything a manifest says about them.
 
 use platen_media::manifest::{Blob, Location, Manifest};

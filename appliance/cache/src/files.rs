@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Files of a layout, which may have been made by anybody: only regular ones are opened, no link is followed, nothing
 //! can make the reader wait for ever. And what is made here is never writable by others, whatever the umask.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Import: from a layout on a USB drive, a folder or a network mount into the station's store.
 //!
 //! Signature first, then room, then content; the medium becomes visible last. A kill at any moment leaves either

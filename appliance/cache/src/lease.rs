@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium that is being used keeps its content, whatever is imported and collected meanwhile.
 //!
 //! A lease is a shared lock on the medium's OCI manifest, the one file from which all its blobs are reached. Collection

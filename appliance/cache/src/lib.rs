@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The station's content store: an OCI image layout on disk, so that standard tools can read, copy and mirror it.
 //!
 //! [`layout`] is the format (also written by authoring); [`Cache`] adds what a station needs: checked import,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Locks between processes: for as long as something is read, changed and replaced, nobody else does.
 
 use std::fs::{File, Permissions, TryLockError};

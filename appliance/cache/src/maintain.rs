@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Upkeep of the store: scrub, garbage collection, pins.
 
 use std::collections::HashSet;

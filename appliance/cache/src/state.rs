@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a station remembers of media, beyond the media themselves: the newest revision of each, whose they are, and
 //! which ones are pinned.
 

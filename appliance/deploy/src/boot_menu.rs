@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the boot menu said: kernel arguments that name the medium, the very drive it stands on, and the keyboard.
 
 use std::fmt;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Whether a medium may be used: signature, dates, every file, password, policy; in this order, so that nothing is
 //! believed before it was proved.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Text made fit for a terminal: without what moves the cursor, in letters it has, in lines it can show.
 
 use deunicode::deunicode_char;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The machine: loads modules, finds the medium among its volumes, and turns the power off.
 
 use std::fs::File;

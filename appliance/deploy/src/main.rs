@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The program that runs on the computer booted from a medium.
 //!
 //! It is process 1 of the boot image and its only program. It finds the medium it came on and checks it: signature,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium as a folder: the volume that is mounted, or any folder in tests. Only ever read.
 
 use std::collections::HashSet;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Why a medium is refused, and the operator's code for it.
 
 use std::path::PathBuf;

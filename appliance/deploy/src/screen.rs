@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a person sees: plain lines that read the same on a screen and on a serial line, broken between words.
 //!
 //! Words first, colour second. Text from a medium is shown only after it lost everything that could move the cursor.

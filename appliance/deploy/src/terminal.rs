@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Screens, serial lines and keyboards: all of them at once, through the kernel's terminals and input devices.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The volumes of this computer: which there are, and what stands on them.
 
 use std::collections::HashSet;

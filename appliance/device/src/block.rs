@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the kernel says about one block device, read from sysfs (no udev daemon is needed).
 
 use std::fs::{self, File};

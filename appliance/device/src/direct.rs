@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! An opened drive: whole-sector reads and writes past the page cache.
 
 use std::fs::{File, OpenOptions};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The target guard: which drives may be opened, and for what.
 //!
 //! What is judged is what is opened. A name is followed once, to a handle; everything is asked of that handle, and it is

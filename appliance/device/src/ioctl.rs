@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The two questions for which the kernel has no file: what a loop device stands on, and reading a partition table anew.
 #![allow(unsafe_code)]
 

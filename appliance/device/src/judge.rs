@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What follows from the kernel's description of a block device: what it is, and whether it may be written to. Nothing is
 //! opened here, so that recorded machines can be judged by the same lines as the real one.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The thin edge to the machine. Only here are drives opened and the machine's own description of them read.
 //!
 //! A [`Candidate`] is what stands behind a name. [`Candidate::for_writing`] is the target guard: it decides whether that

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Where the kernel describes this machine: `/sys`, `/proc`, `/dev`.
 
 use std::fs;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Files that are never drives: what a station keeps (cache, keys, ledger), by whatever name they are given.
 
 use std::fs::{self, File};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What this process needs of the machine, taken before a drive is touched.
 
 use std::fs::File;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A process without rights, for reading what is on a drive somebody inserted.
 //!
 //! The station starts its own program again with the drive as standard input ([`examine`]); the child gives up

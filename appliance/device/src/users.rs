@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Who uses a block device or a file: every chain of mounts, swap, device mapper, RAID, loop devices and open handles.
 //!
 //! The kernel's exclusive open sees mounts and holders of the drive itself. It does not see a loop device that stands on

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Byte-wise reading on top of a handle that only reads aligned sectors.
 
 use std::fs::File;

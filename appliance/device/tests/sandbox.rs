@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the process that reads a foreign drive can't do. Each act is tried by a child: confined it must die of the system
 //! call filter, not confined it must succeed, so that the test is known to see.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The bytes of one directory.
 
 use crate::fat::{self, Attribute, ENTRY_BYTES, ROOT_CLUSTER};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading back a directory, as strictly as the least forgiving of all readers: whatever two of them could see
 //! differently is a problem.
 

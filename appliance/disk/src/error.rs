@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What can be wrong with a request for a layout.
 
 /// Why a layout can't be made. Texts are lower case and name what was expected and what was found.

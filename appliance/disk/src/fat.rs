@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! FAT32 structures: boot sector, FSInfo, the file allocation table, directory entries.
 
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Times as FAT stores them.
 
 /// A time in a directory entry (fatgen103, "Date and Time Formats"): 1980-01-01 to 2107-12-31, in steps of two seconds,

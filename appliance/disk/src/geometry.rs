@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Where everything is on a drive of a given size: partition, reserved sectors, FATs, clusters.
 
 use crate::{ALIGN_BYTES, DiskSpec, LayoutError, SECTOR_SIZES, Scheme};

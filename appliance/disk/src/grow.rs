@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Fitting an image's GUID partition table to a drive: the copy goes to the drive's end, and the table says so.
 //!
 //! UEFI 2.10, 5.3.2: both headers say where the other stands and which sectors partitions may use; each has a checksum

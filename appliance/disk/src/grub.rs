@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! GRUB's i386-pc boot image and core image, patched as its installer would.
 //!
 //! Offsets are those of GRUB 2.06's `boot.S` and `diskboot.S`; everything is little-endian and sectors have 512 bytes.

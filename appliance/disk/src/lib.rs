@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! MBR, GPT, FAT32 and boot records as bytes and extents.
 //!
 //! A drive is not formatted and then filled: [`lay_out`] computes, from the drive's size and the list of files, every

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Names on a FAT volume: what is allowed, long-name entries, short aliases.
 
 use std::collections::{HashMap, HashSet};

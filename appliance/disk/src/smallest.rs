@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! How big a drive must be for a tree of files.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a function of the drive alone is: partition tables, boot sectors, boot code.
 
 use std::ops::Range;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! From a list of paths to directories, and everything that can be wrong with the list.
 
 use std::collections::HashMap;

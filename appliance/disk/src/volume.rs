@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading back where the parts of a FAT32 volume are.
 
 use crate::ALIGN_BYTES;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What laying out many files costs in memory, as Linux counts it (what it costs in time is `tests/bench`'s business).
 //! A test program of its own, because other tests would be counted too.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Time as something that is handed in, so that tests own it.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

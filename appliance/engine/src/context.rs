@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the work on one drive is given from outside, and how it tells how far it is.
 
 use std::cell::Cell;

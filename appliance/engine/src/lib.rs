@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Plan, write, read back, seal, record; and checking a drive that is already written.
 //!
 //! Left to right, and no stage can be skipped, because only the stage to its left makes what it needs:

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a single request is answered: listings, reports, documents. They are part of the stream, and change no state.
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Making text from outside fit to be shown: names on a drive, what a drive says of itself, names in layouts.
 
 /// Whether a character shows itself and nothing else: no control character of a terminal, nothing that turns the direction

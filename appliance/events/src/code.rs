@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The operator's codes: one table from which screens, logs, the ledger and the manual are fed.
 //!
 //! A code never changes its meaning and is never used again. Its letter says where it happens: `M` the medium's

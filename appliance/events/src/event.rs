@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What happens at a station: one event for each change of state, and progress in between.
 
 use std::fmt;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Plain data that every part may speak: the record of a station, and the codes an operator reads out on the phone.
 //!
 //! A stream begins with a [`Hello`], then has one [`Record`] for each [`Event`]. [`StationState`] is what a reader knows

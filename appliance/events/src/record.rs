@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The lines of a stream: one that says who speaks, then one for each event, numbered and with its time.
 
 use serde::{Deserialize, Serialize};

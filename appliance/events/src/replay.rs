@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading a stream line by line: is it whole, and what state does it lead to?
 
 use crate::record::{Line, Record, SCHEMA};

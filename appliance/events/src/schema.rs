@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The schema of a line, made from the types, and that `events.schema.json` is that schema.
 //!
 //! It says what this version writes, and nothing else: a field or word that is not in it is a fault of ours. Readers are

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The state of a station, rebuilt from its record: what anyone who reads the stream knows.
 
 use std::collections::BTreeMap;

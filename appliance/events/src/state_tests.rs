@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Histories drawn at random: whoever reads the record has the state of whoever lived through it.
 
 use proptest::prelude::*;

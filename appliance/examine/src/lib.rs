@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Looking at what is on a drive that somebody inserted.
 //!
 //! Everything here trusts nothing and may panic or run out of memory on a hostile drive: it is meant to run in a

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Every reader of foreign bytes as a target: a function that takes any bytes and asserts what must hold of the answer.
 //!
 //! A target does more than not crash. What a reader accepts must come back the same when it is written and read again,

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Bytes like good ones, and a little different: the same for the same seed.
 
 /// Numbers at which readers go wrong.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The fuzz targets for some seconds, with a seed that stays: mutated samples get deep, both answers are given, and what
 //! is promised of them holds.
 

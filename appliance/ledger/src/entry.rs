@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One row of the ledger: its fields, their order, and its hash.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The ledger for other programs: CSV and JSON.
 
 use std::fmt::Write as _;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Heads: the hash of the last row, which stands for all rows before it. A head that is kept elsewhere shows what the
 //! chain alone can't: rows cut off at the end, or a chain that was computed anew.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The ledger: one row for each drive that was worked on, appended and never changed.
 //!
 //! Each row carries the SHA-256 of the row before it and of itself, so a row that was edited, deleted, inserted or

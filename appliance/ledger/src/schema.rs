@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the ledger's database consists of, exactly: a trigger more could swallow rows, a view in the table's place
 //! could show rows that were never recorded. Only columns may be added, in one form, by newer versions of Platen
 //! (docs/formats/ledger.md).

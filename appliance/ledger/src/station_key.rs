@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The station's own key: it says that something comes from this station, and nothing else. It is made beside the
 //! ledger at first start, never leaves the station, and never counts as an author's key.
 

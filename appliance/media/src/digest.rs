@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The two digests Platen uses: SHA-256 names content and is what anyone can check with common tools; BLAKE3 is
 //! what the station computes while streaming and reading back (ten times cheaper without SHA instructions).
 

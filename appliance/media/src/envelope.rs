@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The files of a medium that are not listed in its manifest, because they carry it or belong to one drive only.
 
 /// The signed manifest.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What was found on a drive that somebody inserted: the answer of the process that looks at it (`platen-examine`). It
 //! is foreign data; `platen_engine::verify` holds it against the signed manifest.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Keyboard layouts: what a booted computer, which has no input methods, makes of the keys a person presses; and
 //! whether a password can be typed with them.
 //!

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a deployment medium is: its definition, its manifest, its policy, and the signatures over them.
 //!
 //! Left to right: a [`spec::MediaSpec`] is what a person writes; authoring turns it into a [`manifest::Manifest`];

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The manifest: every byte of a medium that matters, named, sized and hashed; the root of all trust in a drive.
 //!
 //! A manifest says *what* is on a medium, never *where on a drive*: the same manifest serves drives of every size.

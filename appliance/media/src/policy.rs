@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The policy of a medium: its task sequence, variables and everything else that tells the target what to do.
 //!
 //! It is always covered by the manifest's signature, and sealed with age when the medium has a password

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading to the end, in the two ways everything here reads.
 
 use std::io::{self, ErrorKind, Read};

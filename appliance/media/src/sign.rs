@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Checking signatures against trusted keys. Signing is elsewhere: a station holds public keys only.
 //!
 //! minisign, prehashed Ed25519 only; the legacy form signs unhashed data and is refused.

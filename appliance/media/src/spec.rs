@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The definition of a medium: what a person writes, in TOML.
 //!
 //! Reading is strict and reports everything that is wrong at once, each with its line, field, what was expected and

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! JSON documents that one version of Platen stores and another may read.
 //!
 //! Every such document has a number, `schema`, and it counts before everything else. A version that only adds fields

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What operating systems leave on every drive they see. It is named in reports, never refused and never used.
 
 use platen_disk::fold_name;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Text files as editors on any system leave them, read in one way by every verb: definitions, passwords, values, keys.
 //!
 //! Windows begins files with a byte-order mark, may write UTF-16, and ends lines with two characters; a Mac may take

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Points in time with a resolution of one second, always UTC, written as in RFC 3339.
 
 use std::fmt;

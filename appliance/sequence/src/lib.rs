@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Task sequences: the model, its strict reader, and the rules for stand-alone media.
 //!
 //! The words and the XML are Microsoft Configuration Manager's. Reading never drops anything silently: what this

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Configuration Manager's limits for task sequences. Lengths are in characters where nothing else is said.
 
 /// Longest name of a step or group.

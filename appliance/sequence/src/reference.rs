@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The contents a sequence needs on the medium.
 
 use crate::{Entry, StepKind, TaskSequence};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The step types of the documentation: names, categories, and where each can run.
 
 use serde::{Deserialize, Serialize};

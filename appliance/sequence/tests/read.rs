@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Reading sequences: what is accepted, what is refused and in which words.
 
 #![allow(clippy::unwrap_used)]

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Everything that happens before a medium reaches a station: keys, boot kit, boot image, definitions.
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `platen cache`: what is in the store, and how it gets there.
 
 use std::io::Read;

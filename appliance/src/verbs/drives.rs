@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What all verbs that work on drives have in common: open them all, run their jobs side by side, print the verdicts.
 
 use std::fs::DirBuilder;

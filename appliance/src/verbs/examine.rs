@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Looking at what is on a drive that somebody inserted: by this program started anew, without any rights.
 
 use std::io;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives that hold a disk image. Those carry no manifest, so what they are is known to the station alone: it has the
 //! images in its cache, and the ledger of what it wrote.
 

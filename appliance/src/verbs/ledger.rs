@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `platen ledger`: who wrote what to which drive, and how it ended.
 
 use std::io::{self, Write};

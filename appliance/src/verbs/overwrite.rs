@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `platen erase` and `platen test`: jobs that leave no medium on a drive.
 
 use std::process::ExitCode;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `platen verify` and `platen inspect`: what a drive is, and whether it is as it was signed.
 
 use std::path::{Path, PathBuf};

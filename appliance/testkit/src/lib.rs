@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What tests share, for tests only: no program links this.
 //!
 //! Only hardware is played here: a drive that fails on request ([`drive`]), a machine as its kernel described it

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A machine as its kernel described it, laid out in a folder from a few lines of text.
 //!
 //! Each line is a word and what belongs to it; `#` begins a comment. Device numbers are `major:minor`, paths in sysfs are

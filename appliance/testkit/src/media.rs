@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Small real media: signed, with shared and single blobs, in an OCI layout.
 
 use std::io::{Read, Write};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! File systems that are small, full or read-only. Making one needs root.
 
 use std::fs;

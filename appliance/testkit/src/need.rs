@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a test needs of its machine. What is missing fails the test, unless the person who runs it said beforehand that
 //! it may be missing; then the skip is counted, and `tests/run` says so in its last line.
 

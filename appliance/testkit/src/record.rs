@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What `--json` says, read as a stranger reads it: line by line, each one strictly, and all of them as one history.
 
 use platen_events::{Answer, DriveLabel, Event, JobEnd, JobId, JobKind, Line, Replay, StationState};

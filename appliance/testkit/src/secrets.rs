@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Looking for a planted secret in everything that was made: as it is, in the encodings in which programs store and show
 //! text, and inside compressed content, however often it is packed.
 

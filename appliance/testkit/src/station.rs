@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What every test of the programs needs: a station in a temporary folder, and the programs to drive it with.
 
 use std::path::{Path, PathBuf};

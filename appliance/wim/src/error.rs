@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What can go wrong with a WIM.
 
 use std::ffi::{CStr, c_int};

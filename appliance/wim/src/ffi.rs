@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The C declarations of libwim 1.13 (`wimlib.h`) this crate uses, written by hand. `tests` compares every size
 //! and offset with the header of the library that is installed.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The one place that links libwim: what a WIM says of itself, verify, export, split, capture, apply.
 //!
 //! A thin binding of our own. Its rules, each from a fault that was seen:

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One operation of libwim at a time, with its messages and its progress.
 //!
 //! libwim's messages go to one place for the whole process, and a warning can't be seen any other way. So a

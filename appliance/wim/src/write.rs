@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Making WIMs: export, split, capture. Each result is verified before it is returned, and removed when it fails.
 
 use std::fs;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The kernel's archive format for an initramfs ("newc" cpio), written so that the same content gives the same bytes:
 //! sorted by path, owned by root, no times, inodes counted from one.
 //!

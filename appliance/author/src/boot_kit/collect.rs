@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Collecting a kit: which packages, which files of them, and what is checked on the way.
 
 use std::collections::BTreeMap;

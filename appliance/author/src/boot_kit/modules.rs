@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Which kernel modules a boot image needs, and in which order they must be loaded.
 //!
 //! The kernel's package has no `modules.dep` (it is made on the machine where it is installed), so the same facts are

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Debian packages: found in a folder or downloaded with apt, unpacked with dpkg-deb; nothing is installed.
 //!
 //! `apt-get download` checks each package against the signed index of its source. What was in the folder before is not

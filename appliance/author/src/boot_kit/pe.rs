@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The two things a boot kit wants to know of an EFI program: is it signed, and which SBAT generation it is. Nothing is
 //! executed or changed.
 

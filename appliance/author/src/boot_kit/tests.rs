@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Collecting from packages made here, so that no network and no real package is needed. `dpkg-deb` is.
 
 use std::process::Command;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What an image's first bytes say of its partitions. Read only to warn and to leave out; whatever does not make sense is
 //! taken for no table.
 

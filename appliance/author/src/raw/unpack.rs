@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Packed images: known by their content, read member by member.
 //!
 //! A packed file may hold several members one after the other, zeros between and behind them, and a little that its

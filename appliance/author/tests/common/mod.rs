@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium's sources in a folder of their own, small and synthetic; and what is common to looking at the result.
 #![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used)]
 

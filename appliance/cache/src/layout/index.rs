@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `index.json`: which media a layout holds. It is read, changed and replaced under a lock, so that two programs that
 //! add a medium at once both find theirs in it.
 

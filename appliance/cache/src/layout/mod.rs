@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! An OCI image layout (image-spec v1.1, "image-layout") that holds Platen media.
 //!
 //! ```text

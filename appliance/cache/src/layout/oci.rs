@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The JSON documents of an OCI image layout, as far as media need them.
 
 use std::collections::BTreeMap;

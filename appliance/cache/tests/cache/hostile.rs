@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Sources made to hang, mislead or reach out, and what others may do to a store.
 
 use std::fs;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `kill -9` of an importing process at many moments. The importer is this test program, started again.
 
 use std::io::{BufRead, BufReader};

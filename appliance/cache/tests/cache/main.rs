@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The store against damage, kills, full disks and other people's tools.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Other people's tools read the cache: `skopeo` is the judge.
 
 use std::process::Command;

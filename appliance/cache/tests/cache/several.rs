@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Layouts with several media, and whose a medium's id is.
 
 use platen_cache::{Answer, CacheError};

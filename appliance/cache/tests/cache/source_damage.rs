@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A source whose bytes changed on the way: by accident (digests no longer fit) and on purpose (digests made to fit).
 
 use std::fs;

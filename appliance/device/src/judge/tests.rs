@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What the guard answers on recorded machines (`machines.txt`, which says how they are written): once without, once with
 //! the device named by `--allow-device`.
 

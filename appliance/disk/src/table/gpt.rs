@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! GUID partition tables, made by the `gpt` crate on a device that has only its first and last sectors.
 
 use std::collections::BTreeMap;

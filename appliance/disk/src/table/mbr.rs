@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Sector 0: the master boot record, and the protective one in front of a GPT.
 
 use super::{Partition, PartitionKind, PartitionTable};

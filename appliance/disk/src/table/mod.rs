@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Partition tables: a list of partitions as the sectors of a master boot record or a GUID partition table.
 
 mod gpt;

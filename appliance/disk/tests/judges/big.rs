@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Fixed cases: the ends of the range, the largest file, the longest names, many files.
 
 use platen_disk::{DiskLayout, FatTime, MAX_FILE_BYTES, Scheme, lay_out};

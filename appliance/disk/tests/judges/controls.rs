@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Controls: each judge says no to something that is wrong, so that its yes means something.
 
 use platen_disk::{Data, DiskLayout, Scheme, lay_out};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Fields asserted one by one: firmwares and judges are too tolerant to tell a wrong one from a right one.
 
 use std::process::Output;

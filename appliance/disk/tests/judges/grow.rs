@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Partition tables of images, fitted to drives.
 
 use std::os::unix::fs::FileExt;

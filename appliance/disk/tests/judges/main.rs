@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Outside judges: layouts are rendered into sparse image files and other people's programs and crates say whether they
 //! are right. `fsck.fat`, `mtools`, `sfdisk`, `sgdisk`, and the crates `fatfs`, `hadris-fat` and `gpt` (as a reader).
 //!

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Crates as judges.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};

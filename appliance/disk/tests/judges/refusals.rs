@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Everything that is refused, and that the refusal says what is wrong.
 
 use platen_disk::{

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a layout promises about itself, on the same generated trees; no judge needed.
 
 use std::ops::Range;

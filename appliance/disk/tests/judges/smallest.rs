@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The smallest drive of a tree: there the layout is accepted, just below it is not, and on every bigger one it is.
 
 use platen_disk::{DiskSpec, FileSpec, LayoutError, SECTOR_SIZES, Scheme, lay_out, smallest_drive};

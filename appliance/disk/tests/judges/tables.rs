@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Tables of several partitions, by the programs that partition disks.
 
 use std::os::unix::fs::FileExt;

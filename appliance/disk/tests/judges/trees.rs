@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Generated drives and trees.
 
 use std::collections::{BTreeMap, HashSet};

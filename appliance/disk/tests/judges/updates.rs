@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Layouts after layouts: what did not change stays where it is, and nothing wears out.
 
 use std::cell::Cell;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Does the drive have what it claims? Asked before anything is written, in a few seconds.
 //!
 //! Fakes answer addresses they do not have in one of two ways: nothing is stored there ("limbo"), or the address is

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a tested drive gives back, sector by sector.
 
 use crate::content::markers::{Found, MARKER_BYTES, look};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Extents as the pieces a drive is written and read in.
 //!
 //! Neighbouring extents form runs; a run is cut into pieces of at most [`PIECE_BYTES`]; a piece touches one or many

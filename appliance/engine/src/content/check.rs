@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Compares contents, and what a drive gives back, with what the plan says.
 
 use platen_media::Blake3;

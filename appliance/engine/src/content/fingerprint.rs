@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! By what a piece is known when it is read again, from a drive or from the cache.
 //!
 //! That the content is what was signed is checked once, by BLAKE3, while it is streamed ([`crate::content::check::ContentCheck`]).

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Sectors that say where they belong, by which drives that are smaller than they claim are found out.
 //!
 //! Each sector of 512 bytes holds a magic number, the job's own number and its address, and is filled up with noise

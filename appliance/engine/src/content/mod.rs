@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What is written: read once for all drives, checked, and known again when it comes back.
 
 pub(crate) mod byte_ranges;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One reading and its consumers: which pieces are in memory, who waits for whom, who fell behind.
 //!
 //! One reader publishes pieces in ascending order, a little ahead of the fastest consumer. The last few stay in memory.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One reading of the content for all drives that keep up, and a drive that does not harms only itself.
 //!
 //! Drives that get the same payload (same medium, size and scheme) subscription one [`Stream`]. A thread of its own reads

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The bytes of a plan, composed piece by piece from the store.
 
 use std::fs::File;

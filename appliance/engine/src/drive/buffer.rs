@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Memory that O_DIRECT accepts.
 
 use memmap2::{Advice, MmapMut};

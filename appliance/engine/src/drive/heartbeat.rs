@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Is the drive answering, and fast enough? A drive that hangs can't be interrupted: the thread that waits for it is
 //! lost until the kernel lets it go. So every operation is stamped here, and somebody else looks at the stamp.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What all drives of a station share, and the two threads each drive has: one works, one watches it.
 
 use std::io;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Where the end of every drive is recorded. The station's own is in `platen-ledger`.
 
 use platen_events::{Code, JobKind, Verdict};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A drive from plan to row: the threads, what they share, and what is recorded.
 
 mod engine;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Events on their way from jobs to whoever listens.
 //!
 //! Whoever tells never waits, however slow the listener is, and the queue stays small all the same: how far a step is

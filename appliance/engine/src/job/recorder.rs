@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Appending to the ledger without waiting for its disk longer than for a drive.
 
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Tells of one job: it begins, goes on and ends once, and its drive is released after that, whichever of the job's threads
 //! is first to say so.
 

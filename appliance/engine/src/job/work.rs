@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One drive from plan to ledger. Nothing is shared between drives but the reading of the content, the ledger and the
 //! report of events.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! BIOS boot code on its way from the store to a plan.
 
 use std::os::unix::fs::FileExt;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! `platen/drive.json`: what a drive says about its own making. The only file on a medium that is not signed, because
 //! the station that writes it holds no author's key; nobody decides anything by it.
 

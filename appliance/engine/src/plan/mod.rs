@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The plan of one drive: a pure function of a medium and a drive's shape. Whatever can be refused is refused here,
 //! before the first byte is erased.
 

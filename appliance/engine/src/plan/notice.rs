@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What is written although there is something to be said about it. It stands in the plan, is shown while the drive is
 //! written, and in the ledger.
 

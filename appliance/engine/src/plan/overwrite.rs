@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Plans that put no medium on a drive: erasing it, and testing whether it stores what it claims.
 
 use std::sync::Arc;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a drive claims to be: the manifest found on it, if it is signed by a trusted key.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The plan of a drive that carries an older release of the same medium: everything is as in any other plan, but
 //! files stay where they are, and the plan says which bytes should be there already.
 //!

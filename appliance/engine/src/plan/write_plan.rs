@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The plan of one drive as data: what is written where, and where the bytes come from.
 
 use std::fmt;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Is this drive a medium, which one, and is it unchanged? Answered from the drive alone: what an [`Examination`]
 //! found is held against the signed manifest it found, and the boot sectors are computed anew and compared.
 

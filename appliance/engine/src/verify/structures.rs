@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What a drive holds besides files: partition tables, boot sectors, boot code, what must be empty; and the names under
 //! which firmware finds files. All of it is a function of the manifest and the drive.
 

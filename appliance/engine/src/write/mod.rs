@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Write, read back, seal: three types, each made only by the one before it.
 //!
 //! Whatever goes wrong, the drive is left without a partition table: it is wiped first, the table comes last, and a

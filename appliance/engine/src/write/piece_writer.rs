@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What of a piece has to be sent to the drive, and what can be spared because it is there already. Whatever is
 //! spared is read back with everything else.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A drive that is being worked on, and what becomes of it when that ends early.
 
 use std::ops::Range;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium in a cache, a plan, and what a right drive looks like.
 
 use std::ops::Deref;

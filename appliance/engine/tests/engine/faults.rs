@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Each kind of fault at its first, second, third ... place, until the drive is written before it strikes.
 //!
 //! The oracle is not the engine: a drive is right when every byte of the plan stands on it, as on a drive without

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Whatever is on a drive, looking at it ends, and what is wrong is said. (A panic would be contained by the process it
 //! runs in; there is none.) Whether an accepted drive is read right is asked in `appliance/fuzz`.
 

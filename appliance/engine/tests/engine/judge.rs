@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A written drive is changed in one place, then judged from the drive alone.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One row for each drive, and no medium without its row.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives of any claimed size that hold only what was written, and lie about how much they can hold.
 
 use std::collections::{HashMap, VecDeque};

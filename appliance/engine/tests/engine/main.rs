@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The engine against drives that fail in every way a drive can, and drives that were changed afterwards.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]

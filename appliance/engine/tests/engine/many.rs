@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Many drives of one station at once, half of them bad in all sorts of ways: the good ones never suffer.
 
 use std::sync::{Arc, Mutex};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The plan is a pure function, covers what it says, and refuses what must be refused.
 
 use platen_engine::plan::{DriveShape, Name, PlanError, Source, plan};

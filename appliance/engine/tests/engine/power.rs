@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Pulled with a write cache on board: what was not flushed may be on the drive or not, in any order.
 
 use platen_media::manifest::Scheme;

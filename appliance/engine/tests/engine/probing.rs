@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives that hold less than they claim, at every size they are sold at. The oracle is what such a drive gives back
 //! after it was pulled and inserted again, not what the engine says of it.
 

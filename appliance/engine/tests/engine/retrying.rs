@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A drive that had a bad moment is begun anew, and one that is too slow is given up.
 
 use std::sync::atomic::AtomicBool;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A drive with somebody in between who sees every operation, and may spoil it, hold it up, or let time pass.
 
 use std::io;

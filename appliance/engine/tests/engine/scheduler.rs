@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The scheduler under every kind of interleaving: `src/content/read_ahead.rs` is compiled here a second time, with locks whose
 //! order a model checker chooses. Join, falling behind, catching up, cancelling and vanishing, a reader that fails.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Zeros that a drive has already are not sent to it, and nobody is believed to have them.
 
 use std::sync::atomic::AtomicBool;

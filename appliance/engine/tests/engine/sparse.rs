@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The memory of a drive of any size, of which only what was written takes room.
 
 use std::collections::HashMap;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives that hang: they are given up, whenever it happens, and harm neither the others nor what is recorded when
 //! they wake up.
 //!

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A medium that is changed under an open handle, and a drive that somebody else begins to use.
 
 use platen_engine::Trouble;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! A drive that carries an older release: what may stay stays, what is planned makes it the new release, and whatever
 //! the drive says of itself, nothing else comes of it.
 

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Writing over an older release: only what changed is sent to the drive, and all of it is read back.
 
 use platen_events::Moved;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What firmware and kernels read besides the files' bytes: each kind is changed on a right drive, and named.
 
 use platen_engine::verify::Report;

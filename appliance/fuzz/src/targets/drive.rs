@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Drives that somebody inserted: partition table and FAT32. What our reader finds nothing wrong with, the `fatfs` crate
 //! reads as the same files with the same bytes.
 

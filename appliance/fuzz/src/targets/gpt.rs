@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! GUID partition tables of disk images: the `gpt` crate reads what is made of an accepted one.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};

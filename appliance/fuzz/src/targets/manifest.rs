@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Manifests of media.
 
 use platen_disk::{DiskSpec, DriveIds, FatTime, FileSpec, Scheme, VolumeLabel, lay_out};

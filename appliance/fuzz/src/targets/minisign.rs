@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Signature files and public key files. The `minisign` crate says the same of what is accepted.
 
 use std::io::Cursor;

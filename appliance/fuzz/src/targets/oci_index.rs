@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The index of an OCI image layout, and what it leads to.
 
 use std::collections::HashSet;

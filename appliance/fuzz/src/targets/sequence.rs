@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Task sequences as XML.
 
 use platen_sequence::{LintContext, TaskSequence, lint};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Headers, XML and tables of WIM files. `wimlib-imagex` says the same of what is accepted.
 
 use std::fs;

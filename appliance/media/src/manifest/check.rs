@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Everything that can be wrong with a manifest: what is signed can be laid out on drives, shown and checked.
 
 use platen_disk::{FileSpec, SECTOR_SIZES, TreeProblem};

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Taking fields out of TOML tables one by one, so that every problem is found in one go.
 
 use std::cell::RefCell;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Applications: what replaces what, and what must be installed before what.
 
 use std::collections::{BTreeMap, HashMap};

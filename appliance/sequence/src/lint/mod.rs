@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The rules for task sequences on stand-alone media.
 //!
 //! A rule's id is stable: it stands in reports, and people search for it. `SA-<n>` are Configuration Manager's own

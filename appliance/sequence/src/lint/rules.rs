@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One function for each rule.
 
 use super::secrets::{find_all, is_literal, names_secret};

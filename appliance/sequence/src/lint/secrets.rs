@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Finding passwords that were typed into command lines and scripts.
 //!
 //! A heuristic: it knows how people write passwords into deployment scripts. What it finds is described, never shown.

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! One case for each rule with exactly the findings it gives; and the documentation's sample, which gives none.
 
 use super::*;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! The declarations against the installed `wimlib.h`: a C program prints what the compiler makes of it.
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Damage of every kind is refused and the right file named; what no checksum of the format covers is counted.
 
 use std::fs;

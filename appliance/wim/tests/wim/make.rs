@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! Every WIM made here is judged by `wimlib-imagex` (Debian wimtools).
 
 use std::fs;

@@ -1,3 +1,6 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
 //! What both halves need: the outside judge, a tree, comparing trees.
 
 use std::collections::BTreeMap;
