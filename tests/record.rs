@@ -63,11 +63,13 @@ impl Recorded {
 
     /// What was asked for.
     pub fn answers(&self) -> Vec<&Answer> {
-        let answer = |event| match event {
-            &Event::Answer(ref answer) => Some(&**answer),
-            _ => None,
-        };
-        self.events.iter().filter_map(answer).collect()
+        let mut answers = Vec::new();
+        for event in &self.events {
+            if let Event::Answer(answer) = event {
+                answers.push(&**answer);
+            }
+        }
+        answers
     }
 }
 

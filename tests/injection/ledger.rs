@@ -31,7 +31,7 @@ fn recorded(bench: &Bench, ledger: &Path, drive: &Path) -> bool {
     let recorded = Recorded::read_until_killed(&ended.stdout);
     let answers = recorded.answers();
     let rows = answers.iter().filter_map(|answer| if let Answer::LedgerRow(row) = answer { Some(row) } else { None });
-    let of_drive = rows.filter(|row| Path::new(&row.path) == drive).last();
+    let of_drive = rows.rev().find(|row| Path::new(&row.path) == drive);
     of_drive.is_some_and(|row| row.verdict == "READY")
 }
 
