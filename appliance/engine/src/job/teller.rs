@@ -83,7 +83,7 @@ mod tests {
         let list = Mutex::new(Vec::new());
         let drive = DriveId { place: "2-1".to_owned(), disk_sequence: Some(7) };
         let teller = Teller::new(JobId(3), drive, |event| {
-            list.lock().unwrap().push(match event {
+            list.lock().expect("no panic").push(match event {
                 Event::JobEnded { end, .. } if end.verdict.code() == Some(Code::Stalled) => "stalled",
                 Event::JobEnded { .. } => "ended",
                 Event::DriveReleased { .. } => "released",
@@ -92,7 +92,7 @@ mod tests {
         });
         calls.iter().for_each(|call| call(&teller));
         drop(teller);
-        list.into_inner().unwrap()
+        list.into_inner().expect("no panic")
     }
 
     #[test]
