@@ -21,7 +21,7 @@ const MAX_TEXT_CHARS: usize = 128;
 /// What a written drive says of itself, in a file of fixed size. Nobody decides by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveRecord {
-    /// Always [`SCHEMA`].
+    /// The number of its format, see `docs/formats/drive.md`.
     #[serde(default = "first_schema")]
     pub schema: u32,
     /// The station's name.
