@@ -63,7 +63,7 @@ fn by_device(medium: usize, times: u64) -> Lane {
         let mut struck = false;
         let ended = running.finish(LIMIT, |running, _| {
             struck |= device.struck() > 0;
-            if struck && running.stdout().contains("\"event\":\"done\"") {
+            if struck && running.stdout().contains("\"event\":\"batch-ended\"") {
                 device.lie(Lie::HONEST);
             }
         });
