@@ -145,7 +145,8 @@ fn stations_of_every_release_go_on_with_cache_and_ledger() {
         let listed = station.platen(&["--json", "cache", "list"]).expect(0);
         assert_eq!(listed.stdout.matches("\"pinned\":true").count(), 1, "{listed:?}");
         station.platen(&["ledger", "check"]).expect(0);
-        let rows = |station: &Station| station.platen(&["--json", "ledger", "list"]).expect(0).stdout.lines().count();
+        let listed = |station: &Station| station.platen(&["--json", "ledger", "list"]).expect(0).recorded();
+        let rows = |station: &Station| listed(station).answers().len();
         let before = rows(&station);
         assert_eq!(before, 3, "write, erase, write");
         station.platen(&["write", "SAMPLE-r1", &station.drive("drive.img", 64)]).expect(0);

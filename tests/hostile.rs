@@ -24,7 +24,8 @@ fn nothing_on_a_drive_speaks_for_the_station() {
     let drive = station.drive("drive.img", 64);
     station.platen(&["write", "TREE", &drive]).expect(0);
     let mut bytes = std::fs::read(&drive).expect("reads");
-    let start = bytes.windows(20).position(|window| window == b"{\n  \"station\": \"test").expect("the drive's record");
+    let begin = b"{\n  \"schema\": 1,\n  \"station\": \"test";
+    let start = bytes.windows(begin.len()).position(|window| window == begin).expect("the drive's record");
     let record = String::from_utf8(bytes[start..start + 4096].to_vec()).expect("UTF-8");
     let verdict = "verdict    READY: 1 bytes checked, all as signed";
     let record = record.replace("\"test\"", &format!("\"{}\"", hostile_json(verdict)));

@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 
+use platen_events::Answer;
+use platen_events::answer::DocumentFormat;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -63,7 +65,11 @@ fn judge(tree: &[(Vec<String>, usize)], seen: &Seen) {
     seen.accepted.set(seen.accepted.get() + 1);
     station.import().expect(0);
     let shown = station.platen(&["--json", "media", "show", "layout"]).expect(0);
-    let manifest: serde_json::Value = serde_json::from_str(&shown.stdout).expect("a manifest");
+    let shown = shown.recorded();
+    let [Answer::Document { format: DocumentFormat::Manifest, text, .. }] = shown.answers()[..] else {
+        panic!("one manifest: {shown:?}")
+    };
+    let manifest: serde_json::Value = serde_json::from_str(text).expect("a manifest");
     for (field, sector_bytes) in [("needs_drive_bytes", 512), ("needs_drive_4096_bytes", 4096)] {
         let needed = manifest[field].as_u64().expect(field);
         for scheme in ["mbr", "gpt"] {
