@@ -20,7 +20,8 @@ use crate::{AuthorError, BuildOptions, BuildProgress};
 
 /// Files of at least this size are blobs of their own; smaller ones of a content share one.
 pub(crate) const BLOB_BYTES: u64 = 8 << 20;
-const PIECE_BYTES: usize = 4 << 20;
+/// What is read, hashed and written at once stays in the processor's cache.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// What was stored so far, in the shape of the manifest.
 pub(crate) struct Store<'a> {
