@@ -289,6 +289,34 @@ fn patterns_are_taken_as_reuse_takes_them() {
     }
 }
 
+/// The rooms of the engine, in the order of the pipeline.
+const ROOMS: [&str; 7] = ["drive", "plan", "content", "capacity", "write", "verify", "job"];
+
+#[test]
+fn each_room_of_the_engine_uses_only_what_stands_before_it() {
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("appliance/engine/src");
+    let mut uses = 0;
+    for (position, room) in ROOMS.into_iter().enumerate() {
+        for file in std::fs::read_dir(engine.join(room)).expect("a room") {
+            let path = file.expect("a file").path();
+            let text = std::fs::read_to_string(&path).expect("reads");
+            for (other, name) in ROOMS.into_iter().enumerate() {
+                let found = text.matches(&format!("crate::{name}")).count();
+                assert!(found == 0 || other <= position, "{} uses {name}, which stands behind {room}", path.display());
+                uses += found;
+            }
+        }
+    }
+    assert!(uses > 50, "{uses} uses: the control");
+    // What stands between them is used by those behind it, and uses none of those.
+    for (file, behind) in [("context.rs", &ROOMS[3..]), ("teller.rs", &ROOMS[..])] {
+        let text = std::fs::read_to_string(engine.join(file)).expect(file);
+        for name in behind {
+            assert!(!text.contains(&format!("crate::{name}")), "{file} uses {name}");
+        }
+    }
+}
+
 #[test]
 fn every_crate_takes_the_workspace_lints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -12,6 +12,7 @@ use platen_device::OpenError;
 use platen_engine::plan::PlanError;
 use platen_events::{AnyCode, Code, Event};
 use platen_ledger::LedgerError;
+use platen_media::causes;
 use platen_media::sign::SignError;
 
 /// See `platen --help`.
@@ -49,12 +50,7 @@ impl Failure {
     /// Without a code.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
-        let mut chain = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            chain.push(error.to_string());
-            cause = error.source();
-        }
+        let chain = causes(&*error);
         Self { exit, code: None, text: chain.join(": "), chain }
     }
 

@@ -144,3 +144,66 @@ impl Seek for WindowReader {
         Ok(self.at_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Whatever is read in whatever order, it is what is in the file, to its last byte.
+    #[test]
+    fn what_is_read_ahead_is_what_would_have_been_read() {
+        let size_bytes = 7 * WINDOW_BYTES + 4096;
+        let content: Vec<u8> = (0..size_bytes).map(|at| (at / 4096 + at) as u8).collect();
+        let mut file = tempfile::tempfile().expect("a file");
+        io::Write::write_all(&mut file, &content).expect("writes");
+        let mut reader = WindowReader::new(file, size_bytes, || Ok(())).expect("starts");
+        let mut seed = 1_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for round in 0..200 {
+            // Now and then on from where it stands, else from anywhere, up to the end and past it.
+            let at = if round % 3 == 0 { reader.at_bytes } else { random(size_bytes + 1) };
+            let len = random(3 * WINDOW_BYTES);
+            let mut found = Vec::new();
+            reader.seek(SeekFrom::Start(at)).expect("seeks");
+            reader.by_ref().take(len).read_to_end(&mut found).expect("reads");
+            let end = (at + len).min(size_bytes) as usize;
+            assert!(found == content[at as usize..end], "round {round}: {len} bytes at {at}");
+        }
+        assert!(reader.windows.len() <= WINDOWS);
+    }
+
+    #[test]
+    fn the_thread_that_reads_ahead_is_prepared_and_without_that_there_is_none() {
+        static PREPARED: AtomicUsize = AtomicUsize::new(0);
+        let prepare = || {
+            PREPARED.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        let file = || tempfile::tempfile().expect("a file");
+        WindowReader::new(file(), 0, prepare).expect("starts");
+        assert_eq!(PREPARED.load(Ordering::SeqCst), 1, "before anything can be asked of it");
+        let refused = WindowReader::new(file(), 0, || Err(io::Error::other("no rights to give up"))).err();
+        assert_eq!(refused.expect("it is not started").to_string(), "no rights to give up");
+    }
+
+    /// What can't be read is said of the place that was asked for, not of one that was only read ahead.
+    #[test]
+    fn a_failure_ahead_is_told_when_its_place_is_asked_for() {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(2 * WINDOW_BYTES).expect("sets");
+        // The drive claims a window more than there is.
+        let mut reader = WindowReader::new(file, 3 * WINDOW_BYTES, || Ok(())).expect("starts");
+        let mut window = vec![1; WINDOW_BYTES as usize];
+        reader.read_exact(&mut window).expect("the first");
+        reader.read_exact(&mut window).expect("the second, while the third fails");
+        reader.seek(SeekFrom::Start(0)).expect("seeks");
+        reader.read_exact(&mut window).expect("the first again");
+        reader.seek(SeekFrom::Start(2 * WINDOW_BYTES)).expect("seeks");
+        assert_eq!(reader.read(&mut window).expect_err("not there").kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -13,7 +13,7 @@ use platen_events::{Event, Step};
 use crate::Clock;
 use crate::content::shared::Sources;
 use crate::drive::heartbeat::{Heartbeat, Waiting};
-use crate::job::Teller;
+use crate::teller::Teller;
 
 /// What a job is given besides plan and drive.
 pub(crate) struct Context<'a> {

@@ -20,6 +20,7 @@ mod context;
 mod drive;
 mod job;
 pub mod plan;
+mod teller;
 pub mod verify;
 mod write;
 
@@ -31,10 +32,11 @@ pub use drive::{
     Trouble,
 };
 pub use job::{
-    Conclusion, Engine, EventReceiver, EventSender, GivenUp, Job, JobHandle, Journal, Limits, NewEntry, Subject,
-    Unrecorded, event_queue, reserve_memory,
+    Conclusion, Engine, EventReceiver, EventSender, Job, JobHandle, Journal, Limits, NewEntry, Subject, Unrecorded,
+    event_queue, reserve_memory,
 };
 pub use platen_media::chain;
+pub use teller::GivenUp;
 pub use write::{WriteError, begins_like, compare};
 
 /// Drives are written and read in pieces of this size: large enough that the round trip of a command does not count

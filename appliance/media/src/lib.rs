@@ -25,7 +25,7 @@ mod systems;
 pub mod text;
 mod timestamp;
 
-pub use chain::chain;
+pub use chain::{causes, chain};
 pub use digest::{Blake3, Digested, ParseDigestError, Sha256, Sha256Hasher};
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::{LabelError, Scheme, VolumeLabel, fold_name};

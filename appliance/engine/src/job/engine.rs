@@ -4,7 +4,7 @@
 //! What all drives of a station share, and the two threads each drive has: one works, one watches it.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -14,13 +14,14 @@ use platen_events::{Code, Event, JobEnd, JobId};
 use platen_media::Timestamp;
 
 use super::work::{record_failure, work};
-use super::{EventSender, JobHandle, Journal, Teller};
+use super::{EventSender, JobHandle, Journal};
 use crate::Clock;
 use crate::content::shared::Sources;
 use crate::context::Context;
 use crate::drive::heartbeat::{Heartbeat, Waiting};
 use crate::drive::{AlignedBuffer, Drive, DriveFacts};
 use crate::plan::WritePlan;
+use crate::teller::{GivenUp, Teller};
 
 /// How often the watching thread looks.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
@@ -65,25 +66,6 @@ pub struct Engine {
     pub limits: Limits,
     /// Drives that are no longer waited for.
     pub given_up: GivenUp,
-}
-
-/// Drives that were given up and are still held: the kernel lets go of one that hangs when it answers or is pulled.
-#[derive(Debug, Clone, Default)]
-pub struct GivenUp(Arc<AtomicUsize>);
-
-impl GivenUp {
-    /// How many there are now.
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn remove(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl std::fmt::Debug for Engine {

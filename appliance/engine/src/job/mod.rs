@@ -8,11 +8,9 @@ mod handle;
 mod journal;
 mod queue;
 mod recorder;
-mod teller;
 mod work;
 
-pub use self::engine::{Engine, GivenUp, Job, Limits, reserve_memory};
+pub use self::engine::{Engine, Job, Limits, reserve_memory};
 pub use self::handle::JobHandle;
 pub use self::journal::{Conclusion, Journal, NewEntry, Subject, Unrecorded};
 pub use self::queue::{EventReceiver, EventSender, event_queue};
-pub(crate) use self::teller::Teller;

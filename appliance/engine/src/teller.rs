@@ -4,12 +4,30 @@
 //! Tells of one job: it begins, goes on and ends once, and its drive is released after that, whichever of the job's threads
 //! is first to say so.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use platen_events::{DriveId, Event, JobEnd, JobId};
 
-use super::GivenUp;
+/// Drives that were given up and are still held: the kernel lets go of one that hangs when it answers or is pulled.
+#[derive(Debug, Clone, Default)]
+pub struct GivenUp(Arc<AtomicUsize>);
+
+impl GivenUp {
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// Where a job's events go.
 pub(crate) struct Teller<'a> {
