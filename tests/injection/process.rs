@@ -119,7 +119,7 @@ impl Drop for Running {
 impl Ended {
     /// What matters of what it said: progress is left out.
     pub fn told(&self) -> String {
-        let lines = self.stdout.lines().filter(|line| !line.contains("\"progress\"") && !line.contains("\"started\""));
+        let lines = self.stdout.lines().filter(|line| !line.contains("\"event\":\"progress\""));
         let lines: Vec<&str> = lines.chain(self.stderr.lines().take(8)).collect();
         format!("exit {:?}; {}", self.status, lines.join("; "))
     }

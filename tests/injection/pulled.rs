@@ -5,9 +5,13 @@
 //! nothing.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
+
+use platen_events::Step;
+use platen_testkit::record::Recorded;
 
 use crate::bench::{After, Bench, LIMIT};
 use crate::device::{self, Lie, Model};
@@ -62,6 +66,13 @@ fn shrink(file: &File, bytes: u64, device: &str) {
     process::run(Command::new("losetup").args(["--set-capacity", device]), Duration::from_secs(20));
 }
 
+/// The last step that was said of the job on this drive.
+fn step_of(stdout: &str, drive: &Path) -> Option<Step> {
+    let state = Recorded::read_until_killed(stdout).state;
+    let job = state.jobs().values().find(|job| Path::new(&state.drives()[&job.drive].label.path) == drive)?;
+    Some(job.step?.step)
+}
+
 fn shrinks(medium: usize, times: u64) -> Lane {
     lane(medium, None, Some(times), |bench, at| {
         let medium = at.medium;
@@ -70,21 +81,18 @@ fn shrinks(medium: usize, times: u64) -> Lane {
         let bytes = bench.random.within(0..8) << 20;
         let moment = Duration::from_micros(bench.random.within(0..medium.whole.as_micros() as u64 / 2));
         let device = Loop(device::attach(&file_path));
-        let bad = std::path::PathBuf::from(&device.0);
+        let bad = PathBuf::from(&device.0);
         let command = bench.command(medium, &bad);
-        // Once its seal was begun, it may be ready before it is gone.
-        let begun = |stdout: &str| {
-            let of_bad = |line: &&str| line.contains(&device.0);
-            let last = |line: &str| line.contains("\"step\":\"seal\"") || line.contains("\"event\":\"finished\"");
-            stdout.lines().filter(of_bad).any(last)
-        };
+        // The drive's job has begun to write: there is something to be lost. Once its seal was begun, it may be ready
+        // before it is gone.
+        let writes = |stdout: &str| step_of(stdout, &bad).is_some_and(|step| step.position() >= Step::Write.position());
+        let seals = |stdout: &str| step_of(stdout, &bad).is_some_and(|step| step.position() >= Step::Seal.position());
         let (mut gone, mut late) = (false, false);
         let attempt = bench.run(command, &bad, |running, elapsed| {
-            let started = || running.stdout().contains("\"step\":\"write\"");
-            if !gone && elapsed >= moment && started() {
+            if !gone && elapsed >= moment && writes(&running.stdout()) {
                 shrink(&file, bytes, &device.0);
                 gone = true;
-                late = begun(&running.stdout());
+                late = seals(&running.stdout());
             }
         });
         drop(device);
