@@ -5,8 +5,6 @@
 
 use platen_author::Finding;
 use platen_cache::{Damage, Listed, Minimum};
-use platen_engine::plan::DriveRecord;
-use platen_engine::verify::{Medium, Report};
 use platen_events::{Answer, answer};
 use platen_ledger::LedgerEntry;
 
@@ -45,56 +43,6 @@ pub fn findings(findings: &[Finding]) -> Vec<answer::Finding> {
         fix: finding.fix.as_ref().map(|fix| serde_json::to_string(fix).expect("a fix has only strings and numbers")),
     };
     findings.iter().map(one).collect()
-}
-
-pub fn report(report: &Report) -> answer::DriveReport {
-    answer::DriveReport {
-        medium: report.medium.as_ref().map(medium_on_drive),
-        image: report.image.clone(),
-        problems: report
-            .problems
-            .iter()
-            .map(|problem| answer::Problem { code: problem.code.into(), text: problem.text.clone() })
-            .collect(),
-        more_problems: report.more_problems as u64,
-        notes: report.notes.clone(),
-        checked_bytes: report.checked_bytes,
-    }
-}
-
-fn medium_on_drive(medium: &Medium) -> answer::MediumOnDrive {
-    answer::MediumOnDrive {
-        id: medium.id.clone(),
-        revision: medium.revision,
-        kind: medium.kind.to_string(),
-        name: medium.name.clone(),
-        version: medium.version.clone(),
-        label: medium.label.clone(),
-        created: medium.created.to_string(),
-        valid_from: medium.valid_from.map(|from| from.to_string()),
-        valid_until: medium.valid_until.map(|until| until.to_string()),
-        password_required: medium.password_required,
-        manifest_sha256: medium.manifest_sha256.to_string(),
-        signed_by: medium.signed_by.clone(),
-        scheme: medium.scheme.to_string(),
-        files: medium.files as u64,
-        record: medium.record.as_ref().map(making_record),
-    }
-}
-
-fn making_record(record: &DriveRecord) -> answer::MakingRecord {
-    answer::MakingRecord {
-        station: record.station.clone(),
-        port: record.drive.port.clone(),
-        path: record.drive.path.clone(),
-        serial: record.serial.clone(),
-        medium: record.medium.clone(),
-        version: record.version.clone(),
-        manifest_sha256: record.manifest_sha256.to_string(),
-        verified_at: record.verified_at.to_string(),
-        verified_bytes: record.verified_bytes,
-        read_back: record.read_back.clone(),
-    }
 }
 
 pub fn ledger_row(row: &LedgerEntry) -> answer::LedgerRow {

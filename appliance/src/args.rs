@@ -4,10 +4,14 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use platen_cache::MediaRef;
+use platen_engine::Limits;
+use platen_media::examination::Depth;
 use platen_media::manifest::Scheme;
+use platen_station::{Paths, Targets};
 
 /// Make USB drives into signed, bootable deployment media, and prove each one right.
 ///
@@ -18,7 +22,7 @@ use platen_media::manifest::Scheme;
 #[command(version, max_term_width = 100)]
 pub struct Args {
     #[command(flatten)]
-    pub places: Places,
+    pub paths: PathOptions,
     /// Print one JSON object a line on standard output instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -28,7 +32,7 @@ pub struct Args {
 
 /// Where the station keeps its things.
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Places {
+pub struct PathOptions {
     /// Content store (an OCI image layout)
     #[arg(long, global = true, env = "PLATEN_CACHE", default_value = "/var/lib/platen/cache", value_name = "DIR")]
     pub cache: PathBuf,
@@ -209,6 +213,38 @@ pub enum SchemeArg {
     Mbr,
     /// With a BIOS boot partition; for firmware that insists on it
     Gpt,
+}
+
+impl From<PathOptions> for Paths {
+    fn from(options: PathOptions) -> Self {
+        let PathOptions { cache, trust, ledger, station } = options;
+        Self { cache, trust, ledger, station }
+    }
+}
+
+impl DriveOptions {
+    pub fn targets(&self) -> Targets {
+        Targets {
+            drives: self.drives.clone(),
+            allowed: self.allow_device.clone(),
+            rescan: self.rescan,
+            limits: Limits {
+                stall: Duration::from_secs(self.stall_limit),
+                minimum_bytes_per_s: self.speed_floor * 1000,
+                attempts: if self.retry { 2 } else { 1 },
+            },
+        }
+    }
+}
+
+impl From<DepthArg> for Depth {
+    fn from(arg: DepthArg) -> Self {
+        match arg {
+            DepthArg::Names => Self::Names,
+            DepthArg::Places => Self::Places,
+            DepthArg::Content => Self::Content,
+        }
+    }
 }
 
 impl From<SchemeArg> for Scheme {

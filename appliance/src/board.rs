@@ -6,88 +6,113 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressBar};
-use platen_events::{DriveId, DriveLabel, Event, JobEnd, JobId, StationState};
+use platen_events::{Answer, Code, DriveId, Event, JobEnd, JobId, StationState};
 
 use crate::output::{Output, field, style};
+use crate::report;
+
+/// The widest that ports are shown beside bars, in characters.
+const MAX_PORT_CHARS: usize = 24;
 
 /// Follows the jobs of a batch.
-pub struct DriveBoard {
-    output: Arc<Output>,
+pub struct DriveBoard<'a> {
+    output: &'a Arc<Output>,
+    headline: Option<&'a str>,
     /// None where there is no terminal.
     bars: Option<MultiProgress>,
-    shown: Mutex<Shown>,
-}
-
-#[derive(Default)]
-struct Shown {
     state: StationState,
-    bars: HashMap<DriveId, ProgressBar>,
+    bar_of: HashMap<DriveId, ProgressBar>,
+    /// What was said when the drive of a job was described: nothing is wrong, or this.
+    described: HashMap<JobId, Option<Code>>,
 }
 
-impl DriveBoard {
-    /// Shows `drives`, which nobody has said anything of yet.
-    pub fn new(output: Arc<Output>, drives: &[(DriveId, DriveLabel)]) -> Self {
+impl<'a> DriveBoard<'a> {
+    /// `headline` is said when the first job begins.
+    pub fn new(output: &'a Arc<Output>, headline: &'a str) -> Self {
         let terminal = !output.is_json() && std::io::stderr().is_terminal();
-        let board = Self { output, bars: terminal.then(MultiProgress::new), shown: Mutex::default() };
-        let width = drives.iter().map(|(_, label)| label.port.chars().count()).max().unwrap_or(0).min(24);
-        let mut shown = board.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for (drive, label) in drives {
-            if let Some(bars) = &board.bars {
-                let template = "  {prefix} {msg:<9} {bar:32.cyan/dim} {percent:>3}%  {bytes:>11} {bytes_per_sec:>12}";
-                let bar = bars.add(ProgressBar::new(0)).with_style(style(template));
-                let bar = bar.with_prefix(format!("{:<width$}", field(&label.port))).with_message("waiting");
-                shown.bars.insert(drive.clone(), bar);
-            }
-            let seen = Event::DriveSeen { drive: drive.clone(), label: label.clone() };
-            shown.state.apply(&seen).expect("a drive can always be seen");
+        Self {
+            output,
+            headline: Some(headline),
+            bars: terminal.then(MultiProgress::new),
+            state: StationState::default(),
+            bar_of: HashMap::new(),
+            described: HashMap::new(),
         }
-        drop(shown);
-        board
     }
 
-    /// Called from all jobs' threads.
-    pub fn show(&self, event: Event) {
+    /// The next thing that happened.
+    pub fn show(&mut self, event: Event) {
         if self.output.is_json() {
             return self.output.event(event);
         }
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(illegal) = shown.state.apply(&event) {
+        if let Err(illegal) = self.state.apply(&event) {
             tracing::error!(%illegal, ?event, "this can't happen");
             return;
         }
         match &event {
+            Event::JobStarted { drive, .. } => self.started(drive),
             Event::StepStarted { job, step, .. } => {
-                if let Some(bar) = shown.bar(*job) {
+                if let Some(bar) = self.bar(*job) {
                     bar.reset();
-                    bar.set_length(shown.total_bytes(*job));
+                    bar.set_length(self.total_bytes(*job));
                     bar.set_message(step.to_string());
                 }
-                self.line(shown.port(*job), &step.to_string(), false);
+                self.line(self.port(*job), &step.to_string(), false);
             }
             Event::Progress { job, done_bytes } => {
-                if let Some(bar) = shown.bar(*job) {
+                if let Some(bar) = self.bar(*job) {
                     bar.set_position(*done_bytes);
                 }
             }
-            Event::JobNotice { job, text } => self.line(shown.port(*job), &field(text), true),
+            Event::JobNotice { job, text } => self.line(self.port(*job), &field(text), true),
             Event::JobRetried { job, code, detail } => {
-                self.line(shown.port(*job), &format!("{code}, begun anew\n  ({})", field(detail)), true);
+                self.line(self.port(*job), &format!("{code}, begun anew\n  ({})", field(detail)), true);
             }
-            Event::JobEnded { job, end } => self.ended(&shown, *job, end),
+            Event::JobEnded { job, end } => self.ended(*job, end),
+            Event::Answer(answer) => self.answer(answer),
             _ => {}
         }
     }
 
-    fn ended(&self, shown: &Shown, job: JobId, end: &JobEnd) {
+    fn started(&mut self, drive: &DriveId) {
+        if let Some(headline) = self.headline.take() {
+            self.output.say(headline);
+        }
+        let Some(bars) = &self.bars else { return };
+        let ports = || self.state.drives().values().map(|drive| &drive.label.port);
+        let width = ports().map(|port| port.chars().count()).max().unwrap_or(0).min(MAX_PORT_CHARS);
+        let port = self.state.drives().get(drive).map_or_else(String::new, |drive| field(&drive.label.port));
+        let template = "  {prefix} {msg:<9} {bar:32.cyan/dim} {percent:>3}%  {bytes:>11} {bytes_per_sec:>12}";
+        let bar = bars.add(ProgressBar::new(0)).with_style(style(template));
+        let bar = bar.with_prefix(format!("{port:<width$}")).with_message("waiting");
+        self.bar_of.insert(drive.clone(), bar);
+    }
+
+    /// What was found on a drive is printed as a whole, and says the verdict.
+    fn answer(&mut self, answer: &Answer) {
+        let Answer::DriveExamined { drive, job, good, report } = answer else { return };
+        let problem = report.problems.first().and_then(|problem| problem.code.known());
+        self.described.extend(job.map(|job| (job, problem)));
+        let path = self.state.drives().get(drive).map_or("", |drive| &drive.label.path);
+        let print = || self.output.text(|| report::text(Path::new(path), *good, report));
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn ended(&self, job: JobId, end: &JobEnd) {
         let failure = end.verdict.code();
-        if let Some(bar) = shown.bar(job) {
+        if let Some(bar) = self.bar(job) {
             bar.finish_with_message(failure.map_or_else(|| end.verdict.to_string(), |_| "FAILED".to_owned()));
         }
-        let port = shown.port(job);
+        let port = self.port(job);
         match failure {
+            failure if self.described.get(&job) == Some(&failure) => {}
             None => self.line(port, &end.verdict.to_string(), false),
             Some(code) => self.whole_line(format!("{}\n  ({})", code.sentence(&port), field(end.detail())), true),
         }
@@ -107,11 +132,9 @@ impl DriveBoard {
             None => self.output.say(&line),
         }
     }
-}
 
-impl Shown {
     fn bar(&self, job: JobId) -> Option<&ProgressBar> {
-        self.bars.get(&self.state.job(job)?.0.drive)
+        self.bar_of.get(&self.state.job(job)?.0.drive)
     }
 
     fn port(&self, job: JobId) -> String {

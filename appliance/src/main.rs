@@ -8,10 +8,9 @@
 
 mod answers;
 mod args;
-mod attend;
 mod board;
-mod exit;
 mod output;
+mod report;
 mod stream;
 mod verbs;
 
@@ -21,10 +20,10 @@ use std::sync::Arc;
 use clap::Parser;
 use platen_events::Answer;
 use platen_events::answer::DocumentFormat;
+use platen_station::{Exit, Failure};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Verb};
-use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -68,20 +67,20 @@ fn unparsed(error: &clap::Error) -> ExitCode {
 }
 
 fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
-    let places = &args.places;
+    let paths = &args.paths.into();
     match args.verb {
         Verb::Key(verb) => verbs::author::key(verb, output),
         Verb::BootKit(verb) => verbs::author::boot_kit(verb, output),
         Verb::BootImage(verb) => verbs::author::boot_image(verb, output),
         Verb::Media(verb) => verbs::author::media(verb, output),
-        Verb::Cache(verb) => verbs::cache::run(verb, places, output),
-        Verb::Plan(options) => verbs::write::plan(&options, places, output),
-        Verb::Write(options) => verbs::write::write(&options, places, output),
-        Verb::Erase(options) => verbs::overwrite::erase(&options, places, output),
-        Verb::Test(options) => verbs::overwrite::test(&options, places, output),
-        Verb::Verify(options) => verbs::verify::verify(&options, places, output),
-        Verb::Inspect { drive } => verbs::verify::inspect(&drive, places, output),
-        Verb::Ledger(verb) => verbs::ledger::run(verb, places, output),
+        Verb::Cache(verb) => verbs::cache::run(verb, paths, output),
+        Verb::Plan(options) => verbs::write::plan(&options, paths, output),
+        Verb::Write(options) => verbs::write::write(&options, paths, output),
+        Verb::Erase(options) => verbs::overwrite::erase(&options, paths, output),
+        Verb::Test(options) => verbs::overwrite::test(&options, paths, output),
+        Verb::Verify(options) => verbs::verify::verify(&options, paths, output),
+        Verb::Inspect { drive } => verbs::verify::inspect(&drive, paths, output),
+        Verb::Ledger(verb) => verbs::ledger::run(verb, paths, output),
         Verb::ExamineDrive { size_bytes, depth } => verbs::examine::child(size_bytes, depth),
     }
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use platen_events::{Action, Answer, Event, clean};
+use platen_station::Failure;
 
-use crate::exit::Failure;
 use crate::stream::Stream;
 
 /// The longest line for people, in characters. What is longer was not written by a person.

@@ -9,16 +9,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use landlock::{ABI, Access, AccessFs, Ruleset, RulesetAttr};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
+use platen_engine::Watch;
 use seccompiler::{
     SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
@@ -30,6 +31,12 @@ const CPU_S: u64 = 6000;
 /// Longest answer that is read, in bytes: the listing of a full drive and its manifest. Whatever the drive says, this and
 /// what it becomes when it is taken apart is all that the station holds of it.
 const ANSWER_BYTES: u64 = 64 << 20;
+
+/// What a line of progress begins with, and its longest, in bytes.
+const PROGRESS: u8 = b'~';
+const PROGRESS_BYTES: u64 = 64;
+/// Lines of progress that were not taken yet.
+const WAITING_LINES: usize = 16;
 
 /// How often it is looked whether the child gets on.
 const LOOK: Duration = Duration::from_millis(100);
@@ -51,15 +58,10 @@ pub enum SandboxError {
 
 /// Start `program` with `arguments`, with `drive` as its standard input, and return what it prints.
 ///
-/// `wait_on` is asked several times a second whether to go on waiting; it is told whether the child has read or computed
-/// anything since. A child that is not waited for is killed with everything it started. One that a hung drive holds in
-/// the kernel dies when the kernel lets go; nobody waits for that.
-pub fn examine(
-    program: &Path,
-    arguments: &[&str],
-    drive: File,
-    wait_on: &dyn Fn(bool) -> bool,
-) -> Result<Vec<u8>, SandboxError> {
+/// Lines of the form `~DONE TOTAL` before the answer are given to `watch` as progress; it hears several times a second
+/// whether the child has read or computed anything. A child that is no longer wanted is killed with everything it
+/// started. One that a hung drive holds in the kernel dies when the kernel lets go; nobody waits for that.
+pub fn examine(program: &Path, arguments: &[&str], drive: File, watch: &dyn Watch) -> Result<Vec<u8>, SandboxError> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -70,17 +72,18 @@ pub fn examine(
         .process_group(0)
         .spawn()
         .map_err(|error| SandboxError::Process("starting", error))?;
-    let (out, (say, said)) = (child.stdout.take(), channel());
+    // A child that floods its output with progress waits until that was taken.
+    let (out, (say, said)) = (child.stdout.take(), sync_channel(WAITING_LINES));
     // A thread of its own, which a child in the hands of the kernel may hold for as long as it likes.
     let reading = std::thread::Builder::new().spawn(move || {
-        let mut answer = Vec::new();
-        let read = out.map_or(Ok(0), |out| out.take(ANSWER_BYTES).read_to_end(&mut answer));
-        let _ = say.send(read.map(|_| answer));
+        let answer = out.map_or(Ok(Vec::new()), |out| read_answer(BufReader::new(out.take(ANSWER_BYTES)), &say));
+        let _ = say.send(Said::Answer(answer));
     });
     let answer = match reading {
-        Ok(_) => await_answer(&said, child.id(), wait_on),
+        Ok(_) => await_answer(&said, child.id(), watch),
         Err(error) => Err(SandboxError::Process("reading the answer of", error)),
     };
+    watch.is_over();
     if !matches!(&answer, Ok(answer) if (answer.len() as u64) < ANSWER_BYTES) {
         kill_group(&child);
         // Collected when the kernel lets it go.
@@ -91,23 +94,51 @@ pub fn examine(
     if status.success() { answer } else { Err(SandboxError::Died { how: status.to_string() }) }
 }
 
-fn await_answer(
-    said: &Receiver<io::Result<Vec<u8>>>,
-    child: u32,
-    wait_on: &dyn Fn(bool) -> bool,
-) -> Result<Vec<u8>, SandboxError> {
-    let mut before = Progress::default();
+/// What comes from the child.
+enum Said {
+    Progress(u64, u64),
+    Answer(io::Result<Vec<u8>>),
+}
+
+/// Lines of progress, then everything to the end.
+fn read_answer(mut out: impl BufRead, say: &SyncSender<Said>) -> io::Result<Vec<u8>> {
+    while out.fill_buf()?.first() == Some(&PROGRESS) {
+        let mut line = Vec::new();
+        out.by_ref().take(PROGRESS_BYTES).read_until(b'\n', &mut line)?;
+        let line = String::from_utf8_lossy(&line[1..]);
+        // The child may say anything; what is no progress is none.
+        if let Some((done, total)) = line.trim_end().split_once(' ')
+            && let (Ok(done_bytes), Ok(total_bytes)) = (done.parse(), total.parse())
+        {
+            let _ = say.send(Said::Progress(done_bytes, total_bytes));
+        }
+    }
+    let mut answer = Vec::new();
+    out.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+fn await_answer(said: &Receiver<Said>, child: u32, watch: &dyn Watch) -> Result<Vec<u8>, SandboxError> {
+    let (mut before, mut looked) = (Progress::default(), Instant::now());
     loop {
         match said.recv_timeout(LOOK) {
-            Ok(read) => return read.map_err(|error| SandboxError::Process("reading the answer of", error)),
+            Ok(Said::Answer(read)) => {
+                return read.map_err(|error| SandboxError::Process("reading the answer of", error));
+            }
+            Ok(Said::Progress(done_bytes, total_bytes)) => watch.progress(done_bytes, total_bytes),
             Err(RecvTimeoutError::Disconnected) => return Err(SandboxError::Ended),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let now = Progress::of(child);
-        if !wait_on(now != before) {
+        if looked.elapsed() >= LOOK {
+            let now = Progress::of(child);
+            if now != before {
+                watch.heard();
+            }
+            (before, looked) = (now, Instant::now());
+        }
+        if !watch.is_wanted() {
             return Err(SandboxError::Ended);
         }
-        before = now;
     }
 }
 

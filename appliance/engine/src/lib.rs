@@ -29,11 +29,11 @@ pub use clock::{Clock, SystemClock};
 pub use content::{SourceError, Sources};
 pub use drive::{
     AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive,
-    Trouble,
+    Trouble, Watch,
 };
 pub use job::{
-    Conclusion, Engine, EventReceiver, EventSender, Job, JobHandle, Journal, Limits, NewEntry, Subject, Unrecorded,
-    event_queue, reserve_memory,
+    Conclusion, Engine, EventReceiver, EventSender, Job, JobHandle, Journal, Limits, NewEntry, Subject, Task,
+    Unrecorded, event_queue, reserve_memory,
 };
 pub use platen_media::chain;
 pub use teller::GivenUp;

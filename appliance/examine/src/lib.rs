@@ -14,31 +14,34 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use platen_disk::{ALIGN_BYTES, READ_IDS_BYTES, Scheme, read_ids, read_volume};
 
+pub use platen_media::examination::Depth;
 use platen_media::examination::{Examination, SeenIds};
 
 use self::volume::Volume;
 use self::walk::Walk;
 
-/// How much is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    /// Names, sizes, and the files that carry the manifest and its signatures.
-    Names,
-    /// The same, and where on the drive each file begins. Nothing more is read for it.
-    Places,
-    /// Every file is hashed.
-    Content,
-}
-
-/// Examine a drive of `size_bytes` and print the answer as JSON.
+/// Examine a drive of `size_bytes` and print the answer as JSON. Lines before it, `~DONE TOTAL`, say how many bytes of
+/// contents were read, and of how many.
 pub fn run(drive: impl Read + Seek, size_bytes: u64, depth: Depth, out: &mut dyn Write) -> io::Result<()> {
-    let examination = examine(drive, size_bytes, depth);
+    let mut said = Ok(());
+    let examination = examine(drive, size_bytes, depth, &mut |done_bytes, total_bytes| {
+        if said.is_ok() {
+            said = writeln!(out, "~{done_bytes} {total_bytes}").and_then(|()| out.flush());
+        }
+    });
+    said?;
     serde_json::to_writer(&mut *out, &examination)?;
     out.flush()
 }
 
-/// Read partition table and file system; with [`Depth::Content`] everything that any system reads of them.
-pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Examination {
+/// Read partition table and file system; with [`Depth::Content`] everything that any system reads of them. `tell` hears
+/// how many bytes of contents were read, and of how many.
+pub fn examine(
+    mut drive: impl Read + Seek,
+    size_bytes: u64,
+    depth: Depth,
+    tell: &mut dyn FnMut(u64, u64),
+) -> Examination {
     let mut found = Examination::default();
     let mut head = vec![0; READ_IDS_BYTES.min(usize::try_from(size_bytes).unwrap_or(READ_IDS_BYTES))];
     if let Err(error) = drive.seek(SeekFrom::Start(0)).and_then(|_| drive.read_exact(&mut head)) {
@@ -57,7 +60,7 @@ pub fn examine(mut drive: impl Read + Seek, size_bytes: u64, depth: Depth) -> Ex
         bios_boot_guid: record.ids.bios_boot_guid,
     });
     match read_volume(&head[ALIGN_BYTES as usize..], size_bytes) {
-        Some(shape) => Walk::new(Volume::new(drive, shape), depth, &mut found).run(),
+        Some(shape) => Walk::new(Volume::new(drive, shape), depth, &mut found).run(tell),
         None => found.problem("the boot sector describes a file system that can't be there".to_owned()),
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));

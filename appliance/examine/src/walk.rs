@@ -24,6 +24,10 @@ const MAX_PATH_BYTES: usize = 24 << 20;
 /// fatgen103: a directory has at most 65,536 entries of 32 bytes.
 const MAX_DIRECTORY_BYTES: u32 = 2 << 20;
 
+/// How often it is told how far the reading of contents is, in bytes.
+const TELL_EVERY_BYTES: u64 = 16 << 20;
+
+/// All folders first, then the contents of files: by then it is known how much there is to read.
 pub(super) struct Walk<'a, D> {
     pub(super) volume: Volume<D>,
     pub(super) depth: Depth,
@@ -32,6 +36,18 @@ pub(super) struct Walk<'a, D> {
     path_bytes: usize,
     /// Folders that were found and not yet read.
     waiting: Vec<Folder>,
+    /// Files that were found and are to be read.
+    unread: Vec<Unread>,
+}
+
+/// A file whose content is still to be read.
+struct Unread {
+    /// Among the files found.
+    index: usize,
+    first_cluster: u32,
+    size_bytes: u32,
+    /// The content is wanted, not only its digest.
+    keep: bool,
 }
 
 struct Folder {
@@ -45,15 +61,17 @@ struct Folder {
 
 impl<'a, D: Read + Seek> Walk<'a, D> {
     pub(super) fn new(volume: Volume<D>, depth: Depth, found: &'a mut Examination) -> Self {
-        Self { volume, depth, found, entries: 0, path_bytes: 0, waiting: Vec::new() }
+        Self { volume, depth, found, entries: 0, path_bytes: 0, waiting: Vec::new(), unread: Vec::new() }
     }
 
-    pub(super) fn run(mut self) {
+    /// `tell` hears how many bytes of contents were read, and of how many.
+    pub(super) fn run(mut self, tell: &mut dyn FnMut(u64, u64)) {
         let cluster = self.volume.shape.root_cluster;
         self.waiting.push(Folder { path: String::new(), cluster, parent: 0, level: 0, is_systems: false });
         while let Some(folder) = self.waiting.pop() {
             self.folder(&folder);
         }
+        self.read_files(tell);
         if self.depth == Depth::Content {
             match self.volume.check_tables() {
                 Ok(findings) => {
@@ -169,7 +187,7 @@ impl<'a, D: Read + Seek> Walk<'a, D> {
         let keep = envelope::ALL.contains(&&*path);
         let size_bytes = u64::from(entry.size_bytes);
         let start = self.volume.shape.cluster_start(entry.first_cluster).filter(|_| size_bytes > 0);
-        let mut seen = SeenFile {
+        let seen = SeenFile {
             path,
             size_bytes,
             short: latin(&entry.short),
@@ -178,43 +196,67 @@ impl<'a, D: Read + Seek> Walk<'a, D> {
             text: None,
             offset_bytes: start.filter(|_| self.depth == Depth::Places),
         };
+        let most_bytes = MAX_MANIFEST_BYTES;
+        if keep && size_bytes > most_bytes {
+            self.found.problem(format!("{}: expected at most {most_bytes} bytes, found {size_bytes}", seen.path));
+        }
         if self.depth == Depth::Content || keep {
-            let most_bytes = MAX_MANIFEST_BYTES;
-            if keep && size_bytes > most_bytes {
-                self.found.problem(format!("{}: expected at most {most_bytes} bytes, found {size_bytes}", seen.path));
-            }
-            match self.read_file(entry, keep && size_bytes <= most_bytes) {
-                Ok(FileContent { blake3, text, slack_is_empty }) => {
-                    (seen.blake3, seen.text) = (Some(blake3), text);
-                    if !slack_is_empty {
-                        self.found.problem(format!("{}: there is something behind its end", seen.path));
-                    }
-                }
-                Err(fault) => self.found.problem(format!("{}: {fault}", seen.path)),
-            }
+            let (index, keep) = (self.found.files.len(), keep && size_bytes <= most_bytes);
+            let DirectoryEntry { first_cluster, size_bytes, .. } = *entry;
+            self.unread.push(Unread { index, first_cluster, size_bytes, keep });
         }
         self.found.files.push(seen);
     }
 
-    fn read_file(&mut self, entry: &DirectoryEntry, keep: bool) -> Result<FileContent, ChainFault> {
+    fn read_files(&mut self, tell: &mut dyn FnMut(u64, u64)) {
+        let unread = std::mem::take(&mut self.unread);
+        let total_bytes = unread.iter().map(|file| u64::from(file.size_bytes)).sum();
+        let (mut done_bytes, mut told_bytes) = (0, 0);
+        tell(0, total_bytes);
+        for file in unread {
+            let before_bytes = done_bytes;
+            let read = self.read_file(&file, &mut |piece_bytes| {
+                // A file's last cluster may be longer than the file.
+                done_bytes = (done_bytes + piece_bytes).min(before_bytes + u64::from(file.size_bytes));
+                if done_bytes - told_bytes >= TELL_EVERY_BYTES {
+                    told_bytes = done_bytes;
+                    tell(done_bytes, total_bytes);
+                }
+            });
+            done_bytes = before_bytes + u64::from(file.size_bytes);
+            let seen = &mut self.found.files[file.index];
+            let problem = match read {
+                Ok(FileContent { blake3, text, slack_is_empty }) => {
+                    (seen.blake3, seen.text) = (Some(blake3), text);
+                    (!slack_is_empty).then(|| format!("{}: there is something behind its end", seen.path))
+                }
+                Err(fault) => Some(format!("{}: {fault}", seen.path)),
+            };
+            problem.into_iter().for_each(|problem| self.found.problem(problem));
+        }
+    }
+
+    /// `tell` hears the size of every piece that was read.
+    fn read_file(&mut self, file: &Unread, tell: &mut dyn FnMut(u64)) -> Result<FileContent, ChainFault> {
         let (mut hasher, mut kept) = (blake3::Hasher::new(), Vec::new());
-        let (mut left, mut slack_is_empty) = (entry.size_bytes as usize, true);
-        let clusters = self.volume.shape.clusters_of(entry.size_bytes);
+        let (mut left, mut slack_is_empty) = (file.size_bytes as usize, true);
+        let clusters = self.volume.shape.clusters_of(file.size_bytes);
         let mut take = |piece: &[u8]| {
             let (content, slack) = piece.split_at(left.min(piece.len()));
             left -= content.len();
             hasher.update(content);
-            if keep {
+            if file.keep {
                 kept.extend_from_slice(content);
             }
             slack_is_empty &= slack.iter().all(|&byte| byte == 0);
+            tell(piece.len() as u64);
         };
         if clusters > 0 {
-            self.volume.read_chain(entry.first_cluster, Length { least: clusters, most: clusters }, &mut take)?;
-        } else if entry.first_cluster != 0 {
+            self.volume.read_chain(file.first_cluster, Length { least: clusters, most: clusters }, &mut take)?;
+        } else if file.first_cluster != 0 {
             return Err(ChainFault::TooLong(0));
         }
-        let text = if keep { String::from_utf8(kept).ok() } else { None };
+        let text = if file.keep { String::from_utf8(kept).ok() } else { None };
         Ok(FileContent { blake3: hasher.finalize().to_hex().to_string(), text, slack_is_empty })
     }
 }

@@ -6,6 +6,28 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How much of a drive is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Names, sizes, and the files that carry the manifest and its signatures.
+    Names,
+    /// The same, and where on the drive each file begins. Nothing more is read for it.
+    Places,
+    /// Every file is hashed.
+    Content,
+}
+
+impl Depth {
+    /// As the process that looks is told.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Names => "names",
+            Self::Places => "places",
+            Self::Content => "content",
+        }
+    }
+}
+
 /// A file as found on the drive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenFile {

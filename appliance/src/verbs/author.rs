@@ -16,22 +16,20 @@ use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer};
 use platen_media::manifest::Manifest;
 use platen_media::{chain, text};
+use platen_station::{Exit, Failure};
 use serde::Serialize;
 
 use crate::answers::findings;
 use crate::args::{BootImageVerb, BootKitVerb, KeyVerb, MediaVerb};
-use crate::exit::{Exit, Failure};
 use crate::output::{Output, human_bytes};
 
-impl From<AuthorError> for Failure {
-    fn from(error: AuthorError) -> Self {
-        let exit = match error.kind() {
-            AuthorErrorKind::Definition => Exit::Request,
-            AuthorErrorKind::Policy => Exit::Policy,
-            AuthorErrorKind::Machine => Exit::Machine,
-        };
-        Self::new(exit, error)
-    }
+fn authoring(error: AuthorError) -> Failure {
+    let exit = match error.kind() {
+        AuthorErrorKind::Definition => Exit::Request,
+        AuthorErrorKind::Policy => Exit::Policy,
+        AuthorErrorKind::Machine => Exit::Machine,
+    };
+    Failure::new(exit, error)
 }
 
 fn kit_exit(kind: BootKitErrorKind) -> Exit {
@@ -41,23 +39,19 @@ fn kit_exit(kind: BootKitErrorKind) -> Exit {
     }
 }
 
-impl From<BootKitError> for Failure {
-    fn from(error: BootKitError) -> Self {
-        Self::new(kit_exit(error.kind()), error)
-    }
+fn collecting(error: BootKitError) -> Failure {
+    Failure::new(kit_exit(error.kind()), error)
 }
 
-impl From<BootImageError> for Failure {
-    fn from(error: BootImageError) -> Self {
-        Self::new(kit_exit(error.kind()), error)
-    }
+fn assembling(error: BootImageError) -> Failure {
+    Failure::new(kit_exit(error.kind()), error)
 }
 
 pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         KeyVerb::New { name, out, password_file } => {
             let password = password(password_file.as_deref(), output)?;
-            let key = keys::generate(&out, &name, password.as_deref())?;
+            let key = keys::generate(&out, &name, password.as_deref()).map_err(authoring)?;
             let answer = Answer::KeyMade {
                 id: key.id.clone(),
                 secret: key.secret.display().to_string(),
@@ -72,7 +66,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
             }
         }
         KeyVerb::Show { key } => {
-            let shown = keys::show(&key)?;
+            let shown = keys::show(&key).map_err(authoring)?;
             let answer = Answer::Key { id: shown.id.clone(), key: shown.base64.clone() };
             output.answer(answer, || format!("{}  {}", shown.id, shown.base64));
         }
@@ -83,7 +77,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
 /// The password in a file, with a warning when nobody could type it from what they see.
 fn password(file: Option<&Path>, output: &Output) -> Result<Option<String>, Failure> {
     let Some(file) = file else { return Ok(None) };
-    let password = platen_author::read_password_file(file)?;
+    let password = platen_author::read_password_file(file).map_err(authoring)?;
     if let Some(invisible) = text::invisible(&password) {
         output.warning(&format!("the password in {} {invisible}", file.display()));
     }
@@ -93,7 +87,7 @@ fn password(file: Option<&Path>, output: &Output) -> Result<Option<String>, Fail
 pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure> {
     let BootKitVerb::Collect { out, packages } = verb;
     output.say("fetching packages and building GRUB's core images");
-    let kit = boot_kit::collect(&out, &CollectOptions { packages })?;
+    let kit = boot_kit::collect(&out, &CollectOptions { packages }).map_err(collecting)?;
     output.answer(document(DocumentFormat::BootKit, &out, kit.record()), || {
         let record = kit.record();
         let mut packages: Vec<String> =
@@ -111,7 +105,7 @@ pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Fail
         Some(path) => path,
         None => beside_this_program("platen-deploy")?,
     };
-    let image = boot_image::build(&kit, &deploy, &trusted, &out)?;
+    let image = boot_image::build(&kit, &deploy, &trusted, &out).map_err(assembling)?;
     output.answer(document(DocumentFormat::BootImage, &out, image.record()), || {
         let record = image.record();
         let keys = record.trusted_keys.join(", ");
@@ -140,12 +134,12 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
         MediaVerb::Lint { definition } => return lint(&definition, output),
         MediaVerb::Build { definition, key, key_password_file, out } => {
             let password = password(key_password_file.as_deref(), output)?;
-            let signer = Signer::load(&key, password.as_deref())?;
+            let signer = Signer::load(&key, password.as_deref()).map_err(authoring)?;
             let built = {
                 let action = output.action(Action::Build, definition.display().to_string(), "building");
                 let progress = move |at: BuildProgress| action.progress(at.done_bytes, at.total_bytes);
                 let options = BuildOptions { progress: Some(Box::new(progress)), ..BuildOptions::from_environment() };
-                platen_author::build(&definition, &signer, &out, &options)?
+                platen_author::build(&definition, &signer, &out, &options).map_err(authoring)?
             };
             let answer = Answer::MediumBuilt {
                 medium: built.name.clone(),
@@ -192,7 +186,7 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
 }
 
 fn lint(definition: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let report = platen_author::lint(definition, &BuildOptions::from_environment())?;
+    let report = platen_author::lint(definition, &BuildOptions::from_environment()).map_err(authoring)?;
     let answer = Answer::DefinitionChecked {
         id: report.id.clone(),
         revision: report.revision,

@@ -16,23 +16,22 @@ use platen_engine::{NewEntry, Subject};
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer as Told, Code, Event};
 use platen_media::sign::TrustedKeys;
+use platen_station::{Exit, Failure, Paths, open_ledger};
 
 use crate::answers;
-use crate::args::{CacheVerb, Places};
-use crate::exit::{Exit, Failure};
+use crate::args::CacheVerb;
 use crate::output::{Output, human_bytes, table};
-use crate::verbs::drives::open_ledger;
 use crate::verbs::trusted_keys;
 
 /// How long to wait for another process that changes the store.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
+pub fn run(verb: CacheVerb, paths: &Paths, output: &Arc<Output>) -> Result<ExitCode, Failure> {
     match verb {
         CacheVerb::Import { layout, medium, quota } => {
-            let keys = trusted_keys(places, output)?;
+            let keys = trusted_keys(paths, output)?;
             let source = Layout::open(&layout)?;
-            let cache = Cache::open(&places.cache, quota)?.patient(PATIENCE);
+            let cache = Cache::open(&paths.cache, quota)?.patient(PATIENCE);
             let answers = {
                 let action = output.action(Action::Import, layout.display().to_string(), "importing");
                 let now = SystemClock::new().now();
@@ -42,17 +41,17 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
             };
             imported(answers, output)
         }
-        CacheVerb::List => list(&open(&places.cache)?, output),
+        CacheVerb::List => list(&open(&paths.cache)?, output),
         CacheVerb::Show { medium } => {
-            let keys = trusted_keys(places, output)?;
-            let media = open(&places.cache)?.load(&medium, &keys)?;
+            let keys = trusted_keys(paths, output)?;
+            let media = open(&paths.cache)?.load(&medium, &keys)?;
             output.answer(manifest(&media)?, || platen_author::describe(media.manifest()));
             Ok(ExitCode::SUCCESS)
         }
         CacheVerb::Scrub => {
-            let cache = open(&places.cache)?;
+            let cache = open(&paths.cache)?;
             let scrubbed = {
-                let action = output.action(Action::Scrub, places.cache.display().to_string(), "scrubbing");
+                let action = output.action(Action::Scrub, paths.cache.display().to_string(), "scrubbing");
                 cache.scrub(&mut |at| action.progress(at.done_bytes, at.total_bytes))?
             };
             let lines = |damage: &platen_cache::Damage| {
@@ -74,7 +73,7 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
             Ok(if scrubbed.damage.is_empty() { ExitCode::SUCCESS } else { Exit::Machine.into() })
         }
         CacheVerb::Gc => {
-            let collected = open(&places.cache)?.collect_garbage()?;
+            let collected = open(&paths.cache)?.collect_garbage()?;
             let told = Told::GarbageCollected {
                 media: collected.media.clone(),
                 in_use: collected.in_use,
@@ -92,9 +91,9 @@ pub fn run(verb: CacheVerb, places: &Places, output: &Arc<Output>) -> Result<Exi
             });
             Ok(ExitCode::SUCCESS)
         }
-        CacheVerb::Minimum { id, set, key } => minimum(id.as_deref(), set, key, places, output),
+        CacheVerb::Minimum { id, set, key } => minimum(id.as_deref(), set, key, paths, output),
         CacheVerb::Pin { medium, remove } => {
-            let name = open(&places.cache)?.pin(&medium, !remove)?;
+            let name = open(&paths.cache)?.pin(&medium, !remove)?;
             let state = if remove { "no longer pinned" } else { "pinned" };
             output.answer(Told::PinChanged { medium: name.clone(), pinned: !remove }, || format!("{name} is {state}"));
             Ok(ExitCode::SUCCESS)
@@ -167,15 +166,15 @@ fn minimum(
     id: Option<&str>,
     revision: Option<u32>,
     key: Option<String>,
-    places: &Places,
+    paths: &Paths,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let cache = open(&places.cache)?;
+    let cache = open(&paths.cache)?;
     if let (Some(id), true) = (id, revision.is_some() || key.is_some()) {
-        let key = key.map(|key| trusted(&key, places)).transpose()?;
+        let key = key.map(|key| trusted(&key, paths)).transpose()?;
         let now = SystemClock::new().now();
         // What was not recorded does not happen.
-        let ledger = open_ledger(&places.ledger)?;
+        let ledger = open_ledger(&paths.ledger)?;
         let change = cache.change_minimum(id, revision, key.as_deref())?;
         let (before, after) = (change.before.clone(), change.after.clone());
         let signer = |minimum: &Minimum| minimum.signed_by.clone().unwrap_or_else(|| "any trusted key".to_owned());
@@ -191,7 +190,7 @@ fn minimum(
         }
         let row = NewEntry {
             medium: id.to_owned(),
-            ..NewEntry::about_no_drive(&places.station, Subject::MinimumVersion, &detail, now)
+            ..NewEntry::about_no_drive(&paths.station, Subject::MinimumVersion, &detail, now)
         };
         ledger.append(&row)?;
         let told = Told::MinimumChanged {
@@ -206,10 +205,7 @@ fn minimum(
     let all = cache.minimums()?;
     let shown: Vec<&Minimum> = all.iter().filter(|minimum| id.is_none_or(|id| minimum.id == id)).collect();
     if let (Some(id), []) = (id, &*shown) {
-        return Err(Failure::new(
-            Exit::Request,
-            format!("no release of {id:?} was ever in {}", places.cache.display()),
-        ));
+        return Err(Failure::new(Exit::Request, format!("no release of {id:?} was ever in {}", paths.cache.display())));
     }
     let row = |minimum: &&Minimum| {
         let made = minimum.created.map_or_else(|| "any time".to_owned(), |made| made.to_string());
@@ -223,8 +219,8 @@ fn minimum(
 }
 
 /// The number of a key, if this station trusts it.
-fn trusted(key: &str, places: &Places) -> Result<String, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+fn trusted(key: &str, paths: &Paths) -> Result<String, Failure> {
+    let keys = TrustedKeys::load(&paths.trust)?;
     let found = keys.ids().into_iter().find(|id| id.eq_ignore_ascii_case(key)).map(str::to_owned);
     found.ok_or_else(|| {
         let text = format!("key {key}: expected the number of a trusted key, one of {}", keys.ids().join(", "));

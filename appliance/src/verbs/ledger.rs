@@ -11,18 +11,18 @@ use platen_engine::{Clock, SystemClock};
 use platen_events::Answer;
 use platen_events::answer::DocumentFormat;
 use platen_ledger::{Ledger, LedgerEntry, LedgerError, SignedHead};
+use platen_station::{Exit, Failure, Paths};
 
 use crate::answers::ledger_row;
-use crate::args::{ExportFormat, LedgerVerb, Places};
-use crate::exit::{Exit, Failure};
+use crate::args::{ExportFormat, LedgerVerb};
 use crate::output::{Output, human_bytes, table};
 
-pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    if !places.ledger.is_file() {
-        let text = format!("no ledger in {}: nothing was written here yet", places.ledger.display());
+pub fn run(verb: LedgerVerb, paths: &Paths, output: &Output) -> Result<ExitCode, Failure> {
+    if !paths.ledger.is_file() {
+        let text = format!("no ledger in {}: nothing was written here yet", paths.ledger.display());
         return Err(Failure::new(Exit::Request, text));
     }
-    let ledger = Ledger::open_existing(&places.ledger)?;
+    let ledger = Ledger::open_existing(&paths.ledger)?;
     match verb {
         LedgerVerb::List => {
             let entries = ledger.entries()?;
@@ -38,7 +38,7 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
             output.answer(checked, || format!("{rows} rows, chain whole; head {head}"));
         }
         LedgerVerb::Head => {
-            let SignedHead { rows, head, signature } = signed_head(&ledger, places)?;
+            let SignedHead { rows, head, signature } = signed_head(&ledger, paths)?;
             let answer = Answer::LedgerHead { rows, head: head.to_string(), signature: signature.clone() };
             output.answer(answer, || signature.trim_end().to_owned());
         }
@@ -46,7 +46,7 @@ pub fn run(verb: LedgerVerb, places: &Places, output: &Output) -> Result<ExitCod
             // The head first: rows that are added meanwhile come after it.
             if let Some(path) = head {
                 let text = |error| Failure::new(Exit::Machine, format!("writing {}: {error}", path.display()));
-                std::fs::write(&path, signed_head(&ledger, places)?.signature).map_err(text)?;
+                std::fs::write(&path, signed_head(&ledger, paths)?.signature).map_err(text)?;
             }
             export(&ledger, format, output)?;
         }
@@ -70,8 +70,8 @@ fn export(ledger: &Ledger, format: ExportFormat, output: &Output) -> Result<(), 
     out.write_all(&bytes).and_then(|()| out.flush()).map_err(|error| Failure::new(Exit::Machine, error))
 }
 
-fn signed_head(ledger: &Ledger, places: &Places) -> Result<SignedHead, Failure> {
-    ledger.signed_head(&places.station, SystemClock::new().now()).map_err(judged)
+fn signed_head(ledger: &Ledger, paths: &Paths) -> Result<SignedHead, Failure> {
+    ledger.signed_head(&paths.station, SystemClock::new().now()).map_err(judged)
 }
 
 /// A ledger that was looked at and found wanting, rather than one that could not be looked at.

@@ -7,21 +7,19 @@ pub mod author;
 pub mod cache;
 pub mod drives;
 pub mod examine;
-pub mod images;
 pub mod ledger;
 pub mod overwrite;
 pub mod verify;
 pub mod write;
 
 use platen_media::sign::TrustedKeys;
+use platen_station::{Failure, Paths};
 
-use crate::args::Places;
-use crate::exit::Failure;
 use crate::output::Output;
 
 /// The station's trusted keys; a file among them that is no key is a warning.
-pub fn trusted_keys(places: &Places, output: &Output) -> Result<TrustedKeys, Failure> {
-    let keys = TrustedKeys::load(&places.trust)?;
+pub fn trusted_keys(paths: &Paths, output: &Output) -> Result<TrustedKeys, Failure> {
+    let keys = TrustedKeys::load(&paths.trust)?;
     warn_of_unusable(&keys, output);
     Ok(keys)
 }

@@ -5,29 +5,21 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use platen_cache::{CachedMedia, MediaRef};
-use platen_device::{Candidate, OpenError, OpenedDrive};
-use platen_engine::plan::plan_update;
-use platen_engine::plan::{DriveShape, PlannedExtent, WritePlan, fresh_ids, plan as plan_drive};
-use platen_engine::{Clock, Drive, ReadDrive, SystemClock, chain};
-use platen_events::{Answer, Code, JobKind, answer};
-use platen_media::manifest::Scheme;
+use platen_device::Candidate;
+use platen_engine::plan::{DriveShape, PlannedExtent};
+use platen_events::{Answer, Code, answer};
 use platen_media::sign::TrustedKeys;
+use platen_station::{Failure, Order, Paths, answer_of, load, new_plan, open_failure, shape_of, stop_flag};
 
-use crate::args::{DepthArg, Places, PlanOptions, WriteOptions};
-use crate::attend::Signs;
-use crate::exit::{Exit, Failure};
+use crate::args::{PlanOptions, WriteOptions};
 use crate::output::Output;
-use crate::verbs::cache;
-use crate::verbs::drives::{answer_of, begin, open_failure, prepare, run, shape_of};
-use crate::verbs::examine::look;
+use crate::verbs::drives::run;
 use crate::verbs::{trusted_keys, warn_of_unusable};
 
-pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<ExitCode, Failure> {
-    let keys = trusted_keys(places, output)?;
-    let media = load(places, &options.medium, &keys)?;
+pub fn plan(options: &PlanOptions, paths: &Paths, output: &Output) -> Result<ExitCode, Failure> {
+    let keys = trusted_keys(paths, output)?;
+    let media = load(&paths.cache, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
         (Some(drive), _) => shape_of(&Candidate::find(drive).and_then(Candidate::for_reading).map_err(open_failure)?),
         (None, size) => DriveShape { size_bytes: size.unwrap_or(0), sector_bytes: options.sector_size },
@@ -64,72 +56,24 @@ pub fn plan(options: &PlanOptions, places: &Places, output: &Output) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> Result<ExitCode, Failure> {
-    let stop = begin(options.on.drives.len())?;
-    let stall_limit = Duration::from_secs(options.on.stall_limit);
+pub fn write(options: &WriteOptions, paths: &Paths, output: &Arc<Output>) -> Result<ExitCode, Failure> {
+    let stop = stop_flag()?;
+    let targets = options.on.targets();
     let (keys, media) = {
-        let (places, medium) = (places.clone(), options.medium.clone());
-        answer_of(&stop, stall_limit, Code::CacheStalled, move || {
-            let keys = TrustedKeys::load(&places.trust)?;
-            let media = load(&places, &medium, &keys)?;
+        let (paths, medium) = (paths.clone(), options.medium.clone());
+        answer_of(&stop, targets.limits.stall, Code::CacheStalled, move || {
+            let keys = TrustedKeys::load(&paths.trust)?;
+            let media = load(&paths.cache, &medium, &keys)?;
             Ok((keys, media))
         })?
     };
     warn_of_unusable(&keys, output);
-    let batch = {
-        let (media, scheme, update) = (media.clone(), options.scheme.into(), options.update);
-        let kind = if update { JobKind::Update } else { JobKind::Write };
-        prepare(kind, &options.on, places, &stop, output, move |drive, signs| match update {
-            true => update_plan(&media, drive, &keys, signs),
-            false => new_plan(&media, shape_of(drive), scheme),
-        })?
+    let (manifest, count) = (media.manifest(), targets.drives.len());
+    let headline =
+        format!("writing {} {:?} version {} to {count} drive(s)", media.name(), manifest.name, manifest.version);
+    let order = match options.update {
+        true => Order::update(media, keys, targets, paths)?,
+        false => Order::write(media, options.scheme.into(), targets, paths)?,
     };
-    let (manifest, count) = (media.manifest(), batch.jobs.len());
-    output.say(&format!(
-        "writing {} {:?} version {} to {count} drive(s)",
-        media.name(),
-        manifest.name,
-        manifest.version
-    ));
-    run(batch, &options.on, places, &stop, output)
-}
-
-/// A medium that may be written now: signature, version floor and content are checked here.
-fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
-    cache::open(&places.cache)?.load(medium, keys).map_err(|error| {
-        let failure = Failure::from(error);
-        match failure.code {
-            Some(code) => failure.coded(code),
-            None => failure,
-        }
-    })
-}
-
-fn new_plan(media: &CachedMedia, shape: DriveShape, scheme: Scheme) -> Result<WritePlan, Failure> {
-    let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    plan_drive(media, shape, scheme, ids, SystemClock::new().now()).map_err(|error| {
-        let code = error.code();
-        Failure::from(error).coded(code)
-    })
-}
-
-/// The plan of a drive that carries an older version of the medium.
-fn update_plan(
-    media: &CachedMedia,
-    drive: &mut OpenedDrive,
-    keys: &TrustedKeys,
-    signs: &Signs,
-) -> Result<WritePlan, Failure> {
-    let path = drive.facts().drive.path.clone();
-    let seen = look(drive, DepthArg::Places, signs);
-    drive.confirm().map_err(|_| open_failure(OpenError::Gone { path: path.clone().into() }))?;
-    let found = seen?.map_err(|died| {
-        let text = format!("{path}: what is on it can't be read: {}", chain(&died));
-        Failure::new(Exit::Request, text).coded(Code::NothingToUpdate)
-    })?;
-    let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
-    plan_update(media, shape_of(drive), &found, ids, keys, SystemClock::new().now()).map_err(|error| {
-        let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
-        Failure::new(exit, format!("{path}: {}", chain(&error))).coded(error.code())
-    })
+    run(order, &headline, paths, &stop, output)
 }

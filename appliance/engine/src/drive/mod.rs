@@ -5,10 +5,12 @@
 
 mod buffer;
 pub(crate) mod heartbeat;
+mod watch;
 
 use std::io;
 
 pub use self::buffer::{AlignedBuffer, MEMORY_ALIGN_BYTES};
+pub use self::watch::Watch;
 
 use platen_events::{Code, DriveId, DriveLabel};
 use serde::{Deserialize, Serialize};

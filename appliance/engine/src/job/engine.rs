@@ -13,7 +13,9 @@ use std::time::Duration;
 use platen_events::{Code, Event, JobEnd, JobId};
 use platen_media::Timestamp;
 
-use super::work::{record_failure, work};
+use super::check::check;
+use super::row::{About, record_failure};
+use super::work::work;
 use super::{EventSender, JobHandle, Journal};
 use crate::Clock;
 use crate::content::shared::Sources;
@@ -22,6 +24,7 @@ use crate::drive::heartbeat::{Heartbeat, Waiting};
 use crate::drive::{AlignedBuffer, Drive, DriveFacts};
 use crate::plan::WritePlan;
 use crate::teller::{GivenUp, Teller};
+use crate::verify::Check;
 
 /// How often the watching thread looks.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
@@ -74,12 +77,20 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// One drive and what is to be made of it.
+/// What a job does with its drive.
+pub enum Task {
+    /// The drive is written and read back.
+    Plan(WritePlan),
+    /// The drive is judged, and left as it is.
+    Check(Box<dyn Check>),
+}
+
+/// One drive and what is to be done with it.
 pub struct Job {
     /// Its number in the record.
     pub id: JobId,
     /// What is written, or otherwise done.
-    pub plan: WritePlan,
+    pub task: Task,
     /// The drive it is done with; released when the job ends.
     pub drive: Box<dyn Drive>,
     /// Told from [`Event::JobStarted`] to [`Event::JobEnded`] and, when the drive is closed, [`Event::DriveReleased`].
@@ -155,16 +166,21 @@ impl Engine {
     }
 
     fn start_at(self: &Arc<Self>, gate: &Arc<Gate>, job: Job) -> io::Result<JobHandle> {
-        let Job { id, mut plan, drive, events } = job;
-        self.sources.share_payload(&mut plan);
+        let Job { id, mut task, drive, events } = job;
+        let about = match &mut task {
+            Task::Plan(plan) => {
+                self.sources.share_payload(plan);
+                About::plan(plan)
+            }
+            Task::Check(check) => About::check(check.medium()),
+        };
         let cancelled = Arc::new(AtomicBool::new(false));
         let (facts, started) = (drive.facts().clone(), self.clock.now());
         let teller = Arc::new(Teller::new(id, facts.id(), self.given_up.clone(), move |event| events.send(event)));
         let (heartbeat, (say, said)) = (Arc::new(Heartbeat::default()), channel());
         {
-            let (engine, plan, teller, heartbeat, gate, cancelled) = (
+            let (engine, teller, heartbeat, gate, cancelled) = (
                 Arc::clone(self),
-                plan.clone(),
                 Arc::clone(&teller),
                 Arc::clone(&heartbeat),
                 Arc::clone(gate),
@@ -176,7 +192,11 @@ impl Engine {
                 }
                 let mut held = HeldDrive { drive: Some(drive), teller: Arc::clone(&teller) };
                 let drive = held.drive.as_mut().expect("it is not closed yet");
-                let end = work(&engine, &plan, &mut **drive, &engine.context(&teller, &cancelled, heartbeat));
+                let context = engine.context(&teller, &cancelled, heartbeat);
+                let end = match &mut task {
+                    Task::Plan(plan) => work(&engine, plan, &mut **drive, &context),
+                    Task::Check(judge) => check(&engine, &mut **judge, &mut **drive, &context),
+                };
                 // Before the drive is let go: closing one that hangs may hang as well. Nobody listens any more if it
                 // was given up.
                 let _ = say.send(end);
@@ -187,7 +207,7 @@ impl Engine {
             if !gate.pass() {
                 return JobEnd::failed(Code::Cancelled, "it was never begun");
             }
-            engine.watch(&plan, &facts, started, &teller, &stop, &heartbeat, &said)
+            engine.watch(&about, &facts, started, &teller, &stop, &heartbeat, &said)
         })?;
         Ok(JobHandle::new(id, cancelled, watching))
     }
@@ -205,7 +225,7 @@ impl Engine {
     #[expect(clippy::too_many_arguments)]
     fn watch(
         &self,
-        plan: &WritePlan,
+        about: &About,
         facts: &DriveFacts,
         started: Timestamp,
         teller: &Teller<'_>,
@@ -237,7 +257,7 @@ impl Engine {
             }
         };
         let end = if heartbeat.decide() {
-            record_failure(self, plan, facts, started, (code, detail), cancelled)
+            record_failure(self, about, facts, started, (code, detail), cancelled)
         } else {
             // Its end was not recorded because the ledger failed, and then it hung while it was wiped.
             JobEnd::failed(code, detail)

@@ -15,8 +15,15 @@ use platen_events::Event;
 
 #[derive(Debug, Default)]
 struct Queue {
-    events: Mutex<VecDeque<Event>>,
+    waiting: Mutex<Waiting>,
     arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    /// The listener has something else to do.
+    woken: bool,
 }
 
 /// Where jobs tell what happens. Clones lead to the same listener.
@@ -36,22 +43,31 @@ pub fn event_queue() -> (EventSender, EventReceiver) {
 impl EventSender {
     /// Tell, without ever waiting.
     pub fn send(&self, event: Event) {
-        let mut events = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
-        match latest_progress(&mut events, &event) {
+        let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match latest_progress(&mut waiting.events, &event) {
             Some(latest) => *latest = event,
-            None => events.push_back(event),
+            None => waiting.events.push_back(event),
         }
-        drop(events);
+        drop(waiting);
+        self.0.arrived.notify_one();
+    }
+
+    /// Let the listener go on although there is no event.
+    pub fn wake(&self) {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).woken = true;
         self.0.arrived.notify_one();
     }
 }
 
 impl EventReceiver {
-    /// The next event; None: nothing happened for so long.
+    /// The next event; None: nothing happened for so long, or somebody woke the listener.
     pub fn recv_timeout(&self, limit: Duration) -> Option<Event> {
-        let events = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.0.arrived.wait_timeout_while(events, limit, |events| events.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
+        let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing = |waiting: &mut Waiting| waiting.events.is_empty() && !waiting.woken;
+        let waited = self.0.arrived.wait_timeout_while(waiting, limit, nothing);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        waiting.woken = false;
+        waiting.events.pop_front()
     }
 }
 

@@ -7,10 +7,11 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use platen_events::{Code, Event, JobEnd, Moved, Verdict};
+use platen_events::{Code, Event, JobEnd, Moved};
 use platen_media::Timestamp;
 
-use super::{Conclusion, Engine, NewEntry, Subject, Unrecorded};
+use super::row::{About, entry, record_failure};
+use super::{Conclusion, Engine, Unrecorded};
 use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
@@ -25,8 +26,9 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
     let drive = &mut WatchedDrive::new(drive, heartbeat, &*engine.clock, engine.limits.minimum_bytes_per_s);
     let facts = drive.facts().clone();
     let job = context.teller.job();
-    let medium = plan.media().map(|media| media.name().to_owned());
-    context.tell(Event::JobStarted { job, kind: plan.kind(), drive: context.teller.drive().clone(), medium });
+    let about = About::plan(plan);
+    let drive_id = context.teller.drive().clone();
+    context.tell(Event::JobStarted { job, kind: about.kind, drive: drive_id, medium: about.medium() });
     for notice in plan.notices() {
         tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
         context.tell(Event::JobNotice { job, text: notice.to_string() });
@@ -42,7 +44,7 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
                 return if given_up {
                     stopped()
                 } else {
-                    record_success(engine, plan, &facts, started, times, sealed, context.cancelled)
+                    record_success(engine, plan, &about, &facts, started, times, sealed, context.cancelled)
                 };
             }
             Err(error) => error,
@@ -56,10 +58,10 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
             return if given_up {
                 stopped()
             } else {
-                record_failure(engine, plan, &facts, started, (error.code(), chain(&error)), context.cancelled)
+                record_failure(engine, &about, &facts, started, (error.code(), chain(&error)), context.cancelled)
             };
         }
-        let mut entry = entry(engine, plan, &facts, started);
+        let mut entry = entry(engine, &about, &facts, started);
         entry.conclude(Conclusion::Retried(error.code()));
         entry.detail = chain(&error);
         if let Err(Unrecorded { code, detail }) = engine.record(&entry, context.cancelled) {
@@ -82,20 +84,21 @@ fn not_the_drives_fault(error: &WriteError, drive: &mut dyn Drive) -> Option<Wri
 }
 
 /// Nobody waits for this any more; the one who gave the drive up has told how it ended.
-fn stopped() -> JobEnd {
+pub(super) fn stopped() -> JobEnd {
     JobEnd::failed(Code::Stalled, "")
 }
 
 fn record_success(
     engine: &Engine,
     plan: &WritePlan,
+    about: &About,
     facts: &DriveFacts,
     started: Timestamp,
     times: Times,
     sealed: SealedDrive<'_>,
     cancelled: &AtomicBool,
 ) -> JobEnd {
-    let mut entry = entry(engine, plan, facts, started);
+    let mut entry = entry(engine, about, facts, started);
     entry.written_bytes = sealed.written_bytes;
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
@@ -116,55 +119,8 @@ fn record_success(
             // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
             // there after all, the next one says what became of the drive.
             drop(sealed);
-            record_failure(engine, plan, facts, started, (code, detail), cancelled)
+            record_failure(engine, about, facts, started, (code, detail), cancelled)
         }
-    }
-}
-
-/// A drive's row when it failed.
-pub(crate) fn record_failure(
-    engine: &Engine,
-    plan: &WritePlan,
-    facts: &DriveFacts,
-    started: Timestamp,
-    (code, detail): (Code, String),
-    cancelled: &AtomicBool,
-) -> JobEnd {
-    let mut entry = entry(engine, plan, facts, started);
-    entry.conclude(Conclusion::Ended(&Verdict::of_code(code)));
-    entry.detail.clone_from(&detail);
-    match engine.record(&entry, cancelled) {
-        Ok(()) => JobEnd::failed(code, detail),
-        Err(unrecorded) if unrecorded.code == code => JobEnd::failed(code, detail),
-        Err(unrecorded) => JobEnd::failed(code, format!("{detail}; not recorded: {}", unrecorded.detail)),
-    }
-}
-
-/// A row that does not yet say how it ended.
-fn entry(engine: &Engine, plan: &WritePlan, facts: &DriveFacts, started: Timestamp) -> NewEntry {
-    let media = plan.media();
-    NewEntry {
-        station: engine.name.clone(),
-        job: Subject::Job(plan.kind()).word().to_owned(),
-        port: facts.drive.port.clone(),
-        path: facts.drive.path.clone(),
-        disk_sequence: facts.disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
-        serial: facts.serial.clone().unwrap_or_default(),
-        vendor_product: facts.label().vendor_product.unwrap_or_default(),
-        size_bytes: facts.size_bytes,
-        medium: media.map_or_else(String::new, |media| media.name().to_owned()),
-        version: media.map_or_else(String::new, |media| media.manifest().version.clone()),
-        manifest_sha256: media.map_or_else(String::new, |media| media.signed().manifest_digest().to_string()),
-        read_back: facts.read_back.clone(),
-        started,
-        finished: engine.clock.now(),
-        written_bytes: 0,
-        verified_bytes: 0,
-        write_ms: 0,
-        verify_ms: 0,
-        verdict: String::new(),
-        code: String::new(),
-        detail: String::new(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::content::shared::Subscription;
 use crate::content::source::PlanReader;
 use crate::context::Context;
 use crate::drive::heartbeat::Waiting;
-use crate::drive::{AlignedBuffer, ReadDrive};
+use crate::drive::{AlignedBuffer, ReadDrive, Watch};
 use crate::plan::{PlannedExtent, Purpose, WritePlan};
 
 impl<'a> WrittenDrive<'a> {
@@ -62,11 +62,19 @@ impl VerifiedDrive<'_> {
 }
 
 /// Compare a drive that was written before with the plan it would be written by. This is how raw images are verified:
-/// they carry no manifest.
-pub fn compare(plan: &WritePlan, drive: &mut dyn ReadDrive) -> Result<u64, WriteError> {
-    let mut each = |_| Ok(());
-    let payload_bytes = read_back(drive, plan, plan.payload(), &[], Step::Verify, &mut each)?;
-    Ok(payload_bytes + read_back(drive, plan, plan.seal(), &[], Step::Verify, &mut each)?)
+/// they carry no manifest. Returns how many bytes were read and right.
+pub fn compare(plan: &WritePlan, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<u64, WriteError> {
+    let parts = [plan.payload(), plan.seal()];
+    let total_bytes = parts.iter().copied().flatten().map(|extent| extent.len_bytes).sum();
+    let mut before_bytes = 0;
+    watch.progress(0, total_bytes);
+    for extents in parts {
+        before_bytes += read_back(drive, plan, extents, &[], Step::Verify, &mut |done_bytes| {
+            watch.progress(before_bytes + done_bytes, total_bytes);
+            if watch.is_wanted() { Ok(()) } else { Err(WriteError::Cancelled) }
+        })?;
+    }
+    Ok(before_bytes)
 }
 
 /// How many pieces are compared by [`begins_like`]; and how many are looked through for them, since some are all zeros.

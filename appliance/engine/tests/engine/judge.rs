@@ -20,7 +20,7 @@ use crate::fake::Fake;
 
 /// What `platen verify` (or `inspect`, with [`Depth::Names`]) says.
 pub(crate) fn verdict(bench: &Bench, memory: &[u8], sector: u32, depth: Depth) -> Report {
-    let found = examine(Cursor::new(memory), memory.len() as u64, depth);
+    let found = examine(Cursor::new(memory), memory.len() as u64, depth, &mut |_, _| {});
     let mut drive = Fake::new(memory.to_vec(), sector);
     judge(&mut drive, &found, &bench.keys, now()).unwrap()
 }
@@ -37,7 +37,7 @@ impl Judge<'_> {
     fn with_flip(&mut self, at: usize, mask: u8, depth: Depth) -> Report {
         self.drive.memory[at] ^= mask;
         let size = self.drive.memory.len() as u64;
-        let found = catch_unwind(|| examine(Cursor::new(&self.drive.memory[..]), size, depth));
+        let found = catch_unwind(|| examine(Cursor::new(&self.drive.memory[..]), size, depth, &mut |_, _| {}));
         let found = found.unwrap_or_else(|_| Examination::default());
         let report = judge(&mut self.drive, &found, &self.bench.keys, now()).unwrap();
         self.drive.memory[at] ^= mask;
@@ -68,7 +68,7 @@ fn a_written_drive_is_good_and_says_what_it_is() {
         let golden = bench.golden(&plan);
         for depth in [Depth::Content, Depth::Names] {
             let report = verdict(&bench, &golden, sector, depth);
-            assert!(report.is_good(), "{scheme} {sector}: {report}");
+            assert!(report.is_good(), "{scheme} {sector}: {report:?}");
             let medium = report.medium.as_ref().unwrap();
             assert_eq!(
                 (medium.id.as_str(), medium.scheme, medium.files),
@@ -92,8 +92,8 @@ fn every_listed_file_changed_by_one_byte_is_named() {
             let Some(range) = file_range(&plan, index as u32) else { continue };
             for at in [range.start, (range.start + range.end) / 2, range.end - 1] {
                 let report = judge.with_flip(at, 1, Depth::Content);
-                assert!(!report.is_good() && report.problems.len() == 1, "{}: {report}", file.path);
-                assert!(report.problems[0].text.starts_with(file.path.as_str()), "{report}");
+                assert!(!report.is_good() && report.problems.len() == 1, "{}: {report:?}", file.path);
+                assert!(report.problems[0].text.starts_with(file.path.as_str()), "{report:?}");
                 assert_eq!(report.problems[0].code, Code::FileChanged);
                 tried += 1;
             }
@@ -127,11 +127,11 @@ fn every_byte_of_the_signed_envelope_is_looked_at() {
             tried += 1;
             if report.is_good() {
                 // The first line of a signature is a comment nobody signed, the last byte a line feed.
-                assert!(is_signature && (at < first_line || at + 1 == bytes.len()), "{path} at {at}: {report}");
+                assert!(is_signature && (at < first_line || at + 1 == bytes.len()), "{path} at {at}: {report:?}");
                 comment += 1;
             } else {
                 let code = report.problems[0].code;
-                assert!(matches!(code, Code::NotTrusted | Code::NotAMedium | Code::FileChanged), "{report}");
+                assert!(matches!(code, Code::NotTrusted | Code::NotAMedium | Code::FileChanged), "{report:?}");
             }
         }
     }
@@ -172,16 +172,16 @@ fn every_byte_of_the_boot_structures_is_looked_at() {
             for mask in [1_u8, 0x80] {
                 let report = judge.with_flip(at, mask, Depth::Names);
                 if report.is_good() {
-                    assert!(is_free(scheme, at, mask), "{scheme}: {mask:#x} at {at:#x} passes: {report}");
+                    assert!(is_free(scheme, at, mask), "{scheme}: {mask:#x} at {at:#x} passes: {report:?}");
                     free += 1;
                 } else {
-                    assert!(!is_free(scheme, at, mask), "{scheme}: {mask:#x} at {at:#x}: {report}");
+                    assert!(!is_free(scheme, at, mask), "{scheme}: {mask:#x} at {at:#x}: {report:?}");
                     refused += 1;
                 }
             }
         }
         let dirty = judge.with_flip((1 << 20) + 0x41, 1, Depth::Names);
-        assert!(dirty.is_good() && dirty.notes.iter().any(|note| note.contains("did not unmount")), "{dirty}");
+        assert!(dirty.is_good() && dirty.notes.iter().any(|note| note.contains("did not unmount")), "{dirty:?}");
         eprintln!("{scheme}: {refused} changes in boot structures refused, {free} in the drive's own numbers pass");
     }
 }
@@ -193,7 +193,7 @@ fn a_wiped_foreign_or_shortened_drive_is_no_medium() {
     let golden = bench.golden(&plan);
     let is = |memory: &[u8], code: Code| {
         let report = verdict(&bench, memory, 512, Depth::Content);
-        assert!(!report.is_good() && report.problems.iter().any(|problem| problem.code == code), "{code}: {report}");
+        assert!(!report.is_good() && report.problems.iter().any(|problem| problem.code == code), "{code}: {report:?}");
     };
     is(&vec![0; 4 << 20], Code::NotAMedium);
     is(&crate::bench::used(&plan), Code::NotAMedium);
@@ -209,14 +209,14 @@ fn a_wiped_foreign_or_shortened_drive_is_no_medium() {
     is(&bigger, Code::FileChanged);
     // Somebody else's key; dates.
     let stranger = Bench::files();
-    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Content);
+    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Content, &mut |_, _| {});
     let mut drive = Fake::new(golden.clone(), 512);
     let report = judge(&mut drive, &found, &stranger.keys, now()).unwrap();
-    assert_eq!(report.problems[0].code, Code::NotTrusted, "{report}");
+    assert_eq!(report.problems[0].code, Code::NotTrusted, "{report:?}");
     // Formatted with other sectors than this drive shows.
     let mut other_sectors = Fake::new(golden.clone(), 4096);
     let report = judge(&mut other_sectors, &found, &bench.keys, now()).unwrap();
-    assert!(!report.is_good() && texts(&report).contains("this drive has 4096"), "{report}");
+    assert!(!report.is_good() && texts(&report).contains("this drive has 4096"), "{report:?}");
 }
 
 #[test]
@@ -226,11 +226,11 @@ fn dates_are_judged_on_the_drive_too() {
     manifest.validity.until = Some(Timestamp::from_unix_s(until));
     let bench = Bench::with(&manifest, &blobs);
     let golden = bench.golden(&bench.plan(Scheme::Mbr));
-    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Names);
+    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Names, &mut |_, _| {});
     let mut drive = Fake::new(golden, 512);
     for (seconds, code) in [(until, None), (until + 1, Some(Code::Expired)), (1000, Some(Code::NotYetValid))] {
         let report = judge(&mut drive, &found, &bench.keys, Timestamp::from_unix_s(seconds)).unwrap();
-        assert_eq!(report.problems.first().map(|problem| problem.code), code, "{report}");
+        assert_eq!(report.problems.first().map(|problem| problem.code), code, "{report:?}");
     }
 }
 
@@ -289,7 +289,7 @@ fn what_operating_systems_leave_is_noted_and_good() {
         });
         assert!(memory != golden);
         let report = verdict(&bench, &memory, 512, Depth::Content);
-        assert!(report.is_good(), "{scheme}: {report}");
+        assert!(report.is_good(), "{scheme}: {report:?}");
         for name in ["System Volume Information", ".Trashes", "._.Trashes"] {
             assert!(report.notes.iter().any(|note| note.starts_with(name)), "{name}: {:?}", report.notes);
         }
@@ -331,7 +331,7 @@ fn added_removed_renamed_and_replaced_files_are_named() {
     for (expected, change) in cases {
         let memory = changed(&golden, *change);
         let report = verdict(&bench, &memory, 512, Depth::Content);
-        assert!(!report.is_good() && texts(&report).contains(expected), "{expected}: {report}");
+        assert!(!report.is_good() && texts(&report).contains(expected), "{expected}: {report:?}");
     }
     assert!(texts(&verdict(&bench, &golden, 512, Depth::Content)).is_empty(), "control for {listed}");
 }
@@ -349,12 +349,12 @@ fn two_files_of_one_name_are_refused() {
     });
     let at = (0..memory.len() - 32).step_by(32).find(|at| memory[*at..at + 11] == *b"GRUB    CFX").unwrap();
     memory[at + 10] = b'G';
-    let found = examine(Cursor::new(&memory[..]), memory.len() as u64, Depth::Content);
+    let found = examine(Cursor::new(&memory[..]), memory.len() as u64, Depth::Content, &mut |_, _| {});
     let twins: Vec<_> =
         found.files.iter().filter(|file| file.path.eq_ignore_ascii_case("boot/grub/grub.cfg")).collect();
     assert_eq!(twins.len(), 2, "{twins:?}");
     let report = verdict(&bench, &memory, 512, Depth::Content);
-    assert!(!report.is_good(), "in capitals: {report}");
+    assert!(!report.is_good(), "in capitals: {report:?}");
     // The same letters: swap the contents' entries so that each of the two comes last once.
     let lower =
         (0..memory.len() - 32).step_by(32).find(|other| *other != at && memory[*other..other + 11] == *b"GRUB    CFG");
@@ -373,8 +373,8 @@ fn two_files_of_one_name_are_refused() {
             memory[lower + 20..lower + 32].copy_from_slice(&one);
         }
         let report = verdict(&bench, &memory, 512, Depth::Content);
-        assert!(!report.is_good(), "swapped {swapped}: {report}");
-        assert!(texts(&report).contains("boot/grub/grub.cfg: "), "{report}");
+        assert!(!report.is_good(), "swapped {swapped}: {report:?}");
+        assert!(texts(&report).contains("boot/grub/grub.cfg: "), "{report:?}");
     }
     assert!(memory.windows(evil.len()).any(|window| window == evil));
 }
@@ -383,7 +383,7 @@ fn two_files_of_one_name_are_refused() {
 fn a_read_error_while_judging_is_an_error_not_a_verdict() {
     let bench = Bench::files();
     let golden = bench.golden(&bench.plan(Scheme::Mbr));
-    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Content);
+    let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Content, &mut |_, _| {});
     let mut drive = Fake::new(golden, 512);
     drive.fault = crate::fake::Fault::FailRead(1);
     let error = judge(&mut drive, &found, &bench.keys, now()).unwrap_err();

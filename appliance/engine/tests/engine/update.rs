@@ -57,7 +57,7 @@ pub(crate) fn next_contents() -> Vec<Pack> {
 }
 
 pub(crate) fn look(memory: &[u8]) -> Examination {
-    let found = examine(Cursor::new(memory), memory.len() as u64, Depth::Places);
+    let found = examine(Cursor::new(memory), memory.len() as u64, Depth::Places, &mut |_, _| {});
     assert_eq!(found.problems, Vec::<String>::new());
     found
 }
@@ -199,10 +199,9 @@ fn places_are_where_files_begin_and_cost_nothing() {
         let plan = bench.plan_for(scheme, size, sector);
         let golden = bench.golden(&plan);
         let mut read = [0, 0];
-        let mut found = [Depth::Names, Depth::Places]
-            .into_iter()
-            .zip(&mut read)
-            .map(|(depth, read)| examine(Counting(Cursor::new(&golden[..]), read), golden.len() as u64, depth));
+        let mut found = [Depth::Names, Depth::Places].into_iter().zip(&mut read).map(|(depth, read)| {
+            examine(Counting(Cursor::new(&golden[..]), read), golden.len() as u64, depth, &mut |_, _| {})
+        });
         let (names, seen) = (found.next().unwrap(), found.next().unwrap());
         drop(found);
         assert_eq!(read[0], read[1], "nothing is read for it");

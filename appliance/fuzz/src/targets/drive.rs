@@ -160,8 +160,8 @@ pub(super) fn ask(bytes: &[u8]) -> Answer {
 
 fn judge(drive: &Drive, compares: bool) -> Answer {
     let size_bytes = drive.memory.len() as u64;
-    let found = examine(Cursor::new(&drive.memory), size_bytes, Depth::Content);
-    let names = examine(Cursor::new(&drive.memory), size_bytes, Depth::Names);
+    let found = examine(Cursor::new(&drive.memory), size_bytes, Depth::Content, &mut |_, _| {});
+    let names = examine(Cursor::new(&drive.memory), size_bytes, Depth::Names, &mut |_, _| {});
     assert_eq!(paths(&names), paths(&found), "the same files at every depth");
     let is_good = found.ids.is_some() && found.problems.is_empty() && found.is_whole;
     if !is_good {

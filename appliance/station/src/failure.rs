@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! How a run ends: the exit statuses of the manual, and which failure leads to which.
+//! What went wrong, as operators are told it, and which error of which crate that is.
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::process::ExitCode;
 
 use platen_cache::CacheError;
 use platen_device::OpenError;
@@ -15,28 +14,12 @@ use platen_ledger::LedgerError;
 use platen_media::causes;
 use platen_media::sign::SignError;
 
-/// See `platen --help`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
-    /// Some drive failed.
-    Drive = 1,
-    /// The request or definition is wrong; nothing was touched.
-    Request = 2,
-    /// Refused by policy; nothing was touched.
-    Policy = 3,
-    /// The machine lacks something.
-    Machine = 4,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
+use crate::exit::Exit;
 
 /// An error on its way out: what is printed, and the exit status.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
+    /// How a program ends that can't go on because of it.
     pub exit: Exit,
     /// What the operator is told, if there is a code for it.
     pub code: Option<Code>,
@@ -179,4 +162,15 @@ impl From<OpenError> for Failure {
         let code = error.code();
         Self::new(exit, error).recorded_as(Some(code))
     }
+}
+
+/// A drive that was not opened.
+pub fn open_failure(error: OpenError) -> Failure {
+    let code = error.code();
+    Failure::from(error).coded(code)
+}
+
+/// Somebody asked to stop before anything was written.
+pub fn stopped() -> Failure {
+    Failure::new(Exit::Drive, "stopped while the drives were looked at; nothing was written").coded(Code::Cancelled)
 }

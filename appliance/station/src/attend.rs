@@ -9,21 +9,25 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use platen_engine::{DriveError, DriveFacts, ReadDrive};
+use platen_engine::{DriveError, DriveFacts, ReadDrive, Watch};
+use platen_events::Code;
+
+use crate::exit::Exit;
+use crate::failure::{Failure, stopped};
 
 /// How often it is looked whether a drive is still waited for.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
 /// Until when a drive is waited for.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub(crate) struct Patience {
     stop: Arc<AtomicBool>,
     stall_limit: Duration,
 }
 
 /// What came of the work on one drive.
 #[derive(Debug)]
-pub enum Attended<T> {
+pub(crate) enum Attended<T> {
     Done(T),
     /// It gave no sign of life for so long.
     Stalled(Duration),
@@ -33,20 +37,20 @@ pub enum Attended<T> {
 
 /// The last sign of life of one drive.
 #[derive(Debug, Clone)]
-pub struct Signs {
+pub(crate) struct Signs {
     last_ms: Arc<AtomicU64>,
     patience: Patience,
 }
 
 impl Patience {
     /// Setting `stop` ends all waiting.
-    pub fn new(stop: &Arc<AtomicBool>, stall_limit: Duration) -> Self {
+    pub(crate) fn new(stop: &Arc<AtomicBool>, stall_limit: Duration) -> Self {
         Self { stop: Arc::clone(stop), stall_limit }
     }
 
     /// Work on all of `items` side by side, and wait for each as long as it gives signs of life. A thread that is no
     /// longer waited for is left to itself, with everything it was given.
-    pub fn side_by_side<I: Send + 'static, T: Send + 'static>(
+    pub(crate) fn side_by_side<I: Send + 'static, T: Send + 'static>(
         &self,
         items: Vec<I>,
         work: impl Fn(I, &Signs) -> T + Send + Sync + 'static,
@@ -54,7 +58,7 @@ impl Patience {
         let (work, (say, said)) = (Arc::new(work), channel());
         let mut signs = Vec::with_capacity(items.len());
         for (number, item) in items.into_iter().enumerate() {
-            let own = Signs { last_ms: Arc::new(AtomicU64::new(now_ms())), patience: self.clone() };
+            let own = Signs::new(self);
             signs.push(own.clone());
             let (work, say) = (Arc::clone(&work), say.clone());
             std::thread::Builder::new().spawn(move || {
@@ -87,32 +91,56 @@ impl Patience {
 }
 
 impl Signs {
+    pub(crate) fn new(patience: &Patience) -> Self {
+        Self { last_ms: Arc::new(AtomicU64::new(now_ms())), patience: patience.clone() }
+    }
+
     /// The drive has answered.
-    pub fn alive(&self) {
+    pub(crate) fn alive(&self) {
         self.last_ms.store(now_ms(), Ordering::Relaxed);
     }
 
-    /// For work that asks whether to go on; `alive` if the drive has answered since it asked last.
-    pub fn wait_on(&self, alive: bool) -> bool {
-        if alive {
-            self.alive();
-        }
-        self.given_up::<()>().is_none()
+    /// How long it has not.
+    pub(crate) fn silent_for(&self) -> Duration {
+        Duration::from_millis(now_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn give_up(&self) {
+        self.patience.stop.store(true, Ordering::Relaxed);
     }
 
     fn given_up<T>(&self) -> Option<Attended<T>> {
         if self.patience.stop.load(Ordering::Relaxed) {
             return Some(Attended::Stopped);
         }
-        let silent = Duration::from_millis(now_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed)));
+        let silent = self.silent_for();
         (silent >= self.patience.stall_limit).then_some(Attended::Stalled(silent))
     }
 }
 
+impl Watch for Signs {
+    fn is_wanted(&self) -> bool {
+        self.given_up::<()>().is_none()
+    }
+
+    fn heard(&self) {
+        self.alive();
+    }
+
+    fn is_over(&self) {
+        self.alive();
+    }
+
+    fn progress(&self, _done_bytes: u64, _total_bytes: u64) {
+        self.alive();
+    }
+}
+
 /// A drive each of whose answers is a sign of life.
-pub struct Answering<'a, D> {
-    pub drive: &'a mut D,
-    pub signs: &'a Signs,
+pub(crate) struct Answering<'a, D> {
+    pub(crate) drive: &'a mut D,
+    pub(crate) signs: &'a Signs,
 }
 
 impl<D: ReadDrive> ReadDrive for Answering<'_, D> {
@@ -124,6 +152,25 @@ impl<D: ReadDrive> ReadDrive for Answering<'_, D> {
         let answer = self.drive.read_at(offset_bytes, bytes);
         self.signs.alive();
         answer
+    }
+}
+
+/// Wait for an answer of the station's own disk, which may hang as well as a drive may.
+pub fn answer_of<T: Send + 'static>(
+    stop: &Arc<AtomicBool>,
+    stall_limit: Duration,
+    code: Code,
+    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let patience = Patience::new(stop, stall_limit);
+    let asked = patience.side_by_side(vec![ask], |ask, _| ask());
+    match asked.map_err(|error| Failure::new(Exit::Machine, error))?.pop() {
+        Some(Attended::Done(answer)) => answer,
+        Some(Attended::Stopped) => Err(stopped()),
+        Some(Attended::Stalled(_)) | None => {
+            let entry = code.entry();
+            Err(Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo)).coded(code))
+        }
     }
 }
 
@@ -164,7 +211,10 @@ mod tests {
         });
         let results = patience.side_by_side(vec![say], |say, signs| {
             say.send(()).expect("somebody stops");
-            while signs.wait_on(true) {
+            while {
+                signs.alive();
+                signs.is_wanted()
+            } {
                 std::thread::sleep(Duration::from_millis(5));
             }
         });
@@ -176,7 +226,7 @@ mod tests {
     fn work_that_ends_because_it_was_given_up_says_nothing() {
         let (_, patience) = patience(50);
         let results = patience.side_by_side(vec![()], |(), signs| {
-            while signs.wait_on(false) {
+            while signs.is_wanted() {
                 std::thread::yield_now();
             }
         });

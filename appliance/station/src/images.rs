@@ -7,30 +7,33 @@
 use platen_cache::{Cache, CachedMedia, MediaRef};
 use platen_engine::plan::{WritePlan, fresh_ids, plan};
 use platen_engine::verify::Report;
-use platen_engine::{Clock, DriveFacts, NewEntry, ReadDrive, SystemClock, begins_like, chain, compare};
-use platen_events::Code;
+use platen_engine::{Clock, DriveFacts, NewEntry, ReadDrive, SystemClock, Watch, begins_like, chain, compare};
+use platen_events::{Code, JobKind};
 use platen_ledger::{Ledger, LedgerEntry};
+use platen_media::examination::Depth;
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
 
-use crate::args::{DepthArg, Places};
-use crate::exit::{Exit, Failure};
-use crate::verbs::drives::shape_of;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::media::shape_of;
+use crate::paths::Paths;
 
 /// A drive without a manifest: is it one of the images this station knows?
-pub fn recognise(
+pub(crate) fn recognise(
     no_medium: Report,
     drive: &mut dyn ReadDrive,
-    depth: DepthArg,
-    places: &Places,
+    depth: Depth,
+    paths: &Paths,
     keys: &TrustedKeys,
+    watch: &dyn Watch,
 ) -> Report {
-    let cache = Cache::open_existing(&places.cache).ok();
+    let cache = Cache::open_existing(&paths.cache).ok();
     let mut differing = None;
     for media in cache.iter().flat_map(|cache| images(cache, keys)) {
         let Ok(plan) = image_plan(&media, drive) else { continue };
         match begins_like(&plan, drive) {
-            Ok(true) if depth == DepthArg::Content => match judge(&plan, media.name(), drive) {
+            Ok(true) if depth == Depth::Content => match judge(&plan, media.name(), drive, watch) {
                 report if report.is_good() => return report,
                 report => differing = Some(report),
             },
@@ -49,7 +52,7 @@ pub fn recognise(
     }
     let known =
         |name: &str| name.parse().is_ok_and(|name: MediaRef| cache.as_ref().is_some_and(|c| c.find(&name).is_ok()));
-    match last_written(places, drive.facts()) {
+    match last_written(paths, drive.facts()) {
         // What is in the cache was compared above.
         Some(row) if !known(&row.medium) => {
             let text = format!(
@@ -64,12 +67,16 @@ pub fn recognise(
 }
 
 /// Compare a drive with an image, byte for byte.
-pub fn compare_image(drive: &mut dyn ReadDrive, media: &CachedMedia) -> Result<Report, Failure> {
-    Ok(judge(&image_plan(media, drive)?, media.name(), drive))
+pub(crate) fn compare_image(
+    drive: &mut dyn ReadDrive,
+    media: &CachedMedia,
+    watch: &dyn Watch,
+) -> Result<Report, Failure> {
+    Ok(judge(&image_plan(media, drive)?, media.name(), drive, watch))
 }
 
-fn judge(plan: &WritePlan, name: &str, drive: &mut dyn ReadDrive) -> Report {
-    match compare(plan, drive) {
+fn judge(plan: &WritePlan, name: &str, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report {
+    match compare(plan, drive, watch) {
         Ok(checked_bytes) => Report { checked_bytes, image: Some(name.to_owned()), ..Report::default() },
         Err(error) => Report::of_problem(error.code(), &format!("{name}: {}", chain(&error))),
     }
@@ -88,11 +95,15 @@ fn images(cache: &Cache, keys: &TrustedKeys) -> Vec<CachedMedia> {
 }
 
 /// The last that was made of this drive here, if that was a medium and it came out right.
-fn last_written(places: &Places, facts: &DriveFacts) -> Option<NewEntry> {
-    let entries = Ledger::open_existing(&places.ledger).and_then(|ledger| ledger.entries()).ok()?;
+fn last_written(paths: &Paths, facts: &DriveFacts) -> Option<NewEntry> {
+    let entries = Ledger::open_existing(&paths.ledger).and_then(|ledger| ledger.entries()).ok()?;
     let serial = facts.serial.as_deref().unwrap_or_default();
     let is_this = |entry: &LedgerEntry| {
         let LedgerEntry { entry, .. } = entry;
+        // Looking at a drive makes nothing of it.
+        if entry.job == JobKind::Verify.word() {
+            return false;
+        }
         let same = if serial.is_empty() { entry.path == facts.drive.path } else { entry.serial == serial };
         same && entry.size_bytes == facts.size_bytes
     };

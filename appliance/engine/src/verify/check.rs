@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! What a job needs that judges a drive.
+
+use super::Report;
+use crate::drive::{ReadDrive, Watch};
+
+/// Judges a drive by looking at it only. What is on it may have to be parsed, which the engine never does; so this is
+/// given to it.
+pub trait Check: Send {
+    /// The medium the drive should carry, `<id>-r<revision>`; None: whatever it carries.
+    fn medium(&self) -> Option<&str>;
+    /// Look at the drive. Everything that goes wrong is a problem in the report.
+    fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report;
+}

@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! What people order: the same for some drives. An order knows how one drive is opened and what its job is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use platen_cache::CachedMedia;
+use platen_device::{Candidate, Expected, OpenError, OpenedDrive, TargetPolicy};
+use platen_engine::plan::{Erase, WritePlan, fresh_ids, plan_erase, plan_test, plan_update};
+use platen_engine::{Clock, Drive, Limits, ReadDrive, SystemClock, Task, chain};
+use platen_events::{Code, DriveId, DriveLabel, JobKind};
+use platen_media::examination::Depth;
+use platen_media::manifest::Scheme;
+use platen_media::sign::TrustedKeys;
+
+use crate::attend::Signs;
+use crate::check::MediumCheck;
+use crate::core::{Admission, Request};
+use crate::exit::Exit;
+use crate::failure::{Failure, open_failure};
+use crate::look::look;
+use crate::media::{new_plan, shape_of};
+use crate::paths::Paths;
+
+/// A drive that was opened, and what its job is.
+pub(crate) type Prepared = (OpenedDrive, Task);
+/// Opens a drive that was found, and sees what is to be done with it.
+type Prepare = dyn Fn(Candidate, &Signs) -> Result<Prepared, Failure> + Send + Sync;
+
+/// Which drives are written to, and what is expected of them.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// By whatever name.
+    pub drives: Vec<PathBuf>,
+    /// Block devices that are accepted although they are no removable USB drives.
+    pub allowed: Vec<PathBuf>,
+    /// When a drive is finished, let the kernel read its new partition table.
+    pub rescan: bool,
+    /// When a drive is given up or tried again.
+    pub limits: Limits,
+}
+
+/// What is done with some drives.
+pub struct Order {
+    pub(crate) kind: JobKind,
+    pub(crate) admission: Admission,
+    pub(crate) drives: Vec<PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) prepare: Arc<Prepare>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Order").field("kind", &self.kind).field("drives", &self.drives).finish_non_exhaustive()
+    }
+}
+
+impl Order {
+    /// Write a medium.
+    pub fn write(media: CachedMedia, scheme: Scheme, targets: Targets, paths: &Paths) -> Result<Self, Failure> {
+        let plan = move |drive: &mut OpenedDrive, _: &Signs| new_plan(&media, shape_of(drive), scheme);
+        Self::planned(JobKind::Write, targets, paths, plan)
+    }
+
+    /// Write what differs from an older version of the medium that the drives carry.
+    pub fn update(media: CachedMedia, keys: TrustedKeys, targets: Targets, paths: &Paths) -> Result<Self, Failure> {
+        let plan = move |drive: &mut OpenedDrive, signs: &Signs| update_plan(&media, drive, &keys, signs);
+        Self::planned(JobKind::Update, targets, paths, plan)
+    }
+
+    /// Erase, and prove it.
+    pub fn erase(how: Erase, targets: Targets, paths: &Paths) -> Result<Self, Failure> {
+        let kind = match how {
+            Erase::Quick => JobKind::EraseQuick,
+            Erase::Full => JobKind::EraseFull,
+        };
+        Self::planned(kind, targets, paths, move |drive, _| Ok(plan_erase(shape_of(drive), how)))
+    }
+
+    /// Fill, and read back.
+    pub fn test(targets: Targets, paths: &Paths) -> Result<Self, Failure> {
+        let nonce = getrandom::u64().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
+        Self::planned(JobKind::Test, targets, paths, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))
+    }
+
+    /// Compare with what was signed; nothing is changed.
+    pub fn verify(
+        expected: Option<CachedMedia>,
+        keys: TrustedKeys,
+        drives: Vec<PathBuf>,
+        limits: Limits,
+        paths: &Paths,
+    ) -> Self {
+        let paths = paths.clone();
+        let prepare = move |candidate: Candidate, _: &Signs| {
+            let drive = candidate.for_reading().map_err(open_failure)?;
+            let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
+            let (expected, keys, paths) = (expected.clone(), keys.clone(), paths.clone());
+            Ok((drive, Task::Check(Box::new(MediumCheck { expected, keys, paths, handle }))))
+        };
+        Self { kind: JobKind::Verify, admission: Admission::Each, drives, limits, prepare: Arc::new(prepare) }
+    }
+
+    fn planned(
+        kind: JobKind,
+        targets: Targets,
+        paths: &Paths,
+        plan: impl Fn(&mut OpenedDrive, &Signs) -> Result<WritePlan, Failure> + Send + Sync + 'static,
+    ) -> Result<Self, Failure> {
+        let Targets { drives, allowed, rescan, limits } = targets;
+        let policy = TargetPolicy::new(&allowed, paths.own_files()).map_err(open_failure)?;
+        let prepare = move |candidate: Candidate, signs: &Signs| {
+            let expected = Expected::of(candidate.facts());
+            let mut drive = candidate.for_writing(&expected, &policy).map_err(open_failure)?;
+            if rescan {
+                drive.rescan_when_finished();
+            }
+            signs.alive();
+            let plan = plan(&mut drive, signs)?;
+            Ok((drive, Task::Plan(plan)))
+        };
+        Ok(Self { kind, admission: Admission::Together, drives, limits, prepare: Arc::new(prepare) })
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            kind: self.kind,
+            admission: self.admission,
+            stall_limit: self.limits.stall,
+            drives: self.drives.iter().map(|path| asked_for(path)).collect(),
+        }
+    }
+}
+
+/// A drive of which nothing is known but what it is asked for by.
+pub(crate) fn asked_for(path: &Path) -> (DriveId, DriveLabel) {
+    let place = path.display().to_string();
+    let port = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let label = DriveLabel { port, path: place.clone(), ..DriveLabel::default() };
+    (DriveId { place, disk_sequence: None }, label)
+}
+
+/// The plan of a drive that carries an older version of the medium.
+fn update_plan(
+    media: &CachedMedia,
+    drive: &mut OpenedDrive,
+    keys: &TrustedKeys,
+    signs: &Signs,
+) -> Result<WritePlan, Failure> {
+    let path = drive.facts().drive.path.clone();
+    let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
+    let seen = look(handle, drive.facts().size_bytes, Depth::Places, signs);
+    drive.confirm().map_err(|_| open_failure(OpenError::Gone { path: path.clone().into() }))?;
+    let found = seen?.map_err(|died| {
+        let text = format!("{path}: what is on it can't be read: {}", chain(&died));
+        Failure::new(Exit::Request, text).coded(Code::NothingToUpdate)
+    })?;
+    let ids = fresh_ids().map_err(|error| Failure::new(Exit::Machine, error.to_string()))?;
+    plan_update(media, shape_of(drive), &found, ids, keys, SystemClock::new().now()).map_err(|error| {
+        let exit = if error.is_policy() { Exit::Policy } else { Exit::Request };
+        Failure::new(exit, format!("{path}: {}", chain(&error))).coded(error.code())
+    })
+}
