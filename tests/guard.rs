@@ -321,14 +321,28 @@ fn the_kernel_is_asked_to_read_the_new_table_where_that_is_wanted() {
     let image = station.drive("drive.img", 64);
     let device = Loop(tool("losetup", &["--find", "--show", "--partscan", &image]).expect(0).stdout.trim().to_owned());
     for (more, asked) in [(&[][..], 0), (&["--rescan"][..], 1)] {
-        let log = station.text("strace.log");
+        // A file for each thread: in one for all, a call and its answer may stand on different lines.
+        let logs = station.path(&format!("strace-{asked}"));
+        fs::create_dir(&logs).expect("makes");
+        let log = logs.join("log").display().to_string();
         let mut command = Command::new("strace");
-        command.args(["-f", "-o", &log, "-e", "trace=ioctl", env!("CARGO_BIN_EXE_platen"), "write", "TREE", &device.0]);
+        command.args([
+            "-ff",
+            "-o",
+            &log,
+            "-e",
+            "trace=ioctl",
+            env!("CARGO_BIN_EXE_platen"),
+            "write",
+            "TREE",
+            &device.0,
+        ]);
         command.args(["--allow-device", &device.0]).args(more);
         command.args(["--cache", &station.text("cache"), "--trust", &station.text("trusted")]);
         let status = command.args(["--ledger", &station.text("ledger.db")]).stderr(Stdio::null()).status();
         assert!(status.expect("strace runs").success());
-        let log = fs::read_to_string(&log).expect("reads");
+        let log = |file: std::io::Result<fs::DirEntry>| fs::read_to_string(file.expect("lists").path()).expect("reads");
+        let log: String = fs::read_dir(&logs).expect("lists").map(log).collect();
         let found = log.lines().filter(|line| line.contains("BLKRRPART") && line.contains("= 0")).count();
         assert_eq!(found, asked, "{more:?}: {log}");
     }

@@ -349,3 +349,48 @@ fn a_job_that_is_stopped_ends_cancelled() {
     assert_eq!(recorded.ends()[0].2.verdict, Verdict::Cancelled);
     assert!(matches!(recorded.events.last(), Some(Event::BatchEnded { cancelled: 1, failed: 0, succeeded: 0, .. })));
 }
+
+/// A drive that is checked has a job like any other: steps with a known total, progress up to it, a row.
+#[test]
+fn a_verification_is_a_job() {
+    let station = Station::with_medium();
+    let drive = station.drive("drive.img", 64);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+    let recorded = station.platen(&["verify", &drive, "--json"]).expect(0).recorded();
+    let totals = recorded.events.iter().filter_map(|event| match event {
+        Event::StepStarted { total_bytes, .. } => *total_bytes,
+        _ => None,
+    });
+    let totals: Vec<u64> = totals.collect();
+    let furthest = recorded.events.iter().filter_map(|event| match event {
+        Event::Progress { done_bytes, .. } => Some(*done_bytes),
+        _ => None,
+    });
+    let [total] = totals[..] else { panic!("one step with a total, not {totals:?}") };
+    assert!(total > 9_000_000, "all files: {total}");
+    assert_eq!(furthest.last(), Some(total), "the last progress says that all was read");
+    let rows = |station: &Station| {
+        let listed = station.platen(&["ledger", "list", "--json"]).expect(0).recorded();
+        let row = |answer: &&Answer| match answer {
+            Answer::LedgerRow(row) => {
+                Some((row.job.clone(), row.medium.clone(), row.verdict.clone(), row.code.clone()))
+            }
+            _ => None,
+        };
+        listed.answers().iter().filter_map(row).collect::<Vec<_>>()
+    };
+    let row = |job: &str, verdict: &str, code: &str| {
+        (job.to_owned(), "TREE-r1".to_owned(), verdict.to_owned(), code.to_owned())
+    };
+    assert_eq!(rows(&station), [row("write", "READY", ""), row("verify", "VERIFIED", "")]);
+
+    // One byte of content is wrong.
+    let big = std::fs::read(station.path("tree/sources/big.bin")).expect("reads");
+    let mut bytes = std::fs::read(&drive).expect("reads");
+    let at = bytes.windows(64).position(|window| *window == big[4096..4160]).expect("the big file is on the drive");
+    bytes[at] ^= 1;
+    std::fs::write(&drive, bytes).expect("writes");
+    let changed = station.platen(&["verify", &drive, "--json"]).expect(1).recorded();
+    assert_eq!(changed.ends()[0].2.verdict.code(), Some(platen_events::Code::FileChanged));
+    assert_eq!(rows(&station)[2], row("verify", "NOT USABLE", "P-V-004"));
+}

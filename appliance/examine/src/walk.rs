@@ -234,6 +234,7 @@ impl<'a, D: Read + Seek> Walk<'a, D> {
             };
             problem.into_iter().for_each(|problem| self.found.problem(problem));
         }
+        tell(total_bytes, total_bytes);
     }
 
     /// `tell` hears the size of every piece that was read.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use platen_device::{Candidate, OpenError, process};
+use platen_device::{Candidate, Identity, OpenError, process};
 use platen_engine::{
     Engine, EventReceiver, EventSender, GivenUp, Job, JobHandle, Limits, Sources, SystemClock, event_queue,
     reserve_memory,
@@ -94,6 +94,8 @@ struct Runner<'a> {
     say: Sender<(Slot, Answer)>,
     said: Receiver<(Slot, Answer)>,
     found: HashMap<Slot, Candidate>,
+    /// Of all drives that were found, each once.
+    identities: Vec<Identity>,
     prepared: HashMap<Slot, Prepared>,
     /// From the first job on.
     engine: Option<Arc<Engine>>,
@@ -115,6 +117,7 @@ impl<'a> Runner<'a> {
             say,
             said,
             found: HashMap::new(),
+            identities: Vec::new(),
             prepared: HashMap::new(),
             engine: None,
             events,
@@ -238,7 +241,13 @@ impl<'a> Runner<'a> {
         match answer {
             Answer::Found(Ok(candidate)) => {
                 let facts = candidate.facts();
-                let found = Found { drive: facts.id(), label: facts.label() };
+                let (drive, label, identity) = (facts.id(), facts.label(), candidate.identity());
+                let known = self.identities.iter().position(|other| *other == identity);
+                let identity = known.unwrap_or_else(|| {
+                    self.identities.push(identity);
+                    self.identities.len() - 1
+                });
+                let found = Found { drive, label, identity };
                 self.found.insert(slot, candidate);
                 Input::Looked(slot, Ok(found))
             }

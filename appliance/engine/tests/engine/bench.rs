@@ -52,7 +52,12 @@ pub(crate) const IDS: DriveIds = DriveIds {
 /// What is done with one drive of several.
 pub(crate) fn job_of(plan: &WritePlan, drive: impl Drive + 'static) -> (platen_engine::Job, Told) {
     let (events, receiver) = event_queue();
-    let job = platen_engine::Job { id: JobId(1), task: platen_engine::Task::Plan(plan.clone()), drive: Box::new(drive), events };
+    let job = platen_engine::Job {
+        id: JobId(1),
+        task: platen_engine::Task::Plan(plan.clone()),
+        drive: Box::new(drive),
+        events,
+    };
     (job, Told { receiver, events: Mutex::default() })
 }
 

@@ -242,7 +242,7 @@ fn what_is_missing_makes_the_old_release_the_new_one() {
         assert_eq!(written, plan.write_bytes() - present_bytes(&plan));
         assert!(is_written(&plan, all(&plan), &memory));
         let report = verdict(&new, &memory, sector, Depth::Content);
-        assert!(report.is_good(), "{report}");
+        assert!(report.is_good(), "{report:?}");
         assert_eq!(report.medium.unwrap().revision, 2);
 
         let (from, to) = (places(&before), places(&plan));
@@ -360,7 +360,7 @@ fn places_that_lie_still_make_a_right_plan() {
         let mut whole = memory.clone();
         all(&plan).for_each(|extent| put(&plan, extent, &mut whole));
         let report = verdict(&new, &whole, 512, Depth::Content);
-        assert!(report.is_good(), "lie {number}: {report}");
+        assert!(report.is_good(), "lie {number}: {report:?}");
     }
 }
 
@@ -479,7 +479,7 @@ proptest! {
                     write_what_is_missing(&plan, &mut memory);
                     prop_assert!(is_written(&plan, all(&plan), &memory));
                     let report = verdict(&bench, &memory, 512, Depth::Content);
-                    prop_assert!(report.is_good(), "{report}");
+                    prop_assert!(report.is_good(), "{report:?}");
                     memory
                 }
             });

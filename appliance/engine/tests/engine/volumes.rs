@@ -241,12 +241,12 @@ fn everything_that_systems_read_is_judged() {
     for scheme in [Scheme::Mbr, Scheme::Gpt] {
         let mut volume = Volume::new(scheme);
         let golden = volume.memory.clone();
-        assert!(volume.report().is_good(), "control: {}", volume.report());
+        assert!(volume.report().is_good(), "control: {:?}", volume.report());
         for (what, expected, change) in CHANGES {
             change(&mut volume);
             let report = volume.report();
             let named = report.problems.iter().any(|problem| problem.text.contains(expected));
-            assert!(!report.is_good() && named, "{scheme}: {what}: expected {expected:?}: {report}");
+            assert!(!report.is_good() && named, "{scheme}: {what}: expected {expected:?}: {report:?}");
             volume.memory.copy_from_slice(&golden);
         }
     }
@@ -298,7 +298,7 @@ fn what_systems_are_known_to_change_passes() {
         change(&mut volume);
         assert!(volume.memory != golden, "{what}");
         let report = volume.report();
-        assert!(report.is_good(), "{what}: {report}");
+        assert!(report.is_good(), "{what}: {report:?}");
         volume.memory.copy_from_slice(&golden);
     }
 }

@@ -39,6 +39,8 @@ struct Batch {
 struct SlotState {
     drive: DriveId,
     label: DriveLabel,
+    /// Of a drive that was found.
+    identity: Option<usize>,
     stage: Stage,
 }
 
@@ -130,6 +132,7 @@ impl Station {
         let looking = |(drive, label): &(DriveId, DriveLabel)| SlotState {
             drive: drive.clone(),
             label: label.clone(),
+            identity: None,
             stage: Stage::Looking,
         };
         let slots: Vec<SlotState> = request.drives.iter().map(looking).collect();
@@ -161,10 +164,11 @@ impl Station {
             return;
         }
         match found {
-            Ok(Found { drive, label }) => {
-                let twin = self.twin(slot, &drive, &label);
+            Ok(Found { drive, label, identity }) => {
+                let twin = self.twin(slot, identity, &label);
                 let Some(state) = self.slot(slot) else { return };
                 (state.drive, state.label, state.stage) = (drive, label, Stage::Found);
+                state.identity = Some(identity);
                 match twin {
                     Some(failure) => self.leave_out(slot, failure, effects),
                     None => self.see(slot, effects),
@@ -178,10 +182,8 @@ impl Station {
     }
 
     /// Why a drive can't be worked on twice at once.
-    fn twin(&self, slot: Slot, drive: &DriveId, label: &DriveLabel) -> Option<Failure> {
-        let known = |other: &SlotState| other.stage != Stage::Looking && other.drive == *drive;
-        let (number, other) =
-            self.slots().iter().enumerate().find(|(other, state)| *other != slot.0 && known(state))?;
+    fn twin(&self, slot: Slot, identity: usize, label: &DriveLabel) -> Option<Failure> {
+        let (number, other) = self.slots().iter().enumerate().find(|(_, other)| other.identity == Some(identity))?;
         let (first, second) = if number < slot.0 { (&other.label, label) } else { (label, &other.label) };
         Some(named_twice(first, second))
     }
@@ -256,7 +258,7 @@ impl Station {
     }
 
     fn recorded(&mut self, slot: Slot, recorded: Result<(), String>, effects: &mut Vec<Effect>) {
-        let Some(SlotState { drive, label, stage }) = self.slot(slot) else { return };
+        let Some(SlotState { drive, label, stage, .. }) = self.slot(slot) else { return };
         let Stage::Recording(job, code, mut detail) = mem::replace(stage, Stage::Refused) else { return };
         *stage = Stage::Over(job);
         if let Err(why) = recorded {

@@ -55,6 +55,8 @@ pub struct Found {
     pub drive: DriveId,
     /// What people call it.
     pub label: DriveLabel,
+    /// Equal for all names that lead to one drive, whatever the drive is known by under each.
+    pub identity: usize,
 }
 
 /// What happens.

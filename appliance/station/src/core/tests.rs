@@ -81,9 +81,9 @@ struct World {
     // What was seen so far.
     looked_at: BTreeSet<Slot>,
     dropped: BTreeSet<Slot>,
-    drives: BTreeMap<Slot, DriveId>,
+    drives: BTreeMap<Slot, (DriveId, usize)>,
     refusals: usize,
-    started: BTreeSet<DriveId>,
+    started: BTreeSet<usize>,
     starts: usize,
     cancelled: BTreeSet<JobId>,
     last_job: u64,
@@ -179,8 +179,8 @@ impl World {
                 for (slot, job) in jobs {
                     assert!(self.prepared.remove(&slot), "started unprepared: {slot:?}");
                     self.number(job);
-                    let drive = self.drives[&slot].clone();
-                    assert!(self.started.insert(drive.clone()), "two jobs on one drive");
+                    let (drive, identity) = self.drives[&slot].clone();
+                    assert!(self.started.insert(identity), "two jobs on one drive");
                     if !self.starts_fail {
                         self.running.insert(job, Running { drive, told: 0, has_ended: false });
                     }
@@ -323,13 +323,13 @@ impl World {
 
     fn found(&mut self, at: usize, twin: Option<usize>) {
         let Some(slot) = nth(self.looking.clone(), at) else { return };
-        let twin = twin.and_then(|twin| nth(self.drives.values().cloned(), twin));
+        let twin = twin.and_then(|twin| nth(self.drives.values().map(|(_, identity)| *identity), twin));
         self.looking.remove(&slot);
-        let (own, label) = drive(slot.0);
         self.refusals += usize::from(twin.is_some());
-        let drive = twin.unwrap_or(own);
-        self.drives.insert(slot, drive.clone());
-        self.give(Input::Looked(slot, Ok(Found { drive, label })));
+        // An image file is known by the name it was found under.
+        let ((drive, label), identity) = (drive(slot.0), twin.unwrap_or(slot.0));
+        self.drives.insert(slot, (drive.clone(), identity));
+        self.give(Input::Looked(slot, Ok(Found { drive, label, identity })));
     }
 
     /// The events of a job, one after the other.
@@ -443,7 +443,7 @@ fn a_drive_named_twice_is_said_in_the_order_of_the_names() {
         station.step(Input::Ask(Request { kind, admission, stall_limit, drives }));
         let mut effects = Vec::new();
         for slot in order {
-            let found = Found { drive: drive(7).0, label: drive(slot.0).1 };
+            let found = Found { drive: drive(slot.0).0, label: drive(slot.0).1, identity: 7 };
             effects.extend(station.step(Input::Looked(slot, Ok(found))));
         }
         effects.extend(station.step(Input::Prepared(order[0], Ok(()))));
