@@ -3,7 +3,7 @@
 
 //! What a station does with drives, whoever asks for it: the command line today.
 //!
-//! [`core`] decides: inputs go in, effects come out, and nothing in it has a thread, a clock or a file. [`run`] carries the
+//! [`core`] decides: inputs go in, effects come out, and nothing in it has a thread, a clock or a file. [`run()`] carries the
 //! effects out: it looks at drives, opens them, starts the engine's jobs, and comes back with what became of them. An
 //! [`Order`] says what is made of each drive.
 

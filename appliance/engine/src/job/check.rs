@@ -50,7 +50,6 @@ pub(super) fn check(engine: &Engine, check: &mut dyn Check, drive: &mut dyn Driv
     let moved = Moved { verified_bytes: report.checked_bytes, verify_ms, ..Moved::default() };
     let mut entry = entry(engine, &about, &facts, started);
     (entry.verified_bytes, entry.verify_ms) = (moved.verified_bytes, moved.verify_ms);
-    entry.detail = report.notes.join("; ");
     entry.conclude(Conclusion::Ended(&JobKind::Verify.success()));
     match engine.record(&entry, context.cancelled) {
         Ok(()) => JobEnd::success(JobKind::Verify, moved),

@@ -21,11 +21,14 @@ pub(super) struct About {
     pub(super) medium: String,
     version: String,
     manifest_sha256: String,
+    /// What is to be known besides, if it ends well.
+    notices: String,
 }
 
 impl About {
     fn no_medium(kind: JobKind) -> Self {
-        Self { kind, medium: String::new(), version: String::new(), manifest_sha256: String::new() }
+        let empty = String::new;
+        Self { kind, medium: empty(), version: empty(), manifest_sha256: empty(), notices: empty() }
     }
 
     pub(super) fn plan(plan: &WritePlan) -> Self {
@@ -35,6 +38,7 @@ impl About {
             medium: media.name().to_owned(),
             version: media.manifest().version.clone(),
             manifest_sha256: media.signed().manifest_digest().to_string(),
+            notices: plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         }
     }
 
@@ -45,15 +49,16 @@ impl About {
 
     /// With what was found on the drive.
     pub(super) fn found(self, report: &Report) -> Self {
+        let found = Self { notices: report.notes.join("; "), ..self };
         match (&report.medium, &report.image) {
             (Some(medium), _) => Self {
                 medium: format!("{}-r{}", medium.id, medium.revision),
                 version: medium.version.clone(),
                 manifest_sha256: medium.manifest_sha256.to_string(),
-                ..self
+                ..found
             },
-            (None, Some(image)) => Self { medium: image.clone(), ..self },
-            (None, None) => self,
+            (None, Some(image)) => Self { medium: image.clone(), ..found },
+            (None, None) => found,
         }
     }
 
@@ -86,7 +91,7 @@ pub(super) fn entry(engine: &Engine, about: &About, facts: &DriveFacts, started:
         verify_ms: 0,
         verdict: String::new(),
         code: String::new(),
-        detail: String::new(),
+        detail: about.notices.clone(),
     }
 }
 

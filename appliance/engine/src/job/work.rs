@@ -44,7 +44,7 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
                 return if given_up {
                     stopped()
                 } else {
-                    record_success(engine, plan, &about, &facts, started, times, sealed, context.cancelled)
+                    record_success(engine, &about, &facts, started, times, sealed, context.cancelled)
                 };
             }
             Err(error) => error,
@@ -90,7 +90,6 @@ pub(super) fn stopped() -> JobEnd {
 
 fn record_success(
     engine: &Engine,
-    plan: &WritePlan,
     about: &About,
     facts: &DriveFacts,
     started: Timestamp,
@@ -102,8 +101,7 @@ fn record_success(
     entry.written_bytes = sealed.written_bytes;
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
-    entry.conclude(Conclusion::Ended(&plan.kind().success()));
-    entry.detail = plan.notices().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    entry.conclude(Conclusion::Ended(&about.kind.success()));
     match engine.record(&entry, cancelled) {
         Ok(()) => {
             let moved = Moved {
@@ -113,7 +111,7 @@ fn record_success(
                 verify_ms: times.verify_ms,
             };
             sealed.keep();
-            JobEnd::success(plan.kind(), moved)
+            JobEnd::success(about.kind, moved)
         }
         Err(Unrecorded { code, detail }) => {
             // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
 
 mod bench;
+mod checks;
 mod faults;
 mod fuzz;
 mod judge;
