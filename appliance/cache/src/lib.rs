@@ -9,6 +9,7 @@
 
 mod cached;
 mod check;
+mod contents;
 mod error;
 mod files;
 mod import;
@@ -16,13 +17,18 @@ pub mod layout;
 mod lease;
 mod lock;
 mod maintain;
+pub mod pieces;
+mod source;
 mod state;
 mod store;
+mod write_behind;
 
 pub use cached::CachedMedia;
+pub use contents::{BlobReader, BlobStore, ContentId, StoredContent};
 pub use error::CacheError;
 pub use files::free_bytes;
 pub use import::{Answer, ImportProgress, Imported};
 pub use maintain::{Collected, Damage, Scrubbed};
+pub use source::BlobSource;
 pub use state::{Minimum, MinimumChange};
 pub use store::{Cache, Listed, MediaRef, Sums};
