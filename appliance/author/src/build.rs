@@ -350,7 +350,7 @@ fn raw_content(
     notes: &mut Notes,
 ) -> Result<StoredImage, AuthorError> {
     let stored = raw::Source::open(spec)?.store(layout, options, notes)?;
-    for blob in &stored.blobs {
+    if let Some(blob) = stored.blob {
         store.blob(blob.sha256, blob.size_bytes);
     }
     let planned = Planned {
