@@ -13,8 +13,8 @@ use platen_media::spec::SpecError;
 use platen_sequence::{Finding, SequenceError, Severity};
 use platen_wim::WimError;
 
-use crate::boot_image::BootImageError;
-use crate::boot_kit::{BootKitError, BootKitErrorKind};
+use crate::boot::image::BootImageError;
+use crate::boot::kit::{BootKitError, BootKitErrorKind};
 
 /// What an error means for whoever asked, and which exit status it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

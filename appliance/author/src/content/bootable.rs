@@ -12,8 +12,8 @@ use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile, PeFile32, Pe
 use object::{FileKind, LittleEndian, pe};
 use platen_media::fold_name;
 
-use crate::gather::{Item, Notes};
-use crate::walk::SourceFile;
+use crate::content::gather::{Item, Notes};
+use crate::content::walk::SourceFile;
 
 /// UEFI 2.10, 3.5.1.1: what firmware starts from a removable drive, and the machine it must be for.
 const LOADERS: [(&str, &[u16], &str); 5] = [

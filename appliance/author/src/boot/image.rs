@@ -21,8 +21,8 @@ use platen_media::Sha256;
 use platen_media::stored::{self, Stored, StoredError};
 use serde::{Deserialize, Serialize};
 
-use crate::boot_kit::modules;
-use crate::boot_kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
+use crate::boot::kit::modules;
+use crate::boot::kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
 use crate::{AuthorError, keys};
 
 /// Name of the record in a boot image's folder.
@@ -199,7 +199,7 @@ pub fn build(
     trusted_keys: &[PathBuf],
     out: &Path,
 ) -> Result<BootImage, BootImageError> {
-    boot_kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
+    kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
     let kit = BootKit::open(kit).map_err(BootImageError::Kit)?;
     let deploy = read(deploy_program)?;
     check_static(deploy_program, &deploy)?;
@@ -238,7 +238,7 @@ pub fn build(
     let mut json = serde_json::to_vec_pretty(&record).expect("a record has only strings, numbers and lists");
     json.push(b'\n');
 
-    let parent = boot_kit::parent_of(out);
+    let parent = kit::parent_of(out);
     std::fs::create_dir_all(parent).map_err(io("making", parent))?;
     let work =
         tempfile::Builder::new().prefix(".boot-image-").tempdir_in(parent).map_err(io("making a folder in", parent))?;
@@ -248,7 +248,7 @@ pub fn build(
         let path = finished.join(name);
         std::fs::write(&path, bytes).map_err(io("writing", &path))?;
     }
-    boot_kit::put_in_place(&finished, out, &work.path().join("replaced")).map_err(BootImageError::Kit)?;
+    kit::put_in_place(&finished, out, &work.path().join("replaced")).map_err(BootImageError::Kit)?;
     Ok(BootImage { folder: out.to_owned(), record })
 }
 

@@ -12,9 +12,9 @@ use platen_media::{MediaPath, fold_name};
 use platen_wim::{MAX_PART_BYTES, WimError, WimInfo};
 
 use crate::AuthorError;
-use crate::gather::{Item, Notes};
-use crate::sources::Stamp;
-use crate::walk::{self, SourceFile};
+use crate::content::gather::{Item, Notes};
+use crate::content::walk::{self, SourceFile};
+use crate::definition::sources::Stamp;
 
 /// A WIM, whole or in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,10 @@
 
 //! From a definition to a medium in a layout.
 
+mod describe;
+mod drive;
+mod log;
+
 use std::path::{Path, PathBuf};
 
 use platen_cache::free_bytes;
@@ -12,19 +16,22 @@ use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
+use crate::content::gather::{Gathered, Item, Notes, Planned, gather};
+use crate::content::grub::BiosCode;
+use crate::content::policy::policy;
+use crate::content::wim::{self, Prepared, Split};
 use crate::definition::Definition;
-use crate::drive::{self, DriveNeeds};
-use crate::gather::{Gathered, Item, Notes, Planned, gather};
-use crate::grub::BiosCode;
-use crate::log::Log;
-use crate::policy::policy;
-use crate::raw::{self, StoredImage};
-use crate::rules::{self, Architectures};
-use crate::sources::Sources;
+use crate::definition::rules::{self, Architectures};
+use crate::definition::sources::Sources;
+use crate::definition::times::{self, Dated};
 use crate::store::Store;
-use crate::times::{self, Dated};
-use crate::wim::{self, Prepared, Split};
+use crate::store::raw::{self, StoredImage};
 use crate::{AuthorError, BuildOptions, Signer};
+
+pub use self::describe::{describe, diff};
+pub use self::drive::DriveNeeds;
+
+use self::log::Log;
 
 /// A medium that was made.
 #[derive(Debug, Clone)]

@@ -10,15 +10,15 @@ use platen_media::spec::{ContentSpec, Links, MediaSpec, TreeSpec};
 use platen_media::{MediaPath, envelope};
 use platen_sequence::{Finding, Severity};
 
-use crate::boot_image::BootImage;
-use crate::boot_kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
-use crate::bootable;
+use crate::boot::image::BootImage;
+use crate::boot::kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
+use crate::content::bootable;
+use crate::content::grub::{BiosCode, Start, configuration};
+use crate::content::walk::{self, SourceFile};
+use crate::content::wim::{self, SourceWim};
 use crate::definition::Definition;
-use crate::grub::{BiosCode, Start, configuration};
-use crate::sources::Sources;
-use crate::times::Dated;
-use crate::walk::{self, SourceFile};
-use crate::wim::{self, SourceWim};
+use crate::definition::sources::Sources;
+use crate::definition::times::Dated;
 use crate::{AuthorError, BuildOptions};
 
 /// Below it every content has a folder of its own.
@@ -208,7 +208,7 @@ impl Gatherer<'_> {
             self.sources.add_all(&image.path);
             let boot_image = BootImage::open(&image.path).map_err(AuthorError::BootImage)?;
             let mut items = Vec::new();
-            for name in [crate::boot_image::KERNEL, crate::boot_image::INITRD] {
+            for name in [crate::boot::image::KERNEL, crate::boot::image::INITRD] {
                 let place = at(&format!("boot/{}/{name}", image.id));
                 items.extend(
                     walk::file(&image.path.join(name), place, "boot image", &mut self.notes.problems).map(Item::File),

@@ -9,8 +9,8 @@ use platen_media::spec::ContentSpec;
 use platen_media::{MediaPath, envelope};
 
 use crate::AuthorError;
+use crate::content::gather::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::definition::Definition;
-use crate::gather::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 
 /// The policy as a content of its own, sealed when there is a password.
 pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {

@@ -3,6 +3,8 @@
 
 //! Reading contents once: into blobs of the layout, with both digests of every file.
 
+pub(crate) mod raw;
+
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,8 +18,8 @@ use platen_cache::pieces::{Beside, PIECE_BYTES, Piece, Pieces};
 use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
 use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
 
-use crate::gather::{Item, Planned};
-use crate::walk::SourceFile;
+use crate::content::gather::{Item, Planned};
+use crate::content::walk::SourceFile;
 use crate::{AuthorError, BuildOptions, BuildProgress};
 
 /// Files of at least this size are blobs of their own; smaller ones of a content share one.
@@ -290,7 +292,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::sources::Stamp;
+    use crate::definition::sources::Stamp;
 
     fn listed(path: &Path) -> SourceFile {
         let stamp = Stamp::of(&path.metadata().expect("there"));

@@ -12,7 +12,7 @@ use platen_media::spec::Links;
 use platen_media::{MAX_LEVELS, MediaPath};
 
 use crate::definition::reason;
-use crate::sources::Stamp;
+use crate::definition::sources::Stamp;
 
 /// A file to be put on a medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
