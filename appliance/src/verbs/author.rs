@@ -57,7 +57,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         KeyVerb::New { name, out, password_file } => {
             let password = password(password_file.as_deref(), output)?;
-            let key = keys::generate(&out, &name, password.as_deref())?;
+            let key = keys::generate(&out, &name, password.as_deref()).map_err(AuthorError::from)?;
             let answer = Answer::KeyMade {
                 id: key.id.clone(),
                 secret: key.secret.display().to_string(),
@@ -72,7 +72,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
             }
         }
         KeyVerb::Show { key } => {
-            let shown = keys::show(&key)?;
+            let shown = keys::show(&key).map_err(AuthorError::from)?;
             let answer = Answer::Key { id: shown.id.clone(), key: shown.base64.clone() };
             output.answer(answer, || format!("{}  {}", shown.id, shown.base64));
         }
@@ -140,7 +140,7 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
         MediaVerb::Lint { definition } => return lint(&definition, output),
         MediaVerb::Build { definition, key, key_password_file, out } => {
             let password = password(key_password_file.as_deref(), output)?;
-            let signer = Signer::load(&key, password.as_deref())?;
+            let signer = Signer::load(&key, password.as_deref()).map_err(AuthorError::from)?;
             let built = {
                 let action = output.action(Action::Build, definition.display().to_string(), "building");
                 let progress = move |at: BuildProgress| action.progress(at.done_bytes, at.total_bytes);

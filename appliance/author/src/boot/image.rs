@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boot::kit::modules;
 use crate::boot::kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
-use crate::{AuthorError, keys};
+use crate::keys::{self, KeyError};
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
@@ -144,7 +144,7 @@ pub enum BootImageError {
     Kit(#[source] BootKitError),
     /// A key can't be used.
     #[error("trusted keys: {}", path.display())]
-    Key { path: PathBuf, source: Box<AuthorError> },
+    Key { path: PathBuf, source: KeyError },
     /// A boot image that trusts nobody would refuse every medium.
     #[error("trusted keys: expected at least one, found none")]
     NoKeys,
@@ -260,8 +260,7 @@ fn digest(path: &str, bytes: &[u8]) -> FileDigest {
 fn read_keys(paths: &[PathBuf]) -> Result<BTreeMap<String, String>, BootImageError> {
     let mut keys = BTreeMap::new();
     for path in paths {
-        let shown =
-            keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source: Box::new(source) })?;
+        let shown = keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source })?;
         let text = format!("untrusted comment: minisign public key {}\n{}\n", shown.id, shown.base64);
         keys.insert(shown.id, text);
     }

@@ -16,8 +16,10 @@ use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
-use crate::content::gather::{Gathered, Item, Notes, Planned, gather};
+use crate::content::gather::{Gathered, gather};
 use crate::content::grub::BiosCode;
+use crate::content::item::{Item, Planned};
+use crate::content::notes::Notes;
 use crate::content::policy::policy;
 use crate::content::wim::{self, Prepared, Split};
 use crate::definition::Definition;

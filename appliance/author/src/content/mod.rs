@@ -6,6 +6,9 @@
 pub(crate) mod bootable;
 pub(crate) mod gather;
 pub(crate) mod grub;
+pub(crate) mod item;
+pub(crate) mod notes;
 pub(crate) mod policy;
 pub(crate) mod walk;
 pub(crate) mod wim;
+mod wim_search;

@@ -4,12 +4,14 @@
 //! The policy of a medium: its task sequence, variables, and where its contents stand.
 
 use platen_media::manifest::ContentKind;
-use platen_media::policy::{DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Policy, Prestart, SCHEMA, Software};
+use platen_media::policy::{
+    DeploymentPolicy, DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Prestart, SCHEMA, Software,
+};
 use platen_media::spec::ContentSpec;
 use platen_media::{MediaPath, envelope};
 
 use crate::AuthorError;
-use crate::content::gather::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
+use crate::content::item::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::definition::Definition;
 
 /// The policy as a content of its own, sealed when there is a password.
@@ -26,7 +28,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
         install: install.clone(),
     };
     let system = spec.operating_system_image.as_ref().zip(system_files.first());
-    let policy = Policy {
+    let policy = DeploymentPolicy {
         schema: SCHEMA,
         media_id: spec.id.clone(),
         revision: spec.revision,

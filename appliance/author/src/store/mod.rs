@@ -18,7 +18,7 @@ use platen_cache::pieces::{Beside, PIECE_BYTES, Piece, Pieces};
 use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
 use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
 
-use crate::content::gather::{Item, Planned};
+use crate::content::item::{Item, Planned};
 use crate::content::walk::SourceFile;
 use crate::{AuthorError, BuildOptions, BuildProgress};
 
@@ -257,7 +257,7 @@ impl<'f> Reader<'f> {
             problems: vec![format!(
                 "{}: expected a file, found {}",
                 source.path.display(),
-                crate::definition::reason(&error)
+                crate::definition::sources::reason(&error)
             )],
         };
         let file = options.open(&source.path).map_err(unreadable)?;

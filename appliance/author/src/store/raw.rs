@@ -25,9 +25,9 @@ use platen_media::spec::ImageSpec;
 use self::parts::{BLOCK_BYTES, Parts};
 use self::table::{HEAD_BYTES, Table};
 use self::unpack::{Format, NeedsMemory, Unpacked, foreign};
-use crate::content::gather::Notes;
-use crate::definition::reason;
+use crate::content::notes::Notes;
 use crate::definition::sources::Stamp;
+use crate::definition::sources::reason;
 use crate::{AuthorError, BuildOptions};
 
 /// The copy of a GUID partition table is at most as long as this; more is none.
