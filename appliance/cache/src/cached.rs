@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! A medium whose signature, floor and content were checked, ready to be planned.
+//! A medium whose signature, minimum version and content were checked, ready to be planned.
 
 use std::sync::Arc;
 

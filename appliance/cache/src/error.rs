@@ -49,9 +49,9 @@ pub enum CacheError {
     Manifest { name: String, source: ManifestError },
     /// A newer revision was already seen here.
     #[error(
-        "medium {id}: revision {found} (made {found_made}) is older than revision {floor} (made {floor_made}), which was already here"
+        "medium {id}: revision {found} (made {found_made}) is older than the minimum version, revision {minimum} (made {minimum_made}), which was already here"
     )]
-    OlderThanFloor { id: String, found: u32, found_made: String, floor: u32, floor_made: String },
+    OlderThanMinimum { id: String, found: u32, found_made: String, minimum: u32, minimum_made: String },
     /// Content the manifest names is not there; all of it is listed.
     #[error("medium {name}: missing content: {}", missing.join("; "))]
     Missing { name: String, missing: Vec<String> },

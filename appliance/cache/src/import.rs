@@ -103,7 +103,7 @@ impl Cache {
         let mut state = self.state()?;
         self.bind_signer(&mut state, &signed, keys)?;
         if !state.pinned.contains(&entry.name) {
-            state.check_floor(manifest)?;
+            state.check_minimum(manifest)?;
         }
         if let Err(error) = manifest.validity.at(now, manifest.created) {
             // Not refused here: a medium for next month is imported today, and the clock may be wrong. An expired one
@@ -145,7 +145,7 @@ impl Cache {
             imported.was_here = false;
             imported.copied_bytes += self.copy_blob(source, manifest, index, &mut step)?;
         }
-        // The floor rises before the medium is visible: killed in between, the same release can be imported again.
+        // The minimum version rises before the medium is visible: killed in between, the same release can be imported again.
         state.raise(manifest, now);
         self.write_state(&state)?;
         self.layout().publish_release(manifest, release)?;

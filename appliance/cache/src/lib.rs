@@ -4,8 +4,8 @@
 //! The station's content store: an OCI image layout on disk, so that standard tools can read, copy and mirror it.
 //!
 //! [`layout`] is the format (also written by authoring); [`Cache`] adds what a station needs: checked import,
-//! version floors, pins, scrub, garbage collection, quota. A [`CachedMedia`] can only be had from
-//! [`Cache::load`], which checks signature, version floor and presence of every blob at that moment.
+//! minimum versions, pins, scrub, garbage collection, quota. A [`CachedMedia`] can only be had from
+//! [`Cache::load`], which checks signature, minimum version and presence of every blob at that moment.
 
 mod cached;
 mod check;

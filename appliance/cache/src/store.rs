@@ -132,7 +132,7 @@ impl Cache {
         self.layout.find(wanted)
     }
 
-    /// A medium that may be written: signature, version floor (unless it is pinned) and the presence of all content
+    /// A medium that may be written: signature, minimum version (unless it is pinned) and the presence of all content
     /// hold at this moment.
     pub fn load(&self, wanted: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, CacheError> {
         let (entry, lease) = self.lease(wanted)?;
@@ -140,7 +140,7 @@ impl Cache {
         let state = self.state()?;
         state.check_signer(&signed, keys)?;
         let mut newest_revision = None;
-        if let Err(older) = state.check_floor(signed.manifest()) {
+        if let Err(older) = state.check_minimum(signed.manifest()) {
             if !state.pinned.contains(&entry.name) {
                 return Err(older);
             }

@@ -247,7 +247,7 @@ pub struct BlobSlice {
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: u32,
-    /// Stays the same through all versions of a medium; the version floor is kept for each id.
+    /// Stays the same through all versions of a medium; the minimum version is kept for each id.
     pub id: String,
     /// What kind of medium it is.
     pub kind: MediaKind,

@@ -135,7 +135,7 @@ fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> 
                     false => format!("{name} imported: {copied} copied, {shared} were here already"),
                 });
             }
-            Err(error @ CacheError::OlderThanFloor { .. }) => {
+            Err(error @ CacheError::OlderThanMinimum { .. }) => {
                 let failure = Failure::from(error);
                 let (code, text) = (Code::OlderThanFloor.into(), failure.reason());
                 output.event(Event::MediumSkipped { medium: name.clone(), code, text });

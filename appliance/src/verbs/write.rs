@@ -94,7 +94,7 @@ pub fn write(options: &WriteOptions, places: &Places, output: &Arc<Output>) -> R
     run(batch, &options.on, places, &stop, output)
 }
 
-/// A medium that may be written now: signature, version floor and content are checked here.
+/// A medium that may be written now: signature, minimum version and content are checked here.
 fn load(places: &Places, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
     cache::open(&places.cache)?.load(medium, keys).map_err(|error| {
         let failure = Failure::from(error);
