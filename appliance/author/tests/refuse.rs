@@ -12,7 +12,7 @@ use std::process::Command;
 
 use common::{Fixture, options, snapshot};
 use platen_author::{AuthorErrorKind, BuildOptions, lint};
-use platen_media::policy::Policy;
+use platen_media::policy::DeploymentPolicy;
 use platen_testkit::mount::SmallDisk;
 use platen_testkit::need;
 
@@ -65,7 +65,7 @@ fn planted_secrets_are_nowhere_but_in_the_sealed_policy() {
     let sealed = fs::read(fixture.path("medium/platen/policy.age")).unwrap();
     assert!(!fixture.path("medium/platen/policy.json").exists());
     // The control: with the password they are all there, so the search could have seen them.
-    let policy = format!("{:?}", Policy::open(&sealed, PLANTED[0]).unwrap().to_json());
+    let policy = format!("{:?}", DeploymentPolicy::open(&sealed, PLANTED[0]).unwrap().to_json());
     let policy =
         String::from_utf8(policy.trim_matches(['[', ']']).split(", ").map(|byte| byte.parse().unwrap()).collect())
             .unwrap();

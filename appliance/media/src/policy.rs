@@ -95,7 +95,7 @@ pub struct DriverPackage {
 
 /// What a booted computer carries out: the task sequence, its variables, and where on the medium their contents are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Policy {
+pub struct DeploymentPolicy {
     /// Always [`SCHEMA`].
     #[serde(default = "first_schema")]
     pub schema: u32,
@@ -149,7 +149,7 @@ pub enum PolicyError {
 /// Fixed rather than measured, because the machine that opens it is not the one that seals it.
 const WORK_FACTOR: u8 = 17;
 
-impl Stored for Policy {
+impl Stored for DeploymentPolicy {
     const SCHEMA: u32 = SCHEMA;
 
     fn schema(&self) -> u32 {
@@ -157,7 +157,7 @@ impl Stored for Policy {
     }
 }
 
-impl Policy {
+impl DeploymentPolicy {
     /// As it stands on a medium without a password.
     pub fn to_json(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a policy has only strings, numbers and lists");
@@ -181,7 +181,7 @@ impl Policy {
         age::encrypt(&recipient, &self.to_json()).map_err(PolicyError::Seal)
     }
 
-    /// Open what [`Policy::seal`] made.
+    /// Open what [`DeploymentPolicy::seal`] made.
     pub fn open(sealed: &[u8], password: &str) -> Result<Self, PolicyError> {
         let mut identity = age::scrypt::Identity::new(SecretString::from(text::composed(password)));
         identity.set_max_work_factor(WORK_FACTOR + 2);
@@ -197,8 +197,8 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy() -> Policy {
-        Policy {
+    fn policy() -> DeploymentPolicy {
+        DeploymentPolicy {
             schema: SCHEMA,
             media_id: "PLT00001".into(),
             revision: 1,
@@ -220,12 +220,12 @@ mod tests {
     fn only_the_password_opens_it_and_nothing_is_in_clear() {
         let sealed = policy().seal("correct horse").expect("seals");
         assert!(!sealed.windows(14).any(|w| w == b"PLANTED-SECRET"));
-        assert_eq!(Policy::open(&sealed, "correct horse").expect("opens"), policy());
-        assert!(matches!(Policy::open(&sealed, "correct horsf"), Err(PolicyError::WrongPassword)));
+        assert_eq!(DeploymentPolicy::open(&sealed, "correct horse").expect("opens"), policy());
+        assert!(matches!(DeploymentPolicy::open(&sealed, "correct horsf"), Err(PolicyError::WrongPassword)));
         let mut damaged = sealed.clone();
         *damaged.last_mut().expect("not empty") ^= 1;
-        assert!(matches!(Policy::open(&damaged, "correct horse"), Err(PolicyError::Damaged(_))));
-        assert!(matches!(Policy::open(b"no age file", "x"), Err(PolicyError::Damaged(_))));
+        assert!(matches!(DeploymentPolicy::open(&damaged, "correct horse"), Err(PolicyError::Damaged(_))));
+        assert!(matches!(DeploymentPolicy::open(b"no age file", "x"), Err(PolicyError::Damaged(_))));
     }
 
     #[test]
@@ -234,8 +234,8 @@ mod tests {
             ("p\u{e4}ssword 한국", "pa\u{308}ssword \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
         for (sealed_with, opened_with) in [(composed, decomposed), (decomposed, composed)] {
             let sealed = policy().seal(sealed_with).expect("seals");
-            assert_eq!(Policy::open(&sealed, opened_with).expect("opens"), policy());
-            assert!(matches!(Policy::open(&sealed, "password 한국"), Err(PolicyError::WrongPassword)));
+            assert_eq!(DeploymentPolicy::open(&sealed, opened_with).expect("opens"), policy());
+            assert!(matches!(DeploymentPolicy::open(&sealed, "password 한국"), Err(PolicyError::WrongPassword)));
         }
     }
 

@@ -25,10 +25,10 @@ struct Bench {
     manifest: Manifest,
 }
 
-fn policy() -> Policy {
+fn policy() -> DeploymentPolicy {
     let sequence = r#"<sequence version="3.10"><step type="SMS_TaskSequence_PartitionDiskAction" name="Partition Disk 0"
         description=""><action>osddiskpart.exe</action></step></sequence>"#;
-    Policy {
+    DeploymentPolicy {
         schema: platen_media::policy::SCHEMA,
         media_id: "PLT00001".into(),
         revision: 7,
@@ -50,7 +50,7 @@ impl Bench {
         Self::with(&policy(), None)
     }
 
-    fn with(policy: &Policy, password: Option<&str>) -> Self {
+    fn with(policy: &DeploymentPolicy, password: Option<&str>) -> Self {
         let sealed = password.map(|password| policy.seal(password).expect("seals"));
         let policy_path = if sealed.is_some() { envelope::POLICY_SEALED } else { envelope::POLICY_CLEAR };
         let files = [
@@ -181,7 +181,7 @@ fn what_a_newer_version_added_is_passed_over_and_a_newer_schema_is_called_that()
     write(&bench.path(envelope::MANIFEST), b"{\"schema\":2}");
     assert_eq!(bench.refused().0, Code::TargetUntrusted, "the signature comes first");
 
-    let newer = Policy { schema: 2, ..policy() };
+    let newer = DeploymentPolicy { schema: 2, ..policy() };
     assert_eq!(Bench::with(&newer, None).refused().0, Code::TargetNewer);
     assert_eq!(Bench::with(&policy(), None).check_typing("").0.expect("the control").manifest().revision, 7);
 }
