@@ -262,12 +262,11 @@ impl Cache {
         })?;
         // One byte more than expected is read, so that a blob that grew is noticed, and endless data is not.
         let mut rest = source.read_blob(blob.sha256, kept)?.take(blob.size_bytes - kept + 1);
-        let mut behind = WriteBehind::after(kept);
+        let mut behind = WriteBehind::default();
         for_each_piece(&pieces, &mut rest, &source.blob_name(blob.sha256), |piece| {
             take(piece);
-            to.write_all(piece).map_err(CacheError::io("writing", to_path))?;
-            behind.wrote(&to, piece.len());
-            Ok(())
+            let write = to.write_all(piece).and_then(|()| behind.wrote(&to, piece.len()));
+            write.map_err(CacheError::io("writing", to_path))
         })?;
 
         let copied = at - kept;
@@ -280,7 +279,7 @@ impl Cache {
             return Ok((copied, Some(damaged)));
         }
         to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .and_then(|()| to.sync_all())
+            .and_then(|()| behind.save(&to))
             .map_err(CacheError::io("saving", to_path))?;
         let path = self.layout().blob_path(blob.sha256);
         fs::rename(to_path, &path).map_err(CacheError::io("renaming to", &path))?;

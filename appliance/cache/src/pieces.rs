@@ -15,10 +15,10 @@ use std::thread::{Builder, JoinHandle};
 
 use platen_media::read_piece;
 
-/// A good length for most streams: what is read, hashed and written at once stays in the processor's cache.
-pub const PIECE_BYTES: usize = 256 << 10;
+/// A good length for most streams: it stays in the processor's cache, and threads are seldom woken.
+pub const PIECE_BYTES: usize = 1 << 20;
 /// Enough buffers that threads seldom wait for each other.
-const PIECES: usize = 16;
+const PIECES: usize = 8;
 
 /// The buffers of one stream or of several in a row.
 pub struct Pieces {

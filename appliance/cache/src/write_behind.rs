@@ -5,39 +5,44 @@
 //! saving the file at its end waits for all of them.
 
 use std::fs::File;
+use std::io;
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use crate::pieces::Beside;
 
 /// Enough for any disk to write at its full speed.
-const STRIDE_BYTES: u64 = 16 << 20;
+const STRIDE_BYTES: u64 = 32 << 20;
 
-/// How far a file that is written from its beginning to its end is.
-#[derive(Debug)]
+/// Saves what was written to a file so far, again and again, on a thread of its own.
+#[derive(Default)]
 pub(crate) struct WriteBehind {
-    written_bytes: u64,
-    /// The disk was told to write everything before this.
-    begun_bytes: u64,
+    unsaved_bytes: u64,
+    /// None as long as there is little to save.
+    saver: Option<Beside<io::Result<()>, File>>,
 }
 
 impl WriteBehind {
-    /// For a file that has this many bytes and is appended to.
-    pub(crate) fn after(written_bytes: u64) -> Self {
-        Self { written_bytes, begun_bytes: written_bytes }
+    /// `count` more bytes were written to the file.
+    pub(crate) fn wrote(&mut self, file: &File, count: usize) -> io::Result<()> {
+        self.unsaved_bytes += count as u64;
+        if self.unsaved_bytes < STRIDE_BYTES {
+            return Ok(());
+        }
+        self.unsaved_bytes = 0;
+        let saver = match &self.saver {
+            Some(saver) => saver,
+            None => self.saver.insert(Beside::start(Ok(()), |result: &mut io::Result<()>, file: File| {
+                if result.is_ok() {
+                    *result = file.sync_data();
+                }
+            })?),
+        };
+        saver.give(file.try_clone()?);
+        Ok(())
     }
 
-    /// `count` more bytes were written to the file.
-    pub(crate) fn wrote(&mut self, file: &File, count: usize) {
-        self.written_bytes += count as u64;
-        let stride_bytes = self.written_bytes - self.begun_bytes;
-        if stride_bytes < STRIDE_BYTES {
-            return;
-        }
-        let (offset, len) = (i64::try_from(self.begun_bytes), i64::try_from(stride_bytes));
-        if let (Ok(offset), Ok(len)) = (offset, len) {
-            // Linux begins to write what of the range is not on disk yet, and does not wait. It is a hint: what fails is
-            // said when the file is saved.
-            let _ = posix_fadvise(file, offset, len, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-        }
-        self.begun_bytes = self.written_bytes;
+    /// Save all of the file. The kernel tells of a failed write once, so what the thread was told counts too.
+    pub(crate) fn save(self, file: &File) -> io::Result<()> {
+        self.saver.map_or(Ok(()), Beside::finish)?;
+        file.sync_all()
     }
 }

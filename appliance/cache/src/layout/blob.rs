@@ -28,13 +28,13 @@ impl BlobFile {
     fn new(dir: PathBuf) -> Result<Self, CacheError> {
         let made = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&dir);
         let file = made.map_err(CacheError::io("making a temporary file in", &dir))?;
-        Ok(Self { file, behind: WriteBehind::after(0), dir, size_bytes: 0 })
+        Ok(Self { file, behind: WriteBehind::default(), dir, size_bytes: 0 })
     }
 
     /// Put it in its place, after all its bytes are on disk.
     fn keep(self, digest: Sha256) -> Result<(Sha256, u64), CacheError> {
         let path = self.dir.join(digest.to_string());
-        self.file.as_file().sync_all().map_err(CacheError::io("saving", &path))?;
+        self.behind.save(self.file.as_file()).map_err(CacheError::io("saving", &path))?;
         // Blobs are shared by everything that reads the layout; temporary files are private by default.
         let readable = PermissionsExt::from_mode(0o644);
         self.file.as_file().set_permissions(readable).map_err(CacheError::io("setting the mode of", &path))?;
@@ -46,7 +46,7 @@ impl BlobFile {
 impl Write for BlobFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.behind.wrote(self.file.as_file(), written);
+        self.behind.wrote(self.file.as_file(), written)?;
         self.size_bytes += written as u64;
         Ok(written)
     }
