@@ -89,9 +89,9 @@ pub enum AuthorError {
     /// The key can't be made, or can't sign.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Sealing failed.
-    #[error("sealing the policy")]
-    Seal(#[source] PolicyError),
+    /// Encrypting failed.
+    #[error("encrypting the policy")]
+    Encrypt(#[source] PolicyError),
     /// Too little room for what would be written.
     #[error("{}: {needed_bytes} bytes are needed, {free_bytes} bytes are free; make room or give another --out", path.display())]
     Space { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
@@ -116,7 +116,7 @@ impl AuthorError {
         };
         match self {
             Self::Key(KeyError::Key { .. } | KeyError::Signature { .. }) => AuthorErrorKind::Policy,
-            Self::Key(KeyError::Make { .. }) | Self::Space { .. } | Self::Io { .. } | Self::Seal(_) => {
+            Self::Key(KeyError::Make { .. }) | Self::Space { .. } | Self::Io { .. } | Self::Encrypt(_) => {
                 AuthorErrorKind::Machine
             }
             Self::WimLibrary { source, .. } if matches!(**source, WimError::NoSpace { .. } | WimError::Io { .. }) => {

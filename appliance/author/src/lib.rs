@@ -5,7 +5,7 @@
 //!
 //! [`build()`] reads a [`platen_media::spec::MediaSpec`], refuses everything that would fail later, collects the contents,
 //! and publishes manifest, signatures and blobs in a [`platen_cache::layout::Layout`]. The same input gives the same
-//! bytes once the time is given too (`created` or `SOURCE_DATE_EPOCH`), but for a policy that is sealed with a password
+//! bytes once the time is given too (`created` or `SOURCE_DATE_EPOCH`), but for a policy that is encrypted with a password
 //! (its salt is random).
 //!
 //! It never prints or logs a secret, never writes outside the layout's folder, and never changes what it reads.

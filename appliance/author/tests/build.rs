@@ -232,8 +232,8 @@ fn passwords_and_values_are_read_alike_from_any_systems_files() {
         std::fs::write(fixture.path("password.txt"), bytes).unwrap();
         let built = fixture.build("out").unwrap();
         fixture.materialise("out", &built.manifest, "medium");
-        let sealed = std::fs::read(fixture.path("medium/platen/policy.age")).unwrap();
-        assert!(platen_media::policy::DeploymentPolicy::open(&sealed, "correct pässword").is_ok());
+        let encrypted = std::fs::read(fixture.path("medium/platen/policy.age")).unwrap();
+        assert!(platen_media::policy::DeploymentPolicy::decrypt(&encrypted, "correct pässword").is_ok());
         assert!(!built.findings.iter().any(|it| it.rule == "DEF-KEYBOARD" || it.rule == "DEF-INVISIBLE"));
     }
     let findings = |password: &str| {

@@ -269,7 +269,7 @@ pub struct Manifest {
     pub validity: Validity,
     /// No prompts for network settings or optional task sequences.
     pub unattended: bool,
-    /// The policy is sealed; the password is asked for even when unattended.
+    /// The policy is encrypted; the password is asked for even when unattended.
     pub password_required: bool,
     /// The author's ceiling for the whole medium, files and file system together.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -278,7 +278,7 @@ impl Gatherer<'_> {
         // The size of what is split does not count here.
         let files = contents().map(|(_, item)| (item.place(), 0));
         let folders: Vec<MediaPath> = self.contents.iter().flat_map(|content| content.folders.clone()).collect();
-        let policies = [envelope::POLICY_CLEAR, envelope::POLICY_SEALED];
+        let policies = [envelope::POLICY_CLEAR, envelope::POLICY_ENCRYPTED];
         let reserved: Vec<&str> = envelope::ALL.into_iter().chain(policies).collect();
         let twins = tree_problems(files, &folders, &reserved);
         self.notes.problems.extend(twins.iter().map(ToString::to_string));

@@ -14,7 +14,7 @@ use crate::AuthorError;
 use crate::content::item::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::definition::Definition;
 
-/// The policy as a content of its own, sealed when there is a password.
+/// The policy as a content of its own, encrypted when there is a password.
 pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {
     let Some(sequence) = &definition.sequence else { return Ok(None) };
     let spec = &definition.spec;
@@ -64,7 +64,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
     };
     let (path, bytes) = match &definition.password {
         None => (envelope::POLICY_CLEAR, policy.to_json()),
-        Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
+        Some(password) => (envelope::POLICY_ENCRYPTED, policy.encrypt(password).map_err(AuthorError::Encrypt)?),
     };
     if bytes.len() as u64 > MAX_POLICY_BYTES {
         let found = bytes.len();

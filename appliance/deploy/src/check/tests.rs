@@ -51,14 +51,14 @@ impl Bench {
     }
 
     fn with(policy: &DeploymentPolicy, password: Option<&str>) -> Self {
-        let sealed = password.map(|password| policy.seal(password).expect("seals"));
-        let policy_path = if sealed.is_some() { envelope::POLICY_SEALED } else { envelope::POLICY_CLEAR };
+        let encrypted = password.map(|password| policy.encrypt(password).expect("encrypts"));
+        let policy_path = if encrypted.is_some() { envelope::POLICY_ENCRYPTED } else { envelope::POLICY_CLEAR };
         let files = [
             ("EFI/BOOT/BOOTX64.EFI", vec![7; 3 << 20]),
             ("platen/content/Empty/empty.txt", vec![]),
             ("platen/content/드라이버/네트워크.inf", b"[Version]".to_vec()),
             ("platen/content/straße/STRASSE ﬁ \u{212a}.x", b"no other name is this one".to_vec()),
-            (policy_path, sealed.unwrap_or_else(|| policy.to_json())),
+            (policy_path, encrypted.unwrap_or_else(|| policy.to_json())),
         ];
         let root = tempfile::tempdir().expect("temporary folder");
         let mut records = Vec::new();
@@ -338,7 +338,7 @@ fn a_policy_of_another_release_or_form_is_refused() {
     assert_eq!(
         bench.change(|m| m.password_required = true).refused().0,
         Code::TargetPolicy,
-        "in clear, but promised sealed"
+        "in clear, but promised encrypted"
     );
     let mut bench = Bench::new();
     assert_eq!(bench.change(|m| drop(m.files.pop())).refused().0, Code::TargetPolicy, "none at all");
