@@ -61,7 +61,7 @@ struct Open {
 
 /// Fed with a blob's bytes from the first to the last.
 pub(crate) struct BlobChecker {
-    /// Not begun yet, the next one last.
+    /// Not started yet, the next one last.
     waiting: Vec<Slice>,
     open: Vec<Open>,
     at_bytes: u64,

@@ -15,7 +15,7 @@ use platen_media::{Blake3, Sha256, envelope};
 use crate::CacheError;
 use crate::store::Sums;
 
-/// Blobs by their digests, for readers on any number of threads. Whoever holds one may read its blobs for as long.
+/// Blobs by their digests, for readers on any number of threads. As long as somebody holds it, its blobs can be read.
 ///
 /// That the bytes are right is not promised: whoever reads them checks what was read.
 pub trait BlobStore: fmt::Debug + Send + Sync {

@@ -35,7 +35,7 @@ pub enum CacheError {
     /// The station's memory, as a newer version of Platen left it.
     #[error("{path}")]
     Newer { path: PathBuf, source: NewerSchema },
-    /// The layout is one, but the entry is none of ours or is damaged.
+    /// It is a layout, but this entry is not one of ours or is damaged.
     #[error("{path}: entry {entry}: {found}")]
     Entry { path: PathBuf, entry: String, found: String },
     /// No medium of that name.

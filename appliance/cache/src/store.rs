@@ -80,7 +80,7 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// See the crate's documentation.
+/// The content store of a station: a layout, and what the station remembers of the media that were in it.
 #[derive(Debug)]
 pub struct Cache {
     layout: Layout,

@@ -199,7 +199,7 @@ impl RawImage {
 pub enum ImageGpt {
     /// Both stay where the image has them.
     Fixed,
-    /// The copy is not among the parts; it is made anew for each drive's end, and the first one is made to match.
+    /// The copy is not among the parts; a fresh one is made for each drive's end, and the first one is made to match.
     Grow,
 }
 

@@ -154,7 +154,7 @@ pub enum BootImageError {
     /// There are no libraries in a boot image.
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
-    /// A module in the kit is none.
+    /// A file of the kit is not a kernel module.
     #[error("{}: expected a 64-bit kernel module, found {found}", path.display())]
     NotAModule { path: PathBuf, found: String },
     /// A record that can't be understood.

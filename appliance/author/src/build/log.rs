@@ -17,7 +17,7 @@ use crate::definition::Definition;
 use crate::definition::rules::{is_secret, shows_secret};
 use crate::{AuthorError, DriveNeeds};
 
-/// Grows while a medium is made and is written whatever the end is.
+/// Grows while a medium is made. It is written after a failure too.
 pub(crate) struct Log {
     path: PathBuf,
     text: String,

@@ -213,7 +213,7 @@ fn run(
     sources.settle();
 
     let stored = store_all(definition, gathered, layout, options, size_bytes, log);
-    // Whatever went wrong with a source that changed meanwhile, that is why.
+    // If a source changed while it was read, that is the cause of whatever else went wrong.
     let Stored { store, splits, code, bios, image, found } =
         stored.map_err(|error| sources.check().err().unwrap_or(error))?;
     findings.extend(found);

@@ -82,7 +82,7 @@ fn in_order(mut parts: Vec<Part>) -> Result<Vec<SourceFile>, Vec<String>> {
 }
 
 /// Turns files that are WIMs by name and first bytes into such; parts of a split one become one item, by what they say
-/// of themselves. What has a WIM's name and is none is found.
+/// of themselves. A file that has a WIM's name and is not one is a finding.
 pub(crate) fn among(files: Vec<SourceFile>, what: &str, notes: &mut Notes) -> Vec<Item> {
     let mut items = Vec::new();
     // By folder and GUID.

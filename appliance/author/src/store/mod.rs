@@ -242,7 +242,7 @@ pub(crate) fn write_failed(layout: &Layout, needed_bytes: u64) -> impl FnOnce(st
     }
 }
 
-/// An input that is read from its first to its last byte and must stay as it is meanwhile.
+/// An input that is read from its first to its last byte and must not change while it is read.
 struct Reader<'f> {
     source: &'f SourceFile,
     file: File,

@@ -30,7 +30,7 @@ use crate::definition::sources::Stamp;
 use crate::definition::sources::reason;
 use crate::{AuthorError, BuildOptions};
 
-/// The copy of a GUID partition table is at most as long as this; more is none.
+/// The copy of a GUID partition table is at most this long; what is longer is not one.
 const MAX_COPY_BYTES: u64 = 1 << 20;
 
 /// An image that was opened and is of a kind that can be read.
@@ -207,7 +207,7 @@ impl<'p> Source<'p> {
         Ok(StoredImage { image, blob, needs_drive_bytes })
     }
 
-    /// The copy of a table that is made anew for each drive.
+    /// Where the image has the copy of a partition table that each drive gets a fresh one of.
     fn left_out(&self) -> Range<u64> {
         let grown = self.table.gpt.as_ref().filter(|_| self.spec.grow).map(|gpt| gpt.copy.clone());
         let is_copy = |copy: &Range<u64>| {

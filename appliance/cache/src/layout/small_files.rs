@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The small files of a medium, read from any source. Whoever gives the bytes, they are bounded in size and checked
-//! against their digests here.
+//! The small files of a medium, read from any source. Whatever the source, their size is
+//! bounded and their digests are checked here.
 
 use std::io;
 

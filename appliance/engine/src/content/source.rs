@@ -28,7 +28,7 @@ pub enum SourceError {
     /// The bytes read are not those that were signed.
     #[error("{name} in the cache is damaged: its digest is not the signed one; scrub the cache")]
     Damaged { name: String },
-    /// Whoever wanted it was stopped meanwhile.
+    /// The job that waited for it was stopped.
     #[error("stopped while content was waited for")]
     Stopped,
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use crate::Clock;
 use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
 
-/// The speed is judged over so much time spent waiting for the drive, not for anything else.
+/// The speed is judged once the drive was waited for this long; time spent on anything else does not count.
 const SPEED_WINDOW: Duration = Duration::from_secs(20);
-/// And over so many operations: a single one may have met a reset, which is no matter of speed.
+/// It is judged over at least this many operations: a single one may have met a reset, which says nothing about speed.
 const SPEED_OPERATIONS: u32 = 4;
-/// And only over transfers of this size and more: small ones here and there measure something else.
+/// Only transfers of at least this size count: small ones measure latency, not speed.
 const SPEED_TRANSFER_BYTES: usize = 256 << 10;
 
 /// Whether the drive is still the same is asked this often while it is written to, besides at every step.

@@ -36,7 +36,7 @@ fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
         && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
 }
 
-/// Bytes of the store that are no file, checked against the manifest.
+/// Bytes of the store that are not a file of the medium, checked against the manifest.
 pub(crate) fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
     let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;

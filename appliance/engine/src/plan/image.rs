@@ -81,7 +81,7 @@ pub(crate) fn plan_image(
 }
 
 /// The partition table of an image that grows, fitted to the drive. The part at byte 0 holds it: it is read from the
-/// store, and held against the manifest's digest.
+/// store, and compared with the manifest's digest.
 fn grown(media: &CachedMedia, image: &RawImage, shape: DriveShape) -> Result<Option<GrownTable>, PlanError> {
     if image.gpt != Some(ImageGpt::Grow) {
         return Ok(None);
