@@ -8,10 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use platen_author::Signer;
+use platen_cache::BlobSource as _;
 use platen_cache::layout::{IndexEntry, Layout, MediaEntry};
 use platen_engine::plan::DriveRecord;
 use platen_media::manifest::Manifest;
-use platen_media::policy::{MediaVariable, OperatingSystemImage, Policy, PolicyError, Software};
+use platen_media::policy::{DeploymentPolicy, MediaVariable, OperatingSystemImage, PolicyError, Software};
 use platen_media::{MediaPath, Sha256};
 use platen_sequence::TaskSequence;
 use rusqlite::Connection;
@@ -156,11 +157,11 @@ fn stations_of_every_release_go_on_with_cache_and_ledger() {
 }
 
 /// What [`policies_of_every_release_are_read`] knows of the samples.
-fn policy() -> Policy {
+fn policy() -> DeploymentPolicy {
     let sequence = "<sequence version=\"3.10\"><step type=\"SMS_TaskSequence_PartitionDiskAction\" name=\"Partition Disk 0\" \
                     description=\"\"><action>osddiskpart.exe</action></step></sequence>";
     let path = |text| MediaPath::new(text).expect("a path");
-    Policy {
+    DeploymentPolicy {
         schema: 1,
         media_id: "SAMPLE".into(),
         revision: 2,
@@ -195,7 +196,7 @@ fn policies_of_every_release_are_read() {
     }
     for release in releases() {
         let bytes = fs::read(release.join("policy.json")).expect("reads");
-        let read = Policy::from_json(&bytes).expect("a policy");
+        let read = DeploymentPolicy::from_json(&bytes).expect("a policy");
         assert_eq!(read, policy());
         TaskSequence::from_json(&read.task_sequence).expect("a sequence");
 
@@ -204,16 +205,16 @@ fn policies_of_every_release_are_read() {
         add_fields(&mut value);
         value["task_sequence"] = sequence;
         let longer = serde_json::to_vec(&value).expect("JSON");
-        assert_eq!(Policy::from_json(&longer).expect("fields more are passed over"), policy());
+        assert_eq!(DeploymentPolicy::from_json(&longer).expect("fields more are passed over"), policy());
         // But in the sequence itself nothing is passed over: a step without it would do something else.
         add_fields(&mut value["task_sequence"]);
-        let read = Policy::from_json(&serde_json::to_vec(&value).expect("JSON")).expect("a policy");
+        let read = DeploymentPolicy::from_json(&serde_json::to_vec(&value).expect("JSON")).expect("a policy");
         assert!(TaskSequence::from_json(&read.task_sequence).is_err(), "a step's unknown property is refused");
 
         let newer = json!({ "schema": 2, "everything": "else" });
-        let refused = Policy::from_json(newer.to_string().as_bytes());
+        let refused = DeploymentPolicy::from_json(newer.to_string().as_bytes());
         assert!(matches!(refused, Err(PolicyError::Newer(_))), "{refused:?}");
-        let control = Policy::from_json(json!({ "schema": 1, "everything": "else" }).to_string().as_bytes());
+        let control = DeploymentPolicy::from_json(json!({ "schema": 1, "everything": "else" }).to_string().as_bytes());
         assert!(matches!(control, Err(PolicyError::Syntax(_))), "{control:?}");
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const PASSWORD_ON_GERMAN_KEYS: &str = "insecure test puyyle 7-";
 pub(crate) enum Variant {
     Mbr,
     Gpt,
-    /// Its policy is sealed with [`PASSWORD`].
+    /// Its policy is encrypted with [`PASSWORD`].
     MbrWithPassword,
 }
 

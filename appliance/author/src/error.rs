@@ -13,8 +13,9 @@ use platen_media::spec::SpecError;
 use platen_sequence::{Finding, SequenceError, Severity};
 use platen_wim::WimError;
 
-use crate::boot_image::BootImageError;
-use crate::boot_kit::{BootKitError, BootKitErrorKind};
+use crate::boot::image::BootImageError;
+use crate::boot::kit::{BootKitError, BootKitErrorKind};
+use crate::keys::KeyError;
 
 /// What an error means for whoever asked, and which exit status it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +86,12 @@ pub enum AuthorError {
     /// The manifest would be impossible: a mistake of ours, found before anything is published.
     #[error("manifest")]
     Manifest(#[source] ManifestError),
-    /// A key file that can't be used.
-    #[error("key {}: expected {expected}, found {found}", path.display())]
-    Key { path: PathBuf, expected: &'static str, found: String },
-    /// What was signed does not verify.
-    #[error("key {}: the signature it made does not verify; the key file is damaged", path.display())]
-    Signature { path: PathBuf },
-    /// Sealing failed.
-    #[error("sealing the policy")]
-    Seal(#[source] PolicyError),
+    /// The key can't be made, or can't sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Encrypting failed.
+    #[error("encrypting the policy")]
+    Encrypt(#[source] PolicyError),
     /// Too little room for what would be written.
     #[error("{}: {needed_bytes} bytes are needed, {free_bytes} bytes are free; make room or give another --out", path.display())]
     Space { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
@@ -117,8 +115,10 @@ impl AuthorError {
             BootKitErrorKind::Request | BootKitErrorKind::Content => AuthorErrorKind::Definition,
         };
         match self {
-            Self::Key { .. } | Self::Signature { .. } => AuthorErrorKind::Policy,
-            Self::Space { .. } | Self::Io { .. } | Self::Seal(_) => AuthorErrorKind::Machine,
+            Self::Key(KeyError::Key { .. } | KeyError::Signature { .. }) => AuthorErrorKind::Policy,
+            Self::Key(KeyError::Make { .. }) | Self::Space { .. } | Self::Io { .. } | Self::Encrypt(_) => {
+                AuthorErrorKind::Machine
+            }
             Self::WimLibrary { source, .. } if matches!(**source, WimError::NoSpace { .. } | WimError::Io { .. }) => {
                 AuthorErrorKind::Machine
             }
@@ -148,5 +148,23 @@ impl From<CacheError> for AuthorError {
             CacheError::DiskFull { path, needed_bytes, free_bytes } => Self::Space { path, needed_bytes, free_bytes },
             other => Self::Layout(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_not_sign_is_a_matter_of_policy() {
+        let path = || PathBuf::from("office.key");
+        let of = |error: KeyError| AuthorError::from(error).kind();
+        assert_eq!(
+            of(KeyError::Key { path: path(), expected: "a key", found: "none".into() }),
+            AuthorErrorKind::Policy
+        );
+        assert_eq!(of(KeyError::Signature { path: path() }), AuthorErrorKind::Policy);
+        let source = std::io::ErrorKind::StorageFull.into();
+        assert_eq!(of(KeyError::Make { path: path(), source }), AuthorErrorKind::Machine);
     }
 }

@@ -20,8 +20,6 @@ use platen_media::sign::TrustedKeys;
 use platen_media::text;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use crate::AuthorError;
-
 /// Algorithms and lengths in a secret key file: signature, derivation, checksum, salt, two limits.
 const HEADER_BYTES: usize = 2 + 2 + 2 + 32 + 8 + 8;
 const NUMBER_BYTES: usize = 8;
@@ -32,6 +30,21 @@ const KEY_BYTES: usize = HEADER_BYTES + NUMBER_BYTES + SEED_BYTES + PUBLIC_BYTES
 /// minisign refuses longer ones.
 const MAX_TRUSTED_COMMENT_BYTES: usize = 8192;
 const MAX_KEY_FILE_BYTES: usize = 64 << 10;
+
+/// Why a key can't be made or used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
+pub enum KeyError {
+    /// A key file that can't be used.
+    #[error("key {}: expected {expected}, found {found}", path.display())]
+    Key { path: PathBuf, expected: &'static str, found: String },
+    /// What was signed does not verify.
+    #[error("key {}: the signature it made does not verify; the key file is damaged", path.display())]
+    Signature { path: PathBuf },
+    /// A key file can't be written.
+    #[error("making {}", path.display())]
+    Make { path: PathBuf, source: std::io::Error },
+}
 
 /// A key pair that was just written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +67,8 @@ pub struct PublicKey {
 }
 
 /// Writes `NAME.key` (readable by its owner only) and `NAME.pub` into `dir`. Never overwrites.
-pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey, AuthorError> {
-    let bad =
-        |path: &Path, expected, found: &str| AuthorError::Key { path: path.into(), expected, found: found.into() };
+pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey, KeyError> {
+    let bad = |path: &Path, expected, found: &str| KeyError::Key { path: path.into(), expected, found: found.into() };
     if !is_id(name) {
         return Err(bad(Path::new(name), "a name of 1 to 32 of A-Z a-z 0-9 - _ .", "another"));
     }
@@ -88,7 +100,7 @@ pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey
 }
 
 /// The whole file appears under its name or nothing does, and never in place of another.
-fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), AuthorError> {
+fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), KeyError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -99,19 +111,19 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), AuthorError> {
         Ok(())
     };
     write().map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => AuthorError::Key {
+        ErrorKind::AlreadyExists => KeyError::Key {
             path: path.to_owned(),
             expected: "no such file yet (keys are never overwritten)",
             found: "one".into(),
         },
-        _ => AuthorError::io("making", path)(error),
+        _ => KeyError::Make { path: path.to_owned(), source: error },
     })
 }
 
 /// What a public key file says.
-pub fn show(path: &Path) -> Result<PublicKey, AuthorError> {
+pub fn show(path: &Path) -> Result<PublicKey, KeyError> {
     let text = read(path)?;
-    let bad = || AuthorError::Key {
+    let bad = || KeyError::Key {
         path: path.to_owned(),
         expected: "a minisign public key of two lines",
         found: "something else".into(),
@@ -121,8 +133,8 @@ pub fn show(path: &Path) -> Result<PublicKey, AuthorError> {
     Ok(PublicKey { id, base64: text.lines().nth(1).unwrap_or_default().trim().to_owned() })
 }
 
-fn read(path: &Path) -> Result<String, AuthorError> {
-    let found = |found: String| AuthorError::Key { path: path.to_owned(), expected: "a minisign key file", found };
+fn read(path: &Path) -> Result<String, KeyError> {
+    let found = |found: String| KeyError::Key { path: path.to_owned(), expected: "a minisign key file", found };
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(found("no such file".into())),
         Err(error) => return Err(found(format!("a file that can't be read ({error})"))),
@@ -162,8 +174,8 @@ impl std::fmt::Debug for Signer {
 
 impl Signer {
     /// Opens a key file: one of [`generate`]'s or of the minisign tool, with its password when it has one.
-    pub fn load(path: &Path, password: Option<&str>) -> Result<Self, AuthorError> {
-        let bad = |expected, found: &str| AuthorError::Key { path: path.to_owned(), expected, found: found.into() };
+    pub fn load(path: &Path, password: Option<&str>) -> Result<Self, KeyError> {
+        let bad = |expected, found: &str| KeyError::Key { path: path.to_owned(), expected, found: found.into() };
         let text = read(path)?;
         let line = text.lines().nth(1).unwrap_or_default().trim();
         let mut bytes = STANDARD.decode(line).unwrap_or_default();
@@ -198,9 +210,9 @@ impl Signer {
     }
 
     /// The text of a minisign signature over `bytes`; `trusted_comment` is signed too. Checked before it is returned.
-    pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, AuthorError> {
+    pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Result<String, KeyError> {
         if trusted_comment.len() > MAX_TRUSTED_COMMENT_BYTES || trusted_comment.contains(char::is_control) {
-            return Err(AuthorError::Key {
+            return Err(KeyError::Key {
                 path: self.path.clone(),
                 expected: "a trusted comment of one line",
                 found: format!("{} bytes", trusted_comment.len()),
@@ -216,7 +228,7 @@ impl Signer {
         );
         let verified = minisign_verify::Signature::decode(&text)
             .and_then(|signature| self.public.verify(bytes, &signature, false));
-        verified.map_err(|_| AuthorError::Signature { path: self.path.clone() })?;
+        verified.map_err(|_| KeyError::Signature { path: self.path.clone() })?;
         Ok(text)
     }
 }
@@ -226,7 +238,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::AuthorErrorKind;
 
     fn minisign(arguments: &[&str], dir: &Path) -> bool {
         let output = Command::new("minisign").args(arguments).current_dir(dir).output().expect("minisign is installed");
@@ -279,12 +290,12 @@ mod tests {
         assert_eq!(std::fs::read(&new.secret).expect("there"), before);
         for (name, password) in [("../b", None), ("b", Some(""))] {
             let refused = generate(dir.path(), name, password).expect_err(name);
-            assert!(matches!(refused, AuthorError::Key { .. }), "{refused}");
+            assert!(matches!(refused, KeyError::Key { .. }), "{refused}");
         }
 
         let said = |path: &Path, password| {
             let error = Signer::load(path, password).expect_err("refused");
-            assert_eq!(error.kind(), AuthorErrorKind::Policy);
+            assert!(matches!(error, KeyError::Key { .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains(path.to_str().expect("UTF-8")), "{text}");
             text

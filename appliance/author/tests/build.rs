@@ -13,7 +13,7 @@ use platen_author::{AuthorErrorKind, BuildOptions, describe, diff, lint};
 use platen_cache::layout::Layout;
 use platen_media::Blake3;
 use platen_media::manifest::{ContentKind, Manifest, MediaKind, Scheme};
-use platen_media::policy::Policy;
+use platen_media::policy::DeploymentPolicy;
 use platen_media::sign::{SignedMedia, TrustedKeys};
 
 fn paths(manifest: &Manifest, kind: ContentKind) -> Vec<&str> {
@@ -82,7 +82,8 @@ fn a_stand_alone_medium_has_everything_in_its_place() {
         grub.contains("linux /boot/PLTBOOT/vmlinuz console=tty0 console=ttyS0,115200 quiet ")
             && grub.contains(arguments)
     );
-    let policy = Policy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
+    let policy =
+        DeploymentPolicy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
     let image = policy.operating_system_image.unwrap();
     assert_eq!((image.path.as_str(), image.index, image.parts), ("platen/content/PLTOS001/install.wim", 1, 1));
     assert_eq!(policy.applications.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["RUNTIME", "EDITOR"]);
@@ -231,8 +232,8 @@ fn passwords_and_values_are_read_alike_from_any_systems_files() {
         std::fs::write(fixture.path("password.txt"), bytes).unwrap();
         let built = fixture.build("out").unwrap();
         fixture.materialise("out", &built.manifest, "medium");
-        let sealed = std::fs::read(fixture.path("medium/platen/policy.age")).unwrap();
-        assert!(platen_media::policy::Policy::open(&sealed, "correct pässword").is_ok());
+        let encrypted = std::fs::read(fixture.path("medium/platen/policy.age")).unwrap();
+        assert!(platen_media::policy::DeploymentPolicy::decrypt(&encrypted, "correct pässword").is_ok());
         assert!(!built.findings.iter().any(|it| it.rule == "DEF-KEYBOARD" || it.rule == "DEF-INVISIBLE"));
     }
     let findings = |password: &str| {
@@ -320,7 +321,8 @@ fn wims_are_split_once_and_recorded() {
     fixture.materialise("out", &report.manifest, "medium");
     let folder = fixture.path("medium/platen/content/PLTOS001");
     run(Command::new("wimlib-imagex").args(["verify", "install.swm", "--ref=install*.swm"]).current_dir(&folder));
-    let policy = Policy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
+    let policy =
+        DeploymentPolicy::from_json(&std::fs::read(fixture.path("medium/platen/policy.json")).unwrap()).unwrap();
     let image = policy.operating_system_image.unwrap();
     assert_eq!((image.path.as_str(), image.parts), ("platen/content/PLTOS001/install.swm", 2));
     assert!(

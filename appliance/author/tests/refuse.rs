@@ -12,7 +12,7 @@ use std::process::Command;
 
 use common::{Fixture, options, snapshot};
 use platen_author::{AuthorErrorKind, BuildOptions, lint};
-use platen_media::policy::Policy;
+use platen_media::policy::DeploymentPolicy;
 use platen_testkit::mount::SmallDisk;
 use platen_testkit::need;
 
@@ -46,7 +46,7 @@ fn assert_no_secret(what: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn planted_secrets_are_nowhere_but_in_the_sealed_policy() {
+fn planted_secrets_are_nowhere_but_in_the_encrypted_policy() {
     let (fixture, options) = with_secrets();
     let report = fixture.build_with("out", &options).unwrap();
     let files = snapshot(&fixture.path("out"));
@@ -62,10 +62,10 @@ fn planted_secrets_are_nowhere_but_in_the_sealed_policy() {
     }
     assert!(report.manifest.password_required);
     fixture.materialise("out", &report.manifest, "medium");
-    let sealed = fs::read(fixture.path("medium/platen/policy.age")).unwrap();
+    let encrypted = fs::read(fixture.path("medium/platen/policy.age")).unwrap();
     assert!(!fixture.path("medium/platen/policy.json").exists());
     // The control: with the password they are all there, so the search could have seen them.
-    let policy = format!("{:?}", Policy::open(&sealed, PLANTED[0]).unwrap().to_json());
+    let policy = format!("{:?}", DeploymentPolicy::decrypt(&encrypted, PLANTED[0]).unwrap().to_json());
     let policy =
         String::from_utf8(policy.trim_matches(['[', ']']).split(", ").map(|byte| byte.parse().unwrap()).collect())
             .unwrap();
@@ -83,7 +83,7 @@ fn planted_secrets_are_nowhere_but_in_the_sealed_policy() {
 }
 
 #[test]
-fn only_the_sealed_policy_differs_between_two_builds() {
+fn only_the_encrypted_policy_differs_between_two_builds() {
     let (fixture, options) = with_secrets();
     let first = fixture.build_with("first", &options).unwrap().manifest;
     let second = fixture.build_with("second", &options).unwrap().manifest;

@@ -3,8 +3,43 @@
 
 //! Checks the bytes of one blob, as they stream by, against everything a manifest says about them.
 
+use std::io;
+use std::sync::Arc;
+
 use platen_media::manifest::{Blob, Location, Manifest};
 use platen_media::{Blake3, Sha256, Sha256Hasher};
+
+use crate::pieces::{Beside, Piece};
+
+/// Everything that is computed over one blob while it streams by, on threads of its own.
+pub(crate) struct BlobDigests {
+    checker: Beside<BlobChecker>,
+    sha256: Option<Beside<Sha256Hasher>>,
+}
+
+impl BlobDigests {
+    /// Start with `checker`, and with the SHA-256 of the whole blob where that is wanted.
+    pub(crate) fn start(checker: BlobChecker, sha256: bool) -> io::Result<Self> {
+        let checker = Beside::start(checker, |checker: &mut BlobChecker, piece: Arc<Piece>| checker.update(&piece))?;
+        let update = |hasher: &mut Sha256Hasher, piece: Arc<Piece>| hasher.update(&piece);
+        let sha256 = sha256.then(|| Beside::start(Sha256Hasher::new(), update)).transpose()?;
+        Ok(Self { checker, sha256 })
+    }
+
+    /// The next bytes of the blob.
+    pub(crate) fn give(&self, piece: &Arc<Piece>) {
+        self.checker.give(Arc::clone(piece));
+        if let Some(sha256) = &self.sha256 {
+            sha256.give(Arc::clone(piece));
+        }
+    }
+
+    /// The names of all that did not match, and the SHA-256 of the whole blob.
+    pub(crate) fn finish(self) -> (Vec<String>, Option<Sha256>) {
+        let sha256 = self.sha256.map(|hasher| hasher.finish().finish());
+        (self.checker.finish().finish(), sha256)
+    }
+}
 
 /// A run of bytes in the blob with the digests they must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +61,7 @@ struct Open {
 
 /// Fed with a blob's bytes from the first to the last.
 pub(crate) struct BlobChecker {
-    /// Not begun yet, the next one last.
+    /// Not started yet, the next one last.
     waiting: Vec<Slice>,
     open: Vec<Open>,
     at_bytes: u64,

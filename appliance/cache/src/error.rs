@@ -35,7 +35,7 @@ pub enum CacheError {
     /// The station's memory, as a newer version of Platen left it.
     #[error("{path}")]
     Newer { path: PathBuf, source: NewerSchema },
-    /// The layout is one, but the entry is none of ours or is damaged.
+    /// It is a layout, but this entry is not one of ours or is damaged.
     #[error("{path}: entry {entry}: {found}")]
     Entry { path: PathBuf, entry: String, found: String },
     /// No medium of that name.
@@ -49,9 +49,9 @@ pub enum CacheError {
     Manifest { name: String, source: ManifestError },
     /// A newer revision was already seen here.
     #[error(
-        "medium {id}: revision {found} (made {found_made}) is older than revision {floor} (made {floor_made}), which was already here"
+        "medium {id}: revision {found} (made {found_made}) is older than the minimum version, revision {minimum} (made {minimum_made}), which was already here"
     )]
-    OlderThanFloor { id: String, found: u32, found_made: String, floor: u32, floor_made: String },
+    OlderThanMinimum { id: String, found: u32, found_made: String, minimum: u32, minimum_made: String },
     /// Content the manifest names is not there; all of it is listed.
     #[error("medium {name}: missing content: {}", missing.join("; "))]
     Missing { name: String, missing: Vec<String> },

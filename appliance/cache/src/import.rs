@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Import: from a layout on a USB drive, a folder or a network mount into the station's store.
+//! Import: from a source, as a rule a layout in a folder, into the station's store.
 //!
 //! Signature first, then room, then content; the medium becomes visible last. A kill at any moment leaves either
 //! the store as it was or one with the medium complete, plus half-copied blobs in `ingest/` that the next import
@@ -9,26 +9,27 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::libc;
 use platen_media::manifest::Manifest;
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Sha256, Sha256Hasher, Timestamp, read_piece};
+use platen_media::{Sha256, Timestamp};
 use tracing::{info, warn};
 
-use crate::CacheError;
-use crate::check::BlobChecker;
+use crate::check::{BlobChecker, BlobDigests};
 use crate::files::free_bytes;
 use crate::files::{self, open_regular};
-use crate::layout::{IndexEntry, Layout, Release};
+use crate::layout::{IndexEntry, Release};
+use crate::pieces::{PIECE_BYTES, Piece, Pieces};
 use crate::state::State;
 use crate::store::{Cache, CheckedEntry, MediaRef, check_entry, holds, missing_content};
+use crate::write_behind::WriteBehind;
+use crate::{BlobSource, CacheError};
 
-/// Copying and hashing go in pieces of this size.
-const PIECE_BYTES: usize = 1 << 20;
 /// What a medium adds at most to the index and to what is remembered of it.
 const BOOKKEEPING_BYTES: u64 = 2048;
 
@@ -67,7 +68,7 @@ impl Cache {
     /// Import one medium, or all of `source` when none is named. One that is refused does not stop the others.
     pub fn import(
         &self,
-        source: &Layout,
+        source: &dyn BlobSource,
         wanted: Option<&MediaRef>,
         keys: &TrustedKeys,
         now: Timestamp,
@@ -80,7 +81,7 @@ impl Cache {
         };
         if entries.is_empty() {
             let found = "it holds no Platen medium".to_owned();
-            return Err(CacheError::NotALayout { path: source.dir().to_owned(), found });
+            return Err(CacheError::NotALayout { path: source.name().to_owned(), found });
         }
         let one = |entry: IndexEntry| {
             let result = self.import_one(source, &entry, keys, now, progress);
@@ -91,7 +92,7 @@ impl Cache {
 
     fn import_one(
         &self,
-        source: &Layout,
+        source: &dyn BlobSource,
         entry: &IndexEntry,
         keys: &TrustedKeys,
         now: Timestamp,
@@ -102,14 +103,14 @@ impl Cache {
         let mut state = self.state()?;
         self.bind_signer(&mut state, &signed, keys)?;
         if !state.pinned.contains(&entry.name) {
-            state.check_floor(manifest)?;
+            state.check_minimum(manifest)?;
         }
         if let Err(error) = manifest.validity.at(now, manifest.created) {
             // Not refused here: a medium for next month is imported today, and the clock may be wrong. An expired one
             // is refused where it matters, when it is planned.
             warn!(medium = %entry.name, %error, "importing a medium that could not be used now");
         }
-        let missing = missing_content(&[self.layout(), source], manifest);
+        let missing = missing_content(&[self.layout(), source], manifest)?;
         if !missing.is_empty() {
             return Err(CacheError::Missing { name: entry.name.clone(), missing });
         }
@@ -135,7 +136,7 @@ impl Cache {
                         continue;
                     }
                     // Damaged since it came; the source may still be good.
-                    Err(error) if source.blob_size_bytes(blob.sha256).is_some() => {
+                    Err(error) if source.blob_size_bytes(blob.sha256)?.is_some() => {
                         warn!(medium = %entry.name, %error, "copying it again");
                     }
                     Err(error) => return Err(error),
@@ -144,7 +145,7 @@ impl Cache {
             imported.was_here = false;
             imported.copied_bytes += self.copy_blob(source, manifest, index, &mut step)?;
         }
-        // The floor rises before the medium is visible: killed in between, the same release can be imported again.
+        // The minimum version rises before the medium is visible: killed in between, the same release can be imported again.
         state.raise(manifest, now);
         self.write_state(&state)?;
         self.layout().publish_release(manifest, release)?;
@@ -199,22 +200,22 @@ impl Cache {
     /// Content that another medium brought is read once more: it must be what *this* manifest says, and whole.
     fn check_present(&self, manifest: &Manifest, index: usize, step: &mut dyn FnMut(u64)) -> Result<(), CacheError> {
         let path = self.layout().blob_path(manifest.blobs[index].sha256);
-        let mut checker = BlobChecker::new(manifest, index, false);
+        let digests = start_digests(BlobChecker::new(manifest, index, false), false, &path)?;
         let mut file = open_regular(&path).map_err(CacheError::io("opening", &path))?;
         let mut at = 0;
-        for_each_piece(&mut file, &path, |bytes| {
-            checker.update(bytes);
-            at += bytes.len() as u64;
+        for_each_piece(&Pieces::new(PIECE_BYTES), &mut file, &path, |piece| {
+            digests.give(piece);
+            at += piece.len() as u64;
             step(at);
             Ok(())
         })?;
-        damaged_if(manifest, index, checker.finish(), "in the cache")
+        damaged_if(manifest, index, digests.finish().0, "in the cache")
     }
 
     /// Copy through `ingest/`, going on from what an interrupted import left. Gives the bytes copied.
     fn copy_blob(
         &self,
-        source: &Layout,
+        source: &dyn BlobSource,
         manifest: &Manifest,
         index: usize,
         step: &mut dyn FnMut(u64),
@@ -236,43 +237,41 @@ impl Cache {
     /// what is wrong; then nothing is left.
     fn copy_rest(
         &self,
-        source: &Layout,
+        source: &dyn BlobSource,
         manifest: &Manifest,
         index: usize,
         to_path: &Path,
         step: &mut dyn FnMut(u64),
     ) -> Result<(u64, Option<CacheError>), CacheError> {
         let blob = manifest.blobs[index];
-        let from_path = source.blob_path(blob.sha256);
-        let mut from = open_regular(&from_path).map_err(CacheError::io("opening", &from_path))?;
         let mut to = open_partial(to_path).map_err(CacheError::io("opening", to_path))?;
 
-        let mut checker = BlobChecker::new(manifest, index, true);
-        let mut sha256 = Sha256Hasher::new();
+        let digests = start_digests(BlobChecker::new(manifest, index, true), true, to_path)?;
+        let pieces = Pieces::new(PIECE_BYTES);
         let mut at = 0;
-        let mut take = |bytes: &[u8]| {
-            checker.update(bytes);
-            sha256.update(bytes);
-            at += bytes.len() as u64;
+        let mut take = |piece: &Arc<Piece>| {
+            digests.give(piece);
+            at += piece.len() as u64;
             step(at.min(blob.size_bytes));
         };
         let kept = to.metadata().map_err(CacheError::io("reading", to_path))?.len().min(blob.size_bytes);
         to.set_len(kept).map_err(CacheError::io("shortening", to_path))?;
-        for_each_piece(&mut to, to_path, |bytes| {
-            take(bytes);
+        for_each_piece(&pieces, &mut to, to_path, |piece| {
+            take(piece);
             Ok(())
         })?;
-        from.seek(SeekFrom::Start(kept)).map_err(CacheError::io("reading", &from_path))?;
         // One byte more than expected is read, so that a blob that grew is noticed, and endless data is not.
-        let mut rest = (&mut from).take(blob.size_bytes - kept + 1);
-        for_each_piece(&mut rest, &from_path, |bytes| {
-            take(bytes);
-            to.write_all(bytes).map_err(CacheError::io("writing", to_path))
+        let mut rest = source.read_blob(blob.sha256, kept)?.take(blob.size_bytes - kept + 1);
+        let mut behind = WriteBehind::default();
+        for_each_piece(&pieces, &mut rest, &source.blob_name(blob.sha256), |piece| {
+            take(piece);
+            let write = to.write_all(piece).and_then(|()| behind.wrote(&to, piece.len()));
+            write.map_err(CacheError::io("writing", to_path))
         })?;
 
         let copied = at - kept;
-        let mut bad = checker.finish();
-        if sha256.finish() != blob.sha256 {
+        let (mut bad, sha256) = digests.finish();
+        if sha256 != Some(blob.sha256) {
             bad.push("its SHA-256 differs".to_owned());
         }
         if let Err(damaged) = damaged_if(manifest, index, bad, "in the source") {
@@ -280,7 +279,7 @@ impl Cache {
             return Ok((copied, Some(damaged)));
         }
         to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .and_then(|()| to.sync_all())
+            .and_then(|()| behind.save(&to))
             .map_err(CacheError::io("saving", to_path))?;
         let path = self.layout().blob_path(blob.sha256);
         fs::rename(to_path, &path).map_err(CacheError::io("renaming to", &path))?;
@@ -300,17 +299,22 @@ fn open_partial(path: &Path) -> io::Result<File> {
 
 /// Read to the end in pieces.
 pub(crate) fn for_each_piece(
+    pieces: &Pieces,
     from: &mut impl Read,
     path: &Path,
-    mut take: impl FnMut(&[u8]) -> Result<(), CacheError>,
+    mut take: impl FnMut(&Arc<Piece>) -> Result<(), CacheError>,
 ) -> Result<(), CacheError> {
-    let mut piece = vec![0; PIECE_BYTES];
     loop {
-        match read_piece(from, &mut piece).map_err(CacheError::io("reading", path))? {
-            [] => return Ok(()),
-            piece => take(piece)?,
+        let piece = pieces.read(from).map_err(CacheError::io("reading", path))?;
+        if piece.is_empty() {
+            return Ok(());
         }
+        take(&piece)?;
     }
+}
+
+pub(crate) fn start_digests(checker: BlobChecker, sha256: bool, path: &Path) -> Result<BlobDigests, CacheError> {
+    BlobDigests::start(checker, sha256).map_err(CacheError::io("starting a thread that checks", path))
 }
 
 fn damaged_if(manifest: &Manifest, index: usize, bad: Vec<String>, place: &str) -> Result<(), CacheError> {

@@ -33,7 +33,7 @@ impl Lock {
             let file = open(path).map_err(CacheError::io("opening", path))?;
             match file.try_lock() {
                 Ok(()) if is_at(&file, path) => return Ok(Self(file)),
-                // Somebody removed the file meanwhile: a lock on what nobody else finds is none.
+                // Somebody removed the file meanwhile: a lock on a file that nobody else finds locks nothing.
                 Ok(()) => continue,
                 Err(TryLockError::WouldBlock) if begun.elapsed() >= limit => {
                     return Err(CacheError::Locked { path: path.to_owned(), waited_s: begun.elapsed().as_secs() });

@@ -8,14 +8,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use platen_media::Sha256;
 use platen_media::manifest::Manifest;
-use platen_media::{Sha256, Sha256Hasher};
 
 use crate::check::BlobChecker;
 use crate::files::{is_temporary, open_regular};
-use crate::import::for_each_piece;
+use crate::import::{for_each_piece, start_digests};
 use crate::lease::Lease;
 use crate::lock::Lock;
+use crate::pieces::{PIECE_BYTES, Pieces};
 use crate::store::{Cache, MediaRef, holds, missing_content};
 use crate::{CacheError, ImportProgress};
 
@@ -59,6 +60,7 @@ impl Cache {
         let mut scrubbed = Scrubbed::default();
         let mut seen: HashSet<Sha256> = HashSet::new();
         let total_bytes = self.used_bytes()?;
+        let pieces = Pieces::new(PIECE_BYTES);
         for entry in self.layout().entries()? {
             let damage = |digest, files| Damage { medium: entry.name.clone(), digest, files };
             let read = self.layout().media(&entry).and_then(|media| {
@@ -72,7 +74,7 @@ impl Cache {
                     continue;
                 }
             };
-            let missing = missing_content(&[self.layout()], &manifest);
+            let missing = missing_content(&[self.layout()], &manifest)?;
             if !missing.is_empty() {
                 scrubbed.damage.push(damage(entry.oci_manifest, missing));
             }
@@ -80,20 +82,18 @@ impl Cache {
                 // A blob two media share is read for each: they may name its bytes differently.
                 let path = self.layout().blob_path(blob.sha256);
                 let Ok(mut file) = open_regular(&path) else { continue };
-                let mut checker = BlobChecker::new(&manifest, index, false);
-                let mut sha256 = Sha256Hasher::new();
                 let first = seen.insert(blob.sha256);
-                for_each_piece(&mut file, &path, |bytes| {
-                    checker.update(bytes);
+                let digests = start_digests(BlobChecker::new(&manifest, index, false), first, &path)?;
+                for_each_piece(&pieces, &mut file, &path, |piece| {
+                    digests.give(piece);
                     if first {
-                        sha256.update(bytes);
-                        scrubbed.checked_bytes += bytes.len() as u64;
+                        scrubbed.checked_bytes += piece.len() as u64;
                         progress(ImportProgress { done_bytes: scrubbed.checked_bytes, total_bytes });
                     }
                     Ok(())
                 })?;
-                let mut files = checker.finish();
-                if first && files.is_empty() && sha256.finish() != blob.sha256 {
+                let (mut files, sha256) = digests.finish();
+                if files.is_empty() && sha256.is_some_and(|found| found != blob.sha256) {
                     files.push(holds(&manifest, index));
                 }
                 if !files.is_empty() {

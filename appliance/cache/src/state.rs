@@ -29,7 +29,7 @@ type Others = BTreeMap<String, serde_json::Value>;
 
 /// The newest release of a medium that was ever here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Floor {
+struct MinimumVersion {
     revision: u32,
     /// None when that time could not be, or nobody knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ struct Floor {
     others: Others,
 }
 
-impl Floor {
+impl MinimumVersion {
     /// By which releases are ordered: revision, then time of authoring.
     fn order(&self) -> (u32, Option<Timestamp>) {
         (self.revision, self.created)
@@ -51,7 +51,8 @@ pub(crate) struct State {
     #[serde(default = "first_schema")]
     schema: u32,
     #[serde(default)]
-    floors: BTreeMap<String, Floor>,
+    #[serde(rename = "floors")]
+    minimum_versions: BTreeMap<String, MinimumVersion>,
     /// Number of the key that signs a medium's releases, by the medium's id.
     #[serde(default)]
     signers: BTreeMap<String, String>,
@@ -67,7 +68,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             schema: SCHEMA,
-            floors: BTreeMap::new(),
+            minimum_versions: BTreeMap::new(),
             signers: BTreeMap::new(),
             newest_signed: None,
             pinned: Vec::new(),
@@ -86,19 +87,19 @@ impl Stored for State {
 
 impl State {
     /// Refuse what is older than the newest release seen.
-    pub(crate) fn check_floor(&self, manifest: &Manifest) -> Result<(), CacheError> {
-        let Some(floor) = self.floors.get(&manifest.id) else { return Ok(()) };
-        let is_older = manifest.revision < floor.revision
-            || (manifest.revision == floor.revision && floor.created.is_some_and(|floor| manifest.created < floor));
+    pub(crate) fn check_minimum(&self, manifest: &Manifest) -> Result<(), CacheError> {
+        let Some(minimum) = self.minimum_versions.get(&manifest.id) else { return Ok(()) };
+        let is_older = manifest.revision < minimum.revision
+            || (manifest.revision == minimum.revision && minimum.created.is_some_and(|made| manifest.created < made));
         if !is_older {
             return Ok(());
         }
-        Err(CacheError::OlderThanFloor {
+        Err(CacheError::OlderThanMinimum {
             id: manifest.id.clone(),
             found: manifest.revision,
             found_made: manifest.created.to_string(),
-            floor: floor.revision,
-            floor_made: floor.created.map_or_else(|| "at an unknown time".to_owned(), |made| made.to_string()),
+            minimum: minimum.revision,
+            minimum_made: minimum.created.map_or_else(|| "at an unknown time".to_owned(), |made| made.to_string()),
         })
     }
 
@@ -124,27 +125,27 @@ impl State {
         self.signers.insert(id.to_owned(), key_id.to_owned());
     }
 
-    /// Remember a release. Floors only rise here, and never to a time that can't be.
+    /// Remember a release. Minimum versions only rise here, and never to a time that can't be.
     pub(crate) fn raise(&mut self, manifest: &Manifest, now: Timestamp) {
         let can_be = manifest.created.unix_s() <= now.unix_s() + AHEAD_LIMIT_S;
         let created = can_be.then_some(manifest.created);
-        let seen = Floor { revision: manifest.revision, created, others: Others::new() };
-        let floor = self.floors.entry(manifest.id.clone()).or_insert_with(|| seen.clone());
-        if seen.order() > floor.order() {
-            (floor.revision, floor.created) = seen.order();
+        let seen = MinimumVersion { revision: manifest.revision, created, others: Others::new() };
+        let minimum = self.minimum_versions.entry(manifest.id.clone()).or_insert_with(|| seen.clone());
+        if seen.order() > minimum.order() {
+            (minimum.revision, minimum.created) = seen.order();
         }
         self.newest_signed = self.newest_signed.max(created);
     }
 
     /// The newest revision seen of a medium.
     pub(crate) fn newest_revision(&self, id: &str) -> Option<u32> {
-        self.floors.get(id).map(|floor| floor.revision)
+        self.minimum_versions.get(id).map(|minimum| minimum.revision)
     }
 
     fn minimum(&self, id: &str) -> Option<Minimum> {
-        let floor = self.floors.get(id)?;
+        let minimum = self.minimum_versions.get(id)?;
         let signed_by = self.signers.get(id).cloned();
-        Some(Minimum { id: id.to_owned(), revision: floor.revision, created: floor.created, signed_by })
+        Some(Minimum { id: id.to_owned(), revision: minimum.revision, created: minimum.created, signed_by })
     }
 }
 
@@ -178,7 +179,7 @@ impl Cache {
     /// The minimum of every medium that was ever here, in the order of their ids.
     pub fn minimums(&self) -> Result<Vec<Minimum>, CacheError> {
         let state = self.state()?;
-        Ok(state.floors.keys().filter_map(|id| state.minimum(id)).collect())
+        Ok(state.minimum_versions.keys().filter_map(|id| state.minimum(id)).collect())
     }
 
     /// Prepare to set the minimum of `id` to `revision`, or to let another key sign it; [`MinimumChange::apply`] does
@@ -192,14 +193,14 @@ impl Cache {
         let lock = self.lock()?;
         let mut state = self.state()?;
         let before = state.minimum(id).ok_or_else(|| {
-            let known: Vec<&str> = state.floors.keys().map(|id| &**id).collect();
+            let known: Vec<&str> = state.minimum_versions.keys().map(|id| &**id).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             CacheError::UnknownMedia { wanted: id.to_owned(), path: self.layout().dir().to_owned(), known }
         })?;
         let mut withdrawn = Vec::new();
         if let Some(revision) = revision {
-            if let Some(floor) = state.floors.get_mut(id) {
-                (floor.revision, floor.created) = (revision, None);
+            if let Some(minimum) = state.minimum_versions.get_mut(id) {
+                (minimum.revision, minimum.created) = (revision, None);
             }
             let newer = |name: &str| name.parse().is_ok_and(|name: crate::MediaRef| name.revision > Some(revision));
             let entries = self.layout().entries()?.into_iter();

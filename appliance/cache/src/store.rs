@@ -14,10 +14,10 @@ use platen_media::{Blake3, Sha256, Timestamp, envelope};
 use serde::Serialize;
 
 use crate::files::make_dir;
-use crate::layout::{IndexEntry, Layout, SmallFiles};
+use crate::layout::{IndexEntry, Layout, SmallFiles, small_files};
 use crate::lease::Lease;
 use crate::lock::{ASK_AGAIN, Lock};
-use crate::{CacheError, CachedMedia};
+use crate::{BlobSource, CacheError, CachedMedia};
 
 /// A collection holds a medium's lock for the moment in which it asks whether it is leased.
 const LEASE_LIMIT: Duration = Duration::from_secs(120);
@@ -80,7 +80,7 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
-/// See the crate's documentation.
+/// The content store of a station: a layout, and what the station remembers of the media that were in it.
 #[derive(Debug)]
 pub struct Cache {
     layout: Layout,
@@ -132,7 +132,7 @@ impl Cache {
         self.layout.find(wanted)
     }
 
-    /// A medium that may be written: signature, version floor (unless it is pinned) and the presence of all content
+    /// A medium that may be written: signature, minimum version (unless it is pinned) and the presence of all content
     /// hold at this moment.
     pub fn load(&self, wanted: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, CacheError> {
         let (entry, lease) = self.lease(wanted)?;
@@ -140,7 +140,7 @@ impl Cache {
         let state = self.state()?;
         state.check_signer(&signed, keys)?;
         let mut newest_revision = None;
-        if let Err(older) = state.check_floor(signed.manifest()) {
+        if let Err(older) = state.check_minimum(signed.manifest()) {
             if !state.pinned.contains(&entry.name) {
                 return Err(older);
             }
@@ -178,8 +178,11 @@ impl Cache {
             });
             let (manifest, problem) = match read {
                 Ok(manifest) => {
-                    let missing = missing_content(&[&self.layout], &manifest);
-                    let problem = (!missing.is_empty()).then(|| format!("missing content: {}", missing.join("; ")));
+                    let problem = match missing_content(&[&self.layout], &manifest) {
+                        Ok(missing) if missing.is_empty() => None,
+                        Ok(missing) => Some(format!("missing content: {}", missing.join("; "))),
+                        Err(error) => Some(platen_media::chain(&error)),
+                    };
                     (Some(manifest), problem)
                 }
                 // One damaged medium must not hide the others.
@@ -209,13 +212,17 @@ pub(crate) struct CheckedEntry {
 }
 
 /// Check signatures of one entry, and that it is what its place in the index says.
-pub(crate) fn check_entry(layout: &Layout, entry: &IndexEntry, keys: &TrustedKeys) -> Result<CheckedEntry, CacheError> {
-    let media = layout.small_files(entry)?;
+pub(crate) fn check_entry(
+    source: &dyn BlobSource,
+    entry: &IndexEntry,
+    keys: &TrustedKeys,
+) -> Result<CheckedEntry, CacheError> {
+    let media = small_files(source, entry)?;
     let signature = |source| CacheError::Signature { name: entry.name.clone(), source };
     let signed = SignedMedia::check_digested(media.manifest.as_ref(), media.manifest_signature.clone(), keys)
         .map_err(signature)?;
     keys.check(envelope::SHA256SUMS, media.sums.bytes(), &media.sums_signature).map_err(signature)?;
-    let wrong = |found: String| CacheError::Entry { path: layout.dir().to_owned(), entry: entry.name.clone(), found };
+    let wrong = |found: String| CacheError::Entry { path: source.name().to_owned(), entry: entry.name.clone(), found };
     let name = crate::layout::entry_name(signed.manifest());
     if name != entry.name {
         return Err(wrong(format!("it holds medium {name}")));
@@ -263,22 +270,27 @@ pub struct Sums {
     pub signature: String,
 }
 
-/// What a manifest needs and none of the layouts has: one entry for each missing blob, naming what is in it.
-pub(crate) fn missing_content(layouts: &[&Layout], manifest: &Manifest) -> Vec<String> {
-    let lacking = |index: usize| {
-        let blob = &manifest.blobs[index];
-        let sizes: Vec<u64> = layouts.iter().filter_map(|layout| layout.blob_size_bytes(blob.sha256)).collect();
-        match sizes.last() {
-            Some(_) if sizes.contains(&blob.size_bytes) => None,
-            Some(size) => Some(format!(" (expected {} bytes, found {size})", blob.size_bytes)),
-            None => Some(String::new()),
+/// What a manifest needs and none of the sources has: one entry for each missing blob, naming what is in it.
+pub(crate) fn missing_content(sources: &[&dyn BlobSource], manifest: &Manifest) -> Result<Vec<String>, CacheError> {
+    let mut missing = Vec::new();
+    for (index, blob) in manifest.blobs.iter().enumerate() {
+        let mut found_bytes = None;
+        for source in sources {
+            found_bytes = source.blob_size_bytes(blob.sha256)?.or(found_bytes);
+            if found_bytes == Some(blob.size_bytes) {
+                break;
+            }
         }
-    };
-    let missing = (0..manifest.blobs.len()).filter_map(|index| {
-        let how = lacking(index)?;
-        Some(format!("{}{how}", holds(manifest, index)))
-    });
-    missing.collect()
+        match found_bytes {
+            Some(found) if found == blob.size_bytes => {}
+            Some(found) => {
+                let what = holds(manifest, index);
+                missing.push(format!("{what} (expected {} bytes, found {found})", blob.size_bytes));
+            }
+            None => missing.push(holds(manifest, index)),
+        }
+    }
+    Ok(missing)
 }
 
 /// What is in a blob, for messages: contents by kind, id and name, and the file when it is only one.

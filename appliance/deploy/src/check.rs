@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Validity};
-use platen_media::policy::{MASK, Policy, PolicyError};
+use platen_media::policy::{DeploymentPolicy, MASK, PolicyError};
 use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Timestamp, envelope};
 use platen_sequence::TaskSequence;
@@ -29,7 +29,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Checked {
     signed: SignedMedia,
     /// None on media without a task sequence.
-    policy: Option<(Policy, TaskSequence)>,
+    policy: Option<(DeploymentPolicy, TaskSequence)>,
 }
 
 impl Checked {
@@ -152,23 +152,23 @@ fn policy(
     manifest: &Manifest,
     report: FileReport,
     screen: &mut Screen<'_>,
-) -> Result<Option<(Policy, TaskSequence)>, Refusal> {
+) -> Result<Option<(DeploymentPolicy, TaskSequence)>, Refusal> {
     let listed = |path: &str| manifest.files.iter().any(|file| file.path.as_str() == path);
-    let found = match (listed(envelope::POLICY_CLEAR), listed(envelope::POLICY_SEALED)) {
+    let found = match (listed(envelope::POLICY_CLEAR), listed(envelope::POLICY_ENCRYPTED)) {
         (true, true) => "both",
         (true, false) => "one in clear",
-        (false, true) => "a sealed one",
+        (false, true) => "an encrypted one",
         (false, false) => "none",
     };
     let policy = match (found, manifest.password_required, report.policy) {
-        ("a sealed one", true, Some((_, bytes))) => unseal(&bytes, screen)?,
-        ("one in clear", false, Some((_, bytes))) => Policy::from_json(&bytes).map_err(Refusal::Policy)?,
+        ("an encrypted one", true, Some((_, bytes))) => decrypt(&bytes, screen)?,
+        ("one in clear", false, Some((_, bytes))) => DeploymentPolicy::from_json(&bytes).map_err(Refusal::Policy)?,
         ("none", false, _) if manifest.kind != MediaKind::StandAlone => {
             screen.step(Mark::Ok, "Policy", "none: a medium without a task sequence");
             return Ok(None);
         }
         (_, password, _) => {
-            let expected = if password { "a sealed one" } else { "one in clear" };
+            let expected = if password { "an encrypted one" } else { "one in clear" };
             return Err(Refusal::PolicyForm { expected, found });
         }
     };
@@ -184,7 +184,7 @@ fn policy(
 }
 
 /// Asks for the password, also on unattended media: they are unattended after this.
-fn unseal(sealed: &[u8], screen: &mut Screen<'_>) -> Result<Policy, Refusal> {
+fn decrypt(encrypted: &[u8], screen: &mut Screen<'_>) -> Result<DeploymentPolicy, Refusal> {
     screen.step(Mark::Note, "Password", "Tab chooses another keyboard; a serial line needs none");
     for attempt in 1..=PASSWORD_ATTEMPTS {
         let question = |keys: &str| match attempt {
@@ -193,7 +193,7 @@ fn unseal(sealed: &[u8], screen: &mut Screen<'_>) -> Result<Policy, Refusal> {
         };
         let password = screen.ask_secret(question).ok_or(Refusal::NoInput)?;
         screen.progress("Password", "trying it; this takes a few seconds on purpose");
-        match Policy::open(sealed, &password) {
+        match DeploymentPolicy::decrypt(encrypted, &password) {
             Ok(policy) => {
                 screen.step(Mark::Ok, "Password", "right");
                 return Ok(policy);

@@ -117,7 +117,7 @@ impl Medium {
         let mut buffer = vec![0; 1 << 20];
         for file in &manifest.files {
             let mut kept = Vec::new();
-            let policy = [envelope::POLICY_CLEAR, envelope::POLICY_SEALED]
+            let policy = [envelope::POLICY_CLEAR, envelope::POLICY_ENCRYPTED]
                 .into_iter()
                 .find(|&policy| policy == file.path.as_str() && file.size_bytes <= MAX_POLICY_BYTES);
             let end_bytes = done_bytes + file.size_bytes;

@@ -132,7 +132,7 @@ impl<T> Default for Round<T> {
 }
 
 impl<T> Round<T> {
-    /// Takes in a volume; `mounted` is let go at once when it is of no use.
+    /// Takes in a volume; `mounted` is unmounted at once when it is of no use.
     pub(crate) fn enter(&mut self, volume: Volume, mounted: T, standing: Standing) {
         match standing {
             Standing::Right(digest) => self.right.push((volume, mounted, digest)),

@@ -139,7 +139,7 @@ impl InfoSectors {
     }
 }
 
-/// See [`InfoSectors`].
+/// Where the FSInfo sectors of a drive of this spec are, and what they may hold.
 pub fn info_sectors(spec: &DiskSpec) -> Result<InfoSectors, LayoutError> {
     let geometry = Geometry::new(spec)?;
     let offsets = fs_info(&geometry, 0, 0).map(|structure| structure.extent.offset_bytes);

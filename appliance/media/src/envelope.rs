@@ -19,8 +19,8 @@ pub const DRIVE_RECORD_BYTES: u64 = 4096;
 pub const ALL: [&str; 5] = [MANIFEST, MANIFEST_SIGNATURE, SHA256SUMS, SHA256SUMS_SIGNATURE, DRIVE_RECORD];
 /// The policy in clear, for media without a password. Listed in the manifest.
 pub const POLICY_CLEAR: &str = "platen/policy.json";
-/// The policy sealed with the media password (age, scrypt). Listed in the manifest.
-pub const POLICY_SEALED: &str = "platen/policy.age";
+/// The policy encrypted with the media password (age, scrypt). Listed in the manifest.
+pub const POLICY_ENCRYPTED: &str = "platen/policy.age";
 
 /// How long these files are on one medium, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -199,7 +199,7 @@ impl RawImage {
 pub enum ImageGpt {
     /// Both stay where the image has them.
     Fixed,
-    /// The copy is not among the parts; it is made anew for each drive's end, and the first one is made to match.
+    /// The copy is not among the parts; a fresh one is made for each drive's end, and the first one is made to match.
     Grow,
 }
 
@@ -247,7 +247,7 @@ pub struct BlobSlice {
 pub struct Manifest {
     /// Always [`SCHEMA`].
     pub schema: u32,
-    /// Stays the same through all versions of a medium; the version floor is kept for each id.
+    /// Stays the same through all versions of a medium; the minimum version is kept for each id.
     pub id: String,
     /// What kind of medium it is.
     pub kind: MediaKind,
@@ -269,7 +269,7 @@ pub struct Manifest {
     pub validity: Validity,
     /// No prompts for network settings or optional task sequences.
     pub unattended: bool,
-    /// The policy is sealed; the password is asked for even when unattended.
+    /// The policy is encrypted; the password is asked for even when unattended.
     pub password_required: bool,
     /// The author's ceiling for the whole medium, files and file system together.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,8 +3,8 @@
 
 //! The policy of a medium: its task sequence, variables and everything else that tells the target what to do.
 //!
-//! It is always covered by the manifest's signature, and sealed with age when the medium has a password
-//! (scrypt, so that guessing is slow). What is sealed is nowhere else on the medium.
+//! It is always covered by the manifest's signature, and encrypted with age when the medium has a password
+//! (scrypt, so that guessing is slow). What is encrypted is nowhere else on the medium.
 
 use age::secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{MediaPath, text};
 /// The schema number this version writes, and the newest it reads.
 pub const SCHEMA: u32 = 1;
 
-/// Longest policy, sealed or in clear, that is made or read, in bytes: some task sequence and its variables.
+/// Longest policy, encrypted or in clear, that is made or read, in bytes: some task sequence and its variables.
 pub const MAX_POLICY_BYTES: u64 = 64 << 20;
 
 /// A task-sequence variable set by the medium. (A step's own settings are variables of the task sequence; what its export
@@ -95,7 +95,7 @@ pub struct DriverPackage {
 
 /// What a booted computer carries out: the task sequence, its variables, and where on the medium their contents are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Policy {
+pub struct DeploymentPolicy {
     /// Always [`SCHEMA`].
     #[serde(default = "first_schema")]
     pub schema: u32,
@@ -130,14 +130,14 @@ pub enum PolicyError {
          anew with that version", .0.newest, .0.found
     )]
     Newer(NewerSchema),
-    /// age could not seal it.
-    #[error("sealing the policy")]
-    Seal(#[source] age::EncryptError),
-    /// The password is not the one it was sealed with.
+    /// age could not encrypt it.
+    #[error("encrypting the policy")]
+    Encrypt(#[source] age::EncryptError),
+    /// The password is not the one it was encrypted with.
     #[error("wrong password")]
     WrongPassword,
     /// Not an age file for a passphrase, damaged, or asking for more work than we would ever set.
-    #[error("opening the sealed policy")]
+    #[error("decrypting the policy")]
     Damaged(#[source] age::DecryptError),
     /// Not the JSON that is expected.
     #[error("reading the policy's fields")]
@@ -146,10 +146,10 @@ pub enum PolicyError {
 
 /// scrypt work factor: 2^17 needs 128 MiB and about two seconds of one core of 2020.
 ///
-/// Fixed rather than measured, because the machine that opens it is not the one that seals it.
+/// Fixed rather than measured, because the machine that decrypts it is not the one that encrypts it.
 const WORK_FACTOR: u8 = 17;
 
-impl Stored for Policy {
+impl Stored for DeploymentPolicy {
     const SCHEMA: u32 = SCHEMA;
 
     fn schema(&self) -> u32 {
@@ -157,7 +157,7 @@ impl Stored for Policy {
     }
 }
 
-impl Policy {
+impl DeploymentPolicy {
     /// As it stands on a medium without a password.
     pub fn to_json(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a policy has only strings, numbers and lists");
@@ -175,17 +175,17 @@ impl Policy {
 
     /// An age file that only `password` opens, however its accents are written. Two calls give different bytes: the
     /// salt is random.
-    pub fn seal(&self, password: &str) -> Result<Vec<u8>, PolicyError> {
+    pub fn encrypt(&self, password: &str) -> Result<Vec<u8>, PolicyError> {
         let mut recipient = age::scrypt::Recipient::new(SecretString::from(text::composed(password)));
         recipient.set_work_factor(WORK_FACTOR);
-        age::encrypt(&recipient, &self.to_json()).map_err(PolicyError::Seal)
+        age::encrypt(&recipient, &self.to_json()).map_err(PolicyError::Encrypt)
     }
 
-    /// Open what [`Policy::seal`] made.
-    pub fn open(sealed: &[u8], password: &str) -> Result<Self, PolicyError> {
+    /// Decrypt what [`DeploymentPolicy::encrypt`] made.
+    pub fn decrypt(encrypted: &[u8], password: &str) -> Result<Self, PolicyError> {
         let mut identity = age::scrypt::Identity::new(SecretString::from(text::composed(password)));
         identity.set_max_work_factor(WORK_FACTOR + 2);
-        let clear = age::decrypt(&identity, sealed).map_err(|error| match error {
+        let clear = age::decrypt(&identity, encrypted).map_err(|error| match error {
             age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => PolicyError::WrongPassword,
             other => PolicyError::Damaged(other),
         })?;
@@ -197,8 +197,8 @@ impl Policy {
 mod tests {
     use super::*;
 
-    fn policy() -> Policy {
-        Policy {
+    fn policy() -> DeploymentPolicy {
+        DeploymentPolicy {
             schema: SCHEMA,
             media_id: "PLT00001".into(),
             revision: 1,
@@ -218,24 +218,24 @@ mod tests {
 
     #[test]
     fn only_the_password_opens_it_and_nothing_is_in_clear() {
-        let sealed = policy().seal("correct horse").expect("seals");
-        assert!(!sealed.windows(14).any(|w| w == b"PLANTED-SECRET"));
-        assert_eq!(Policy::open(&sealed, "correct horse").expect("opens"), policy());
-        assert!(matches!(Policy::open(&sealed, "correct horsf"), Err(PolicyError::WrongPassword)));
-        let mut damaged = sealed.clone();
+        let encrypted = policy().encrypt("correct horse").expect("encrypts");
+        assert!(!encrypted.windows(14).any(|w| w == b"PLANTED-SECRET"));
+        assert_eq!(DeploymentPolicy::decrypt(&encrypted, "correct horse").expect("decrypts"), policy());
+        assert!(matches!(DeploymentPolicy::decrypt(&encrypted, "correct horsf"), Err(PolicyError::WrongPassword)));
+        let mut damaged = encrypted.clone();
         *damaged.last_mut().expect("not empty") ^= 1;
-        assert!(matches!(Policy::open(&damaged, "correct horse"), Err(PolicyError::Damaged(_))));
-        assert!(matches!(Policy::open(b"no age file", "x"), Err(PolicyError::Damaged(_))));
+        assert!(matches!(DeploymentPolicy::decrypt(&damaged, "correct horse"), Err(PolicyError::Damaged(_))));
+        assert!(matches!(DeploymentPolicy::decrypt(b"no age file", "x"), Err(PolicyError::Damaged(_))));
     }
 
     #[test]
     fn accents_count_as_what_they_look_like() {
         let (composed, decomposed) =
             ("p\u{e4}ssword 한국", "pa\u{308}ssword \u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}");
-        for (sealed_with, opened_with) in [(composed, decomposed), (decomposed, composed)] {
-            let sealed = policy().seal(sealed_with).expect("seals");
-            assert_eq!(Policy::open(&sealed, opened_with).expect("opens"), policy());
-            assert!(matches!(Policy::open(&sealed, "password 한국"), Err(PolicyError::WrongPassword)));
+        for (encrypted_with, decrypted_with) in [(composed, decomposed), (decomposed, composed)] {
+            let encrypted = policy().encrypt(encrypted_with).expect("encrypts");
+            assert_eq!(DeploymentPolicy::decrypt(&encrypted, decrypted_with).expect("decrypts"), policy());
+            assert!(matches!(DeploymentPolicy::decrypt(&encrypted, "password 한국"), Err(PolicyError::WrongPassword)));
         }
     }
 

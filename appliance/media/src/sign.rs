@@ -16,7 +16,7 @@ use minisign_verify::{PublicKey, Signature};
 use crate::manifest::{Manifest, ManifestError};
 use crate::{Blake3, Digested, Sha256, chain, envelope, read_at_most, text};
 
-/// A comment longer than this is none of minisign's.
+/// minisign makes no longer comments.
 const MAX_COMMENT_BYTES: usize = 1024;
 /// Algorithm, key number and signature (74 bytes) in base64.
 const SIGNATURE_CHARS: usize = 100;
@@ -27,7 +27,7 @@ const COMMENT_SIGNATURE_CHARS: usize = 88;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "its messages name every field")]
 pub enum SignError {
-    /// A public key file that is none.
+    /// A public key file that does not hold a key.
     #[error("{path}: expected a minisign public key of two lines, found {found}")]
     BadKey { path: PathBuf, found: String },
     /// A key file or folder that can't be read.
@@ -67,7 +67,7 @@ struct TrustedKey {
     id: String,
 }
 
-/// Public key files have two short lines; whatever is longer is none.
+/// Public key files have two short lines; a longer file is not one.
 const MAX_KEY_BYTES: u64 = 64 << 10;
 
 /// The keys whose signatures count. Several may be trusted at a time, so that keys can be rotated.
@@ -123,7 +123,7 @@ impl TrustedKeys {
         Ok(Self { keys, unusable: Vec::new() })
     }
 
-    /// What is wrong with files in the folder that look like keys and are none: a warning for each.
+    /// What is wrong with files in the folder that look like keys and are not: a warning for each.
     pub fn unusable(&self) -> &[String] {
         &self.unusable
     }

@@ -13,6 +13,7 @@ mod read;
 mod software;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

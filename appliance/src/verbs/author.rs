@@ -10,8 +10,8 @@ use std::sync::Arc;
 use platen_author::boot_image::{self, BootImageError};
 use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
 use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, DriveNeeds, Signer, keys};
-use platen_cache::MediaRef;
 use platen_cache::layout::{IndexEntry, Layout};
+use platen_cache::{BlobSource, MediaRef};
 use platen_events::answer::DocumentFormat;
 use platen_events::{Action, Answer};
 use platen_media::manifest::Manifest;
@@ -51,7 +51,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
     match verb {
         KeyVerb::New { name, out, password_file } => {
             let password = password(password_file.as_deref(), output)?;
-            let key = keys::generate(&out, &name, password.as_deref()).map_err(authoring)?;
+            let key = keys::generate(&out, &name, password.as_deref()).map_err(|error| authoring(error.into()))?;
             let answer = Answer::KeyMade {
                 id: key.id.clone(),
                 secret: key.secret.display().to_string(),
@@ -66,7 +66,7 @@ pub fn key(verb: KeyVerb, output: &Output) -> Result<ExitCode, Failure> {
             }
         }
         KeyVerb::Show { key } => {
-            let shown = keys::show(&key).map_err(authoring)?;
+            let shown = keys::show(&key).map_err(|error| authoring(error.into()))?;
             let answer = Answer::Key { id: shown.id.clone(), key: shown.base64.clone() };
             output.answer(answer, || format!("{}  {}", shown.id, shown.base64));
         }
@@ -134,7 +134,7 @@ pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure>
         MediaVerb::Lint { definition } => return lint(&definition, output),
         MediaVerb::Build { definition, key, key_password_file, out } => {
             let password = password(key_password_file.as_deref(), output)?;
-            let signer = Signer::load(&key, password.as_deref()).map_err(authoring)?;
+            let signer = Signer::load(&key, password.as_deref()).map_err(|error| authoring(error.into()))?;
             let built = {
                 let action = output.action(Action::Build, definition.display().to_string(), "building");
                 let progress = move |at: BuildProgress| action.progress(at.done_bytes, at.total_bytes);

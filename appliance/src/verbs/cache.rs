@@ -3,7 +3,6 @@
 
 //! `platen cache`: what is in the store, and how it gets there.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -108,9 +107,9 @@ pub fn open(dir: &Path) -> Result<Cache, Failure> {
 
 /// The very bytes that were signed.
 fn manifest(media: &CachedMedia) -> Result<Told, Failure> {
-    let mut bytes = Vec::new();
-    let mut blob = media.open_blob(media.signed().manifest_digest())?;
-    blob.read_to_end(&mut bytes).map_err(|error| Failure::new(Exit::Machine, error))?;
+    let mut bytes = vec![0; media.signed().manifest_size_bytes() as usize];
+    let blob = media.store().open(media.signed().manifest_digest())?;
+    blob.read_exact_at(&mut bytes, 0).map_err(|error| Failure::new(Exit::Machine, error))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Told::Document { format: DocumentFormat::Manifest, of: Some(media.name().to_owned()), text })
 }
@@ -135,7 +134,7 @@ fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> 
                     false => format!("{name} imported: {copied} copied, {shared} were here already"),
                 });
             }
-            Err(error @ CacheError::OlderThanFloor { .. }) => {
+            Err(error @ CacheError::OlderThanMinimum { .. }) => {
                 let failure = Failure::from(error);
                 let (code, text) = (Code::OlderThanFloor.into(), failure.reason());
                 output.event(Event::MediumSkipped { medium: name.clone(), code, text });

@@ -86,7 +86,7 @@ impl From<CacheError> for Failure {
     fn from(error: CacheError) -> Self {
         let exit = match &error {
             CacheError::Signature { source: SignError::Manifest(_), .. } => Exit::Request,
-            CacheError::Signature { .. } | CacheError::OlderThanFloor { .. } | CacheError::OtherSigner { .. } => {
+            CacheError::Signature { .. } | CacheError::OlderThanMinimum { .. } | CacheError::OtherSigner { .. } => {
                 Exit::Policy
             }
             // What was given is not there, or is no file of a layout.
@@ -121,7 +121,7 @@ fn cache_code(error: &CacheError) -> Option<Code> {
     match error {
         CacheError::Signature { source, .. } if source.is_newer() => Some(Code::NewerMedium),
         CacheError::Signature { .. } => Some(Code::NotTrusted),
-        CacheError::OlderThanFloor { .. } => Some(Code::OlderThanFloor),
+        CacheError::OlderThanMinimum { .. } => Some(Code::OlderThanFloor),
         CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
         CacheError::Missing { .. } => Some(Code::CacheMissing),
         CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),

@@ -119,7 +119,7 @@ impl Order {
             }
             signs.alive();
             let plan = plan(&mut drive, signs)?;
-            Ok((drive, Task::Plan(plan)))
+            Ok((drive, Task::Plan(Box::new(plan))))
         };
         Ok(Self { kind, admission: Admission::Together, drives, limits, prepare: Arc::new(prepare) })
     }

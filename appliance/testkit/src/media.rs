@@ -3,7 +3,7 @@
 
 //! Small real media: signed, with shared and single blobs, in an OCI layout.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use minisign::KeyPair;
@@ -268,16 +268,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// Read every byte of a loaded medium: the judge is SHA-256 over what is on disk, not the cache's word.
 pub fn assert_right(media: &CachedMedia, manifest: &Manifest) {
     assert_eq!(media.manifest(), manifest);
-    let read = |digest| {
-        let mut bytes = Vec::new();
-        media.open_blob(digest).unwrap().read_to_end(&mut bytes).unwrap();
+    let read = |digest, size_bytes: u64| {
+        let mut bytes = vec![0; size_bytes as usize];
+        let blob = media.store().open(digest).unwrap();
+        blob.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(blob.read_exact_at(&mut [0], size_bytes).is_err(), "{digest} has more than {size_bytes} bytes");
         bytes
     };
-    assert_eq!(read(media.signed().manifest_digest()), manifest.to_json());
+    let json = manifest.to_json();
+    assert_eq!(read(media.signed().manifest_digest(), json.len() as u64), json);
     for (index, blob) in manifest.blobs.iter().enumerate() {
-        let bytes = read(blob.sha256);
+        let bytes = read(blob.sha256, blob.size_bytes);
         assert_eq!((Sha256::of(&bytes), bytes.len() as u64), (blob.sha256, blob.size_bytes), "blob {index}");
     }
-    let lines = String::from_utf8(read(media.sums().sha256)).unwrap();
+    let lines = String::from_utf8(read(media.sums().sha256, media.sums().size_bytes)).unwrap();
     assert_eq!(lines.lines().count(), manifest.files.len() + 1);
 }

@@ -11,6 +11,7 @@ use platen_media::Sha256;
 use platen_media::manifest::Manifest;
 
 use super::oci::{ARTIFACT_TYPE, Descriptor, Index, MEDIA_ID, OciManifest, REF_NAME, Release};
+use super::small_files::small_blob;
 use super::{Layout, MAX_JSON_BYTES, MediaEntry};
 use crate::files::{read_bounded, replace_file, sync_dir};
 use crate::lock::Lock;
@@ -71,24 +72,9 @@ impl Layout {
 
     /// One that can't be read is one, so that its damage is named and not passed over.
     fn is_medium(&self, descriptor: &Descriptor, name: &str) -> bool {
-        let read = self.small_blob(descriptor, name, MAX_JSON_BYTES).ok();
+        let read = small_blob(self, descriptor, name, MAX_JSON_BYTES).ok();
         let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(bytes.bytes()).ok());
         oci.is_none_or(|oci| oci.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
-    }
-
-    /// Find a medium by name; without a revision, the newest one.
-    pub fn find(&self, wanted: &MediaRef) -> Result<IndexEntry, CacheError> {
-        let entries = self.entries()?;
-        let revision = |entry: &IndexEntry| entry.name.parse::<MediaRef>().ok().and_then(|name| name.revision);
-        let matching = |entry: &&IndexEntry| {
-            entry.media_id == wanted.id && (wanted.revision.is_none() || revision(entry) == wanted.revision)
-        };
-        let found = entries.iter().filter(matching).max_by_key(|entry| revision(entry)).cloned();
-        found.ok_or_else(|| {
-            let known: Vec<&str> = entries.iter().map(|entry| &*entry.name).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            CacheError::UnknownMedia { wanted: wanted.to_string(), path: self.dir.clone(), known }
-        })
     }
 
     /// Make a medium visible, after every blob it needs is stored. An entry of the same name is replaced.

@@ -15,66 +15,32 @@
 //! Writing order is what makes it safe to be killed at any moment: a blob appears under its digest only after all
 //! its bytes are on disk, and `index.json` is replaced, never edited, after every blob it leads to.
 
+mod blob;
 mod index;
 mod oci;
+mod small_files;
 
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use platen_media::manifest::{Blob, MAX_MANIFEST_BYTES, Manifest};
-use platen_media::{Digested, Sha256, Sha256Hasher};
+use platen_media::Sha256;
+use platen_media::manifest::Manifest;
 use serde::Deserialize;
-use tempfile::NamedTempFile;
 
+pub use self::blob::{BlobStream, BlobWriter};
 pub use self::index::IndexEntry;
 pub(crate) use self::oci::Release;
+pub use self::small_files::MediaEntry;
+pub(crate) use self::small_files::{SmallFiles, small_files};
 
-use self::oci::{
-    ARTIFACT_TYPE, Descriptor, FIRST_CONTENT_LAYER, Index, MANIFEST_TYPE, OCI_MANIFEST_TYPE, OciManifest,
-    SIGNATURE_TYPE, SUMS_TYPE,
-};
-use crate::CacheError;
-use crate::files::{self, TEMPORARY, is_temporary, make_dir, read_bounded, replace_file};
+use self::oci::{Descriptor, Index};
+use self::small_files::oci_manifest_of;
+use crate::files::{self, is_temporary, make_dir, open_regular, read_bounded, replace_file};
+use crate::{BlobSource, CacheError};
 
 /// index.json and OCI manifests beyond this size are not ours.
 const MAX_JSON_BYTES: u64 = 64 << 20;
-
-/// A medium as it lies in a layout: nothing about it was checked yet but sizes and digests of the small files.
-#[derive(Debug, Clone)]
-pub struct MediaEntry {
-    /// The manifest, byte for byte as it was signed.
-    pub manifest_bytes: Vec<u8>,
-    /// The text of its minisign file.
-    pub manifest_signature: String,
-    /// The text of SHA256SUMS.
-    pub sums: Vec<u8>,
-    /// The text of the minisign file over that.
-    pub sums_signature: String,
-    /// Content blobs, in the order of `Manifest::blobs`.
-    pub blobs: Vec<Blob>,
-}
-
-/// The same as it was read: with the digests that were computed while reading.
-pub(crate) struct SmallFiles {
-    pub(crate) manifest: Digested<Vec<u8>>,
-    pub(crate) manifest_signature: String,
-    pub(crate) sums: Digested<Vec<u8>>,
-    pub(crate) sums_signature: String,
-    pub(crate) blobs: Vec<Blob>,
-}
-
-impl From<SmallFiles> for MediaEntry {
-    fn from(files: SmallFiles) -> Self {
-        Self {
-            manifest_bytes: files.manifest.into_bytes(),
-            manifest_signature: files.manifest_signature,
-            sums: files.sums.into_bytes(),
-            sums_signature: files.sums_signature,
-            blobs: files.blobs,
-        }
-    }
-}
 
 /// An OCI image layout in a folder.
 #[derive(Debug, Clone)]
@@ -162,12 +128,12 @@ impl Layout {
 
     /// Write a blob whose digest is not known yet.
     pub fn blob_writer(&self) -> Result<BlobWriter, CacheError> {
-        let dir = self.blobs_dir();
-        let file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .tempfile_in(&dir)
-            .map_err(CacheError::io("making a temporary file in", &dir))?;
-        Ok(BlobWriter { file, hasher: Sha256Hasher::new(), size_bytes: 0, dir })
+        BlobWriter::new(self.blobs_dir())
+    }
+
+    /// Write a large blob, whose digest is computed on a thread of its own.
+    pub fn blob_stream(&self) -> Result<BlobStream, CacheError> {
+        BlobStream::new(self.blobs_dir())
     }
 
     /// Store `bytes` as a blob, in place of a damaged one.
@@ -183,64 +149,15 @@ impl Layout {
         Ok(digest)
     }
 
-    /// Read a whole small blob and check its digest.
-    fn small_blob(
-        &self,
-        descriptor: &Descriptor,
-        entry: &str,
-        max_bytes: u64,
-    ) -> Result<Digested<Vec<u8>>, CacheError> {
-        let wrong = |found: String| CacheError::Entry { path: self.dir.clone(), entry: entry.to_owned(), found };
-        let digest = descriptor
-            .sha256()
-            .ok_or_else(|| wrong(format!("expected a SHA-256 digest, found {:?}", descriptor.digest)))?;
-        let bytes = Digested::new(read_bounded(&self.blob_path(digest), max_bytes)?);
-        if bytes.sha256() != digest {
-            return Err(wrong(format!("blob {digest} is damaged: its bytes have the digest {}", bytes.sha256())));
-        }
-        Ok(bytes)
-    }
-
     /// The small files of a medium and the list of its content blobs (which may or may not be there).
     pub fn media(&self, entry: &IndexEntry) -> Result<MediaEntry, CacheError> {
-        self.small_files(entry).map(MediaEntry::from)
+        small_files(self, entry).map(MediaEntry::from)
     }
 
-    /// The same, with the digests of the two large ones.
-    pub(crate) fn small_files(&self, entry: &IndexEntry) -> Result<SmallFiles, CacheError> {
-        let wrong = |found: &str| CacheError::Entry {
-            path: self.dir.clone(),
-            entry: entry.name.clone(),
-            found: found.to_owned(),
-        };
-        let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, entry.oci_manifest, 0);
-        let bytes = self.small_blob(&descriptor, &entry.name, MAX_JSON_BYTES)?;
-        let oci: OciManifest = serde_json::from_slice(bytes.bytes())
-            .map_err(|source| CacheError::Json { path: self.blob_path(entry.oci_manifest), source })?;
-        if oci.artifact_type.as_deref() != Some(ARTIFACT_TYPE) {
-            return Err(wrong("it is no Platen medium"));
-        }
-        // Nothing in it is used, but a layout with a damaged one can't be copied by other tools.
-        self.small_blob(&oci.config, &entry.name, MAX_JSON_BYTES)?;
-        let layer = |at: usize, media_type: &str| {
-            let found = oci.layers.get(at).filter(|layer| layer.media_type == media_type);
-            found.ok_or_else(|| wrong("expected the layers manifest, signature, SHA256SUMS, signature, content"))
-        };
-        let text = |bytes: Digested<Vec<u8>>| {
-            String::from_utf8(bytes.into_bytes()).map_err(|_| wrong("a signature is not text"))
-        };
-        let mut blobs = Vec::new();
-        for layer in oci.layers.iter().skip(FIRST_CONTENT_LAYER) {
-            let sha256 = layer.sha256().ok_or_else(|| wrong("expected SHA-256 digests"))?;
-            blobs.push(Blob { sha256, size_bytes: layer.size });
-        }
-        Ok(SmallFiles {
-            manifest: self.small_blob(layer(0, MANIFEST_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
-            manifest_signature: text(self.small_blob(layer(1, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
-            sums: self.small_blob(layer(2, SUMS_TYPE)?, &entry.name, MAX_MANIFEST_BYTES)?,
-            sums_signature: text(self.small_blob(layer(3, SIGNATURE_TYPE)?, &entry.name, 4096)?)?,
-            blobs,
-        })
+    /// Open a blob for reading.
+    pub(crate) fn open_blob(&self, digest: Sha256) -> Result<File, CacheError> {
+        let path = self.blob_path(digest);
+        open_regular(&path).map_err(CacheError::io("opening", &path))
     }
 
     /// Every blob one medium leads to: OCI manifest, its small files, its content.
@@ -250,52 +167,37 @@ impl Layout {
 
     /// The same of an OCI manifest that need not be in the index; `name` is for messages.
     pub(crate) fn reachable_from(&self, oci_manifest: Sha256, name: &str) -> Result<Vec<Sha256>, CacheError> {
-        let descriptor = Descriptor::new(OCI_MANIFEST_TYPE, oci_manifest, 0);
-        let bytes = self.small_blob(&descriptor, name, MAX_JSON_BYTES)?;
-        let oci: OciManifest = serde_json::from_slice(bytes.bytes())
-            .map_err(|source| CacheError::Json { path: self.blob_path(oci_manifest), source })?;
+        let oci = oci_manifest_of(self, oci_manifest, name)?;
         let inner = oci.layers.iter().chain([&oci.config]).filter_map(Descriptor::sha256);
         Ok(inner.chain([oci_manifest]).collect())
+    }
+}
+
+impl BlobSource for Layout {
+    fn name(&self) -> &Path {
+        &self.dir
+    }
+
+    fn blob_name(&self, digest: Sha256) -> PathBuf {
+        self.blob_path(digest)
+    }
+
+    fn entries(&self) -> Result<Vec<IndexEntry>, CacheError> {
+        Layout::entries(self)
+    }
+
+    fn blob_size_bytes(&self, digest: Sha256) -> Result<Option<u64>, CacheError> {
+        Ok(Layout::blob_size_bytes(self, digest))
+    }
+
+    fn read_blob(&self, digest: Sha256, from_bytes: u64) -> Result<Box<dyn Read + '_>, CacheError> {
+        let mut file = self.open_blob(digest)?;
+        file.seek(SeekFrom::Start(from_bytes)).map_err(CacheError::io("reading", &self.blob_path(digest)))?;
+        Ok(Box::new(file))
     }
 }
 
 /// The name of a medium in an index: its id and revision.
 pub fn entry_name(manifest: &Manifest) -> String {
     format!("{}-r{}", manifest.id, manifest.revision)
-}
-
-/// A blob on its way in. Nothing is kept unless [`BlobWriter::finish`] is called.
-pub struct BlobWriter {
-    file: NamedTempFile,
-    hasher: Sha256Hasher,
-    size_bytes: u64,
-    dir: PathBuf,
-}
-
-impl Write for BlobWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.size_bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl BlobWriter {
-    /// Put the blob in its place under its digest. All its bytes are on disk when this returns; the folder entry is
-    /// once [`Layout::publish`] returns.
-    pub fn finish(self) -> Result<(Sha256, u64), CacheError> {
-        let digest = self.hasher.finish();
-        let path = self.dir.join(digest.to_string());
-        self.file.as_file().sync_all().map_err(CacheError::io("saving", &path))?;
-        // Blobs are shared by everything that reads the layout; temporary files are private by default.
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        self.file.as_file().set_permissions(readable).map_err(CacheError::io("setting the mode of", &path))?;
-        self.file.persist(&path).map_err(|error| CacheError::io("renaming to", &path)(error.error))?;
-        Ok((digest, self.size_bytes))
-    }
 }

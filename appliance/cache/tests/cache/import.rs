@@ -195,17 +195,17 @@ fn what_is_older_than_the_newest_release_seen_is_refused() {
     let made = MADE_S + 5;
     for (revision, created) in [(4, made + 50), (5, made - 1), (1, made)] {
         let refused = one(revision, created).unwrap_err();
-        assert!(matches!(&refused, CacheError::OlderThanFloor { floor: 5, .. }), "{refused}");
+        assert!(matches!(&refused, CacheError::OlderThanMinimum { minimum: 5, .. }), "{refused}");
     }
     assert_right(&cache.load(&name("PLT00001"), &bench.keys).unwrap(), &bench.manifest);
     one(6, made - 100).unwrap();
     // The older one is still there, and no longer writable.
     let refused = cache.load(&name("PLT00001-r5"), &bench.keys).unwrap_err();
-    assert!(matches!(&refused, CacheError::OlderThanFloor { found: 5, floor: 6, .. }), "{refused}");
-    // The floor outlives the media.
+    assert!(matches!(&refused, CacheError::OlderThanMinimum { found: 5, minimum: 6, .. }), "{refused}");
+    // The minimum version outlives the media.
     fs::write(cache.layout().dir().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
-    assert!(matches!(bench.import(&cache), Err(CacheError::OlderThanFloor { .. })));
-    // Another medium has a floor of its own.
+    assert!(matches!(bench.import(&cache), Err(CacheError::OlderThanMinimum { .. })));
+    // Another medium has one of its own.
     bench.add("PLT00009", 1, &packs(3));
     all(cache.import(&bench.source, Some(&name("PLT00009")), &bench.keys, now(), &mut |_| {})).unwrap();
     assert_eq!(cache.time_floor().unwrap(), Some(Timestamp::from_unix_s(made)), "the newest of all");

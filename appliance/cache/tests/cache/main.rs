@@ -13,5 +13,6 @@ mod oci;
 mod room;
 mod several;
 mod source_damage;
+mod stream;
 
 use platen_testkit::media as support;

@@ -26,7 +26,7 @@ fn each_medium_has_its_own_answer_and_the_others_go_on() {
         assert_eq!(names, ["PLT00001-r1", "PLT00001-r2", "PLT00003-r1", "PLT00004-r1"]);
         let [older, present, foreign, new] = &answers[..] else { panic!("{answers:?}") };
         let error = |answer: &Answer| answer.result.as_ref().unwrap_err().to_string();
-        assert!(matches!(older.result, Err(CacheError::OlderThanFloor { .. })), "{}", error(older));
+        assert!(matches!(older.result, Err(CacheError::OlderThanMinimum { .. })), "{}", error(older));
         assert!(present.result.as_ref().is_ok_and(|one| one.was_here && one.copied_bytes == 0));
         assert!(matches!(foreign.result, Err(CacheError::Signature { .. })), "{}", error(foreign));
         assert!(new.result.as_ref().is_ok_and(|one| one.was_here == (round == 1)), "{new:?}");
@@ -160,7 +160,7 @@ fn a_pinned_medium_may_be_written_though_a_newer_one_is_here() {
     let cache = bench.cache();
     bench.import(&cache).unwrap();
     imported_from(&bench, &bench.signer, 2, MADE_S + 9, &bench.keys).unwrap();
-    assert!(matches!(cache.load(&name("PLT00001-r1"), &bench.keys), Err(CacheError::OlderThanFloor { .. })));
+    assert!(matches!(cache.load(&name("PLT00001-r1"), &bench.keys), Err(CacheError::OlderThanMinimum { .. })));
     cache.pin(&name("PLT00001-r1"), true).unwrap();
     let pinned = cache.load(&name("PLT00001-r1"), &bench.keys).unwrap();
     assert_eq!(pinned.pinned_below(), Some(2));
@@ -170,5 +170,5 @@ fn a_pinned_medium_may_be_written_though_a_newer_one_is_here() {
     bench.import(&cache).unwrap();
     assert_right(&cache.load(&name("PLT00001-r1"), &bench.keys).unwrap(), &bench.manifest);
     cache.pin(&name("PLT00001-r1"), false).unwrap();
-    assert!(matches!(cache.load(&name("PLT00001-r1"), &bench.keys), Err(CacheError::OlderThanFloor { .. })));
+    assert!(matches!(cache.load(&name("PLT00001-r1"), &bench.keys), Err(CacheError::OlderThanMinimum { .. })));
 }

@@ -25,10 +25,10 @@ struct Bench {
     manifest: Manifest,
 }
 
-fn policy() -> Policy {
+fn policy() -> DeploymentPolicy {
     let sequence = r#"<sequence version="3.10"><step type="SMS_TaskSequence_PartitionDiskAction" name="Partition Disk 0"
         description=""><action>osddiskpart.exe</action></step></sequence>"#;
-    Policy {
+    DeploymentPolicy {
         schema: platen_media::policy::SCHEMA,
         media_id: "PLT00001".into(),
         revision: 7,
@@ -50,15 +50,15 @@ impl Bench {
         Self::with(&policy(), None)
     }
 
-    fn with(policy: &Policy, password: Option<&str>) -> Self {
-        let sealed = password.map(|password| policy.seal(password).expect("seals"));
-        let policy_path = if sealed.is_some() { envelope::POLICY_SEALED } else { envelope::POLICY_CLEAR };
+    fn with(policy: &DeploymentPolicy, password: Option<&str>) -> Self {
+        let encrypted = password.map(|password| policy.encrypt(password).expect("encrypts"));
+        let policy_path = if encrypted.is_some() { envelope::POLICY_ENCRYPTED } else { envelope::POLICY_CLEAR };
         let files = [
             ("EFI/BOOT/BOOTX64.EFI", vec![7; 3 << 20]),
             ("platen/content/Empty/empty.txt", vec![]),
             ("platen/content/드라이버/네트워크.inf", b"[Version]".to_vec()),
             ("platen/content/straße/STRASSE ﬁ \u{212a}.x", b"no other name is this one".to_vec()),
-            (policy_path, sealed.unwrap_or_else(|| policy.to_json())),
+            (policy_path, encrypted.unwrap_or_else(|| policy.to_json())),
         ];
         let root = tempfile::tempdir().expect("temporary folder");
         let mut records = Vec::new();
@@ -181,7 +181,7 @@ fn what_a_newer_version_added_is_passed_over_and_a_newer_schema_is_called_that()
     write(&bench.path(envelope::MANIFEST), b"{\"schema\":2}");
     assert_eq!(bench.refused().0, Code::TargetUntrusted, "the signature comes first");
 
-    let newer = Policy { schema: 2, ..policy() };
+    let newer = DeploymentPolicy { schema: 2, ..policy() };
     assert_eq!(Bench::with(&newer, None).refused().0, Code::TargetNewer);
     assert_eq!(Bench::with(&policy(), None).check_typing("").0.expect("the control").manifest().revision, 7);
 }
@@ -338,7 +338,7 @@ fn a_policy_of_another_release_or_form_is_refused() {
     assert_eq!(
         bench.change(|m| m.password_required = true).refused().0,
         Code::TargetPolicy,
-        "in clear, but promised sealed"
+        "in clear, but promised encrypted"
     );
     let mut bench = Bench::new();
     assert_eq!(bench.change(|m| drop(m.files.pop())).refused().0, Code::TargetPolicy, "none at all");

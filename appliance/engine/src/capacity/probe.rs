@@ -98,7 +98,7 @@ impl Fake {
     }
 }
 
-/// Ask. Destroys what is on the drive. `stretch_bytes` are marked at its end.
+/// Ask whether the drive is as big as it claims. Destroys what is on it. `stretch_bytes` are marked at its end.
 pub(crate) fn probe(drive: &mut dyn Drive, stretch_bytes: u64, context: &Context<'_>) -> Result<Probed, DriveError> {
     // Marks of an earlier probe must not be taken for those of this one; the address alone tells most of them apart.
     let nonce = getrandom::u64().unwrap_or_default();

@@ -5,10 +5,10 @@
 
 use crate::content::markers::{Found, MARKER_BYTES, look};
 
-/// A drive of which nothing is right from some place on, and more than this is missing, ends there.
+/// If nothing is right from some place to the end, and that is more than this, the drive really ends at that place.
 const BAD_END_BYTES: u64 = 64 << 10;
 
-/// How much of a drive is what was written. Only made where not all of it is.
+/// How much of a drive holds what was written. Made only when some of it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
 #[error(
     "{good_bytes} of {size_bytes} bytes hold what was written, {repeated_bytes} repeat other addresses, {lost_bytes} \

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! By what a piece is known when it is read again, from a drive or from the cache.
+//! The digest by which a piece is recognised when it is read again, from a drive or from the cache.
 //!
 //! That the content is what was signed is checked once, by BLAKE3, while it is streamed ([`crate::content::check::ContentCheck`]).
 //! What is left to ask is whether these are the same bytes again. HighwayHash answers that at more than twice the speed
@@ -10,7 +10,7 @@
 
 use highway::{HighwayHash, HighwayHasher, Key};
 
-/// By this the bytes of a piece are known again. Worth nothing without its [`Fingerprints`].
+/// The digest of one piece. It means nothing without the [`Fingerprints`] that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fingerprint {
     /// Nothing but zeros.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Sectors that say where they belong, by which drives that are smaller than they claim are found out.
+//! Markers: sectors that contain their own address. They reveal drives that are smaller than they claim.
 //!
 //! Each sector of 512 bytes holds a magic number, the job's own number and its address, and is filled up with noise
 //! made of both: a sector found at another address than its own, or of an earlier job, tells where it came from.
@@ -10,7 +10,7 @@
 pub(crate) const MARKER_BYTES: usize = 512;
 const MAGIC: [u8; 8] = *b"PlatenMk";
 
-/// What a sector turns out to be.
+/// What was found in a sector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// What was written here.

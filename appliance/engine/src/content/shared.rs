@@ -3,7 +3,7 @@
 
 //! One reading of the content for all drives that keep up, and a drive that does not harms only itself.
 //!
-//! Drives that get the same payload (same medium, size and scheme) subscription one [`Stream`]. A thread of its own reads
+//! Drives that get the same payload (same medium, size and scheme) subscribe to one [`Stream`]. A thread of its own reads
 //! pieces at the [`ReadAhead`] of the fastest drive and keeps the last few in memory; a drive that is behind, or began
 //! later, reads its pieces itself (from the page cache, as a rule). Memory is bounded by the window and one piece for
 //! each drive, whatever their number.
@@ -57,7 +57,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// None yet.
+    /// Without any stream.
     pub fn new() -> Self {
         Self::default()
     }

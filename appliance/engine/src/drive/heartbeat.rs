@@ -10,12 +10,12 @@ use std::time::Duration;
 use crate::Clock;
 use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
 
-/// The speed is judged over so much time spent waiting for the drive, not for anything else.
-const FLOOR_WINDOW: Duration = Duration::from_secs(20);
-/// And over so many operations: a single one may have met a reset, which is no matter of speed.
-const FLOOR_OPERATIONS: u32 = 4;
-/// And only over transfers of this size and more: small ones here and there measure something else.
-const FLOOR_TRANSFER_BYTES: usize = 256 << 10;
+/// The speed is judged once the drive was waited for this long; time spent on anything else does not count.
+const SPEED_WINDOW: Duration = Duration::from_secs(20);
+/// It is judged over at least this many operations: a single one may have met a reset, which says nothing about speed.
+const SPEED_OPERATIONS: u32 = 4;
+/// Only transfers of at least this size count: small ones measure latency, not speed.
+const SPEED_TRANSFER_BYTES: usize = 256 << 10;
 
 /// Whether the drive is still the same is asked this often while it is written to, besides at every step.
 const CONFIRM_EVERY: Duration = Duration::from_secs(1);
@@ -120,13 +120,13 @@ impl<'a> WatchedDrive<'a> {
     ) -> Result<(), DriveError> {
         let (answer, took) = self.stamped(operate);
         answer?;
-        if len < FLOOR_TRANSFER_BYTES {
+        if len < SPEED_TRANSFER_BYTES {
             return Ok(());
         }
         self.moved_bytes += len as u64;
         self.waited += took;
         self.operations += 1;
-        if self.waited < FLOOR_WINDOW || self.operations < FLOOR_OPERATIONS {
+        if self.waited < SPEED_WINDOW || self.operations < SPEED_OPERATIONS {
             return Ok(());
         }
         let bytes_per_s = (self.moved_bytes as f64 / self.waited.as_secs_f64()) as u64;
@@ -134,8 +134,8 @@ impl<'a> WatchedDrive<'a> {
         if bytes_per_s >= self.minimum_bytes_per_s {
             return Ok(());
         }
-        let (kb_per_s, floor_kb) = (bytes_per_s / 1000, self.minimum_bytes_per_s / 1000);
-        let text = format!("{kb_per_s} kB/s over {} s, at least {floor_kb} are expected", FLOOR_WINDOW.as_secs());
+        let (kb_per_s, minimum_kb) = (bytes_per_s / 1000, self.minimum_bytes_per_s / 1000);
+        let text = format!("{kb_per_s} kB/s over {} s, at least {minimum_kb} are expected", SPEED_WINDOW.as_secs());
         let (trouble, source) = (Trouble::TooSlow, std::io::Error::other(text));
         Err(DriveError { operation, offset_bytes, len_bytes: len as u64, trouble, source })
     }

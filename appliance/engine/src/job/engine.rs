@@ -80,7 +80,7 @@ impl std::fmt::Debug for Engine {
 /// What a job does with its drive.
 pub enum Task {
     /// The drive is written and read back.
-    Plan(WritePlan),
+    Plan(Box<WritePlan>),
     /// The drive is judged, and left as it is.
     Check(Box<dyn Check>),
 }

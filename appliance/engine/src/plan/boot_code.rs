@@ -3,14 +3,12 @@
 
 //! BIOS boot code on its way from the store to a plan.
 
-use std::os::unix::fs::FileExt;
-
 use platen_cache::CachedMedia;
 use platen_disk::{BootRecords, grub};
 use platen_media::Blake3;
 use platen_media::manifest::{BiosRecords, BlobSlice, Scheme};
 
-/// Why it is not to be had.
+/// Why no boot code could be loaded.
 pub(crate) type Unreadable = Box<dyn std::error::Error + Send + Sync>;
 
 /// GRUB's boot code from the store, checked against the manifest, fitted to a scheme and checked again.
@@ -38,10 +36,10 @@ fn matches_records(expected: &BiosRecords, found: &BootRecords) -> bool {
         && (expected.core_size_bytes, expected.core_blake3) == (core.len() as u64, Blake3::of(&core))
 }
 
-/// Bytes of the store that are no file, checked against the manifest.
+/// Bytes of the store that are not a file of the medium, checked against the manifest.
 pub(crate) fn read_slice(media: &CachedMedia, slice: BlobSlice) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = vec![0; usize::try_from(slice.size_bytes)?];
     let blob = media.manifest().blobs.get(slice.at.blob as usize).ok_or("the manifest names no such blob")?;
-    media.open_blob(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
+    media.store().open(blob.sha256)?.read_exact_at(&mut bytes, slice.at.offset_bytes)?;
     if Blake3::of(&bytes) == slice.blake3 { Ok(bytes) } else { Err("its digest differs; scrub the cache".into()) }
 }

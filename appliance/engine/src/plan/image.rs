@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use platen_cache::CachedMedia;
+use platen_cache::{CachedMedia, ContentId};
 use platen_disk::{DriveIds, GrowError, GrownTable, grow_gpt};
 use platen_media::manifest::{BlobSlice, ImageGpt, RawImage};
 
 use super::boot_code::read_slice;
-use super::{DriveShape, Name, PlanError, PlannedExtent, Purpose, Source, WritePlan, table_places};
+use super::{Contents, DriveShape, PlanError, PlannedExtent, Purpose, Source, WritePlan, table_places};
 
 /// Nothing boots from a hole: sector 0 and what a direct write of it takes.
 const HOLE_SEAL_BYTES: u64 = 4096;
@@ -40,7 +40,7 @@ pub(crate) fn plan_image(
     let mut end_bytes = 0;
     for (index, part) in image.parts.iter().enumerate() {
         zero(&mut extents, end_bytes, part.offset_bytes);
-        let source = Source::Content(Name::ImagePart(index as u32));
+        let source = Source::Content(ContentId::image_part(media.manifest(), index as u32));
         extents.push(PlannedExtent { offset_bytes: part.offset_bytes, len_bytes: part.size_bytes, source });
         end_bytes = part.offset_bytes + part.size_bytes;
     }
@@ -67,6 +67,7 @@ pub(crate) fn plan_image(
     }
     Ok(WritePlan {
         purpose: Purpose::Medium(Box::new(media.clone())),
+        contents: Some(Contents::of(media)),
         shape,
         scheme: None,
         ids,
@@ -80,7 +81,7 @@ pub(crate) fn plan_image(
 }
 
 /// The partition table of an image that grows, fitted to the drive. The part at byte 0 holds it: it is read from the
-/// store, and held against the manifest's digest.
+/// store, and compared with the manifest's digest.
 fn grown(media: &CachedMedia, image: &RawImage, shape: DriveShape) -> Result<Option<GrownTable>, PlanError> {
     if image.gpt != Some(ImageGpt::Grow) {
         return Ok(None);

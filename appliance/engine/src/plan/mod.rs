@@ -16,7 +16,7 @@ mod write_plan;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use platen_cache::CachedMedia;
+use platen_cache::{CachedMedia, ContentId};
 use platen_disk::{BootRecords, Data, DiskSpec, DriveIds, Extent, FatTime, FileSpec, LayoutError};
 use platen_events::Code;
 use platen_media::manifest::{Manifest, NotValid, Scheme};
@@ -26,7 +26,8 @@ pub use self::drive_record::DriveRecord;
 pub use self::notice::Notice;
 pub use self::overwrite::{plan_erase, plan_test};
 pub use self::update::{UpdateError, plan_update};
-pub use self::write_plan::{DriveShape, Erase, Name, PlannedExtent, Purpose, Source, StoredContent, WritePlan};
+pub(crate) use self::write_plan::Contents;
+pub use self::write_plan::{DriveShape, Erase, PlannedExtent, Purpose, Source, WritePlan};
 
 use self::boot_code::{Unreadable, boot_records};
 use self::image::plan_image;
@@ -142,9 +143,9 @@ pub(crate) fn own_files(media: &CachedMedia) -> [(&'static str, u64, Source); 5]
     };
     sizes.files().map(|(path, size_bytes)| {
         let source = match path {
-            envelope::MANIFEST => Source::Content(Name::Manifest),
+            envelope::MANIFEST => Source::Content(ContentId::MANIFEST),
             envelope::MANIFEST_SIGNATURE => text(signed.signature()),
-            envelope::SHA256SUMS => Source::Content(Name::Sums),
+            envelope::SHA256SUMS => Source::Content(ContentId::SUMS),
             envelope::SHA256SUMS_SIGNATURE => text(&sums.signature),
             _ => Source::Record,
         };
@@ -187,7 +188,7 @@ pub(crate) fn plan_files(
                 assert!(offset_bytes == 0, "the layout keeps every file in one extent");
                 match own_files.get(index as usize) {
                     Some((_, _, source)) => source.clone(),
-                    None => Source::Content(Name::File(index - own_files.len() as u32)),
+                    None => Source::Content(ContentId::file(index - own_files.len() as u32)),
                 }
             }
         };
@@ -208,6 +209,7 @@ pub(crate) fn plan_files(
     invalidate.sort_by_key(|range| range.start);
     let plan = WritePlan {
         purpose: Purpose::Medium(Box::new(media.clone())),
+        contents: Some(Contents::of(media)),
         shape,
         scheme: Some(scheme),
         ids,

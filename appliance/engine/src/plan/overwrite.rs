@@ -44,6 +44,7 @@ fn overwrite(shape: DriveShape, purpose: Purpose, extents: Vec<PlannedExtent>) -
     };
     WritePlan {
         purpose,
+        contents: None,
         shape,
         scheme: None,
         ids: nobody,

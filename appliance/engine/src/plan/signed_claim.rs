@@ -19,7 +19,7 @@ pub(crate) struct SignedClaim<'a> {
     pub(crate) signed: SignedMedia,
 }
 
-/// Why a drive claims nothing that counts.
+/// Why a drive's manifest is not accepted.
 pub(crate) enum NoClaim {
     /// What is missing.
     NoMedium(&'static str),

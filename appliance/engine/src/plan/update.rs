@@ -14,14 +14,12 @@ use platen_cache::CachedMedia;
 use platen_disk::DriveIds;
 use platen_events::Code;
 use platen_media::examination::Examination;
-use platen_media::manifest::Manifest;
 use platen_media::sign::{SignError, TrustedKeys};
 use platen_media::{Blake3, Timestamp};
 
 use super::signed_claim::{NoClaim, SignedClaim};
 use super::{
-    DriveShape, Name, PlanError, PlannedExtent, Source, WritePlan, disk_spec, layout_error, notices, own_files,
-    plan_files,
+    DriveShape, PlanError, PlannedExtent, Source, WritePlan, disk_spec, layout_error, notices, own_files, plan_files,
 };
 
 /// Why a drive can't be updated. Nothing was touched; most of them can be written as a whole.
@@ -119,7 +117,7 @@ pub fn plan_update(
     let on_drive = OnDrive::new(&claim);
     let places = on_drive.places(media, u64::from(cluster_bytes));
     let plan = plan_files(media, shape, scheme, ids, &places)?;
-    let present = on_drive.present(manifest, &plan);
+    let present = on_drive.present(&plan);
     Ok(WritePlan { notices, ..plan.with_present(present) })
 }
 
@@ -191,12 +189,11 @@ impl<'a> OnDrive<'a> {
     }
 
     /// The contents of the plan that should be where they belong.
-    fn present(&self, manifest: &Manifest, plan: &WritePlan) -> Vec<Range<u64>> {
+    fn present(&self, plan: &WritePlan) -> Vec<Range<u64>> {
         let is_there = |extent: &&PlannedExtent| match extent.source {
-            Source::Content(Name::File(index)) => {
-                let file = &manifest.files[index as usize];
-                self.by_place.get(&extent.offset_bytes) == Some(&(file.blake3, file.size_bytes))
-            }
+            Source::Content(id) => plan.content(id).is_some_and(|content| {
+                self.by_place.get(&extent.offset_bytes) == Some(&(content.blake3, extent.len_bytes))
+            }),
             _ => false,
         };
         let range = |extent: &PlannedExtent| extent.offset_bytes..extent.offset_bytes + extent.len_bytes;

@@ -7,11 +7,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use platen_cache::CachedMedia;
+use platen_cache::{BlobStore, CachedMedia, ContentId, StoredContent};
 use platen_disk::DriveIds;
 use platen_events::JobKind;
-use platen_media::manifest::{ImageGpt, Location, Scheme};
-use platen_media::{Blake3, Sha256, envelope};
+use platen_media::manifest::{ImageGpt, Scheme};
+use platen_media::{Blake3, envelope};
 
 use super::notice::Notice;
 
@@ -37,8 +37,8 @@ impl DriveShape {
 pub enum Source {
     /// These bytes: structures of the disk, and small files of the medium's own.
     Bytes(Arc<[u8]>),
-    /// The whole of a content in the store.
-    Content(Name),
+    /// The whole of one of the plan's contents.
+    Content(ContentId),
     /// Zeros.
     Zero,
     /// The drive's own record, known only when everything else was read back.
@@ -47,28 +47,17 @@ pub enum Source {
     Markers(u64),
 }
 
-/// A content of the medium. [`WritePlan::content`] says where its bytes are and what they must hash to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Name {
-    /// The signed manifest.
-    Manifest,
-    /// SHA256SUMS.
-    Sums,
-    /// Index into `Manifest::files`.
-    File(u32),
-    /// Index into the parts of the raw image.
-    ImagePart(u32),
+/// The contents that a plan's extents name, and the store that has their bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Contents {
+    pub(crate) list: Arc<[StoredContent]>,
+    pub(crate) store: Arc<dyn BlobStore>,
 }
 
-/// A content in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredContent {
-    /// The blob it is in.
-    pub blob: Sha256,
-    /// Where it begins in the blob, in bytes.
-    pub offset_bytes: u64,
-    /// What it is checked by while it is written.
-    pub blake3: Blake3,
+impl Contents {
+    pub(crate) fn of(media: &CachedMedia) -> Self {
+        Self { list: Arc::clone(media.contents()), store: media.store() }
+    }
 }
 
 /// A run of bytes on the drive and where they come from.
@@ -106,23 +95,12 @@ pub enum Purpose {
     },
 }
 
-impl Purpose {
-    fn same_content(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Medium(one), Self::Medium(other)) => {
-                one.signed().manifest_digest() == other.signed().manifest_digest()
-            }
-            (Self::Erase(one), Self::Erase(other)) => one == other,
-            (Self::Test { nonce: one }, Self::Test { nonce: other }) => one == other,
-            _ => false,
-        }
-    }
-}
-
 /// Everything that will be written to one drive, in order.
 #[derive(Debug, Clone)]
 pub struct WritePlan {
     pub(crate) purpose: Purpose,
+    /// None: every byte is known without a store.
+    pub(crate) contents: Option<Contents>,
     pub(crate) shape: DriveShape,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) ids: DriveIds,
@@ -146,11 +124,6 @@ impl WritePlan {
             Purpose::Medium(media) => Some(media),
             Purpose::Erase(_) | Purpose::Test { .. } => None,
         }
-    }
-
-    /// For extents that come from the store, which only media have.
-    pub(crate) fn stored(&self) -> &CachedMedia {
-        self.media().expect("only media have content in the store")
     }
 
     /// What kind of job carries it out.
@@ -223,8 +196,12 @@ impl WritePlan {
 
     /// The payload is the same bytes in the same places.
     pub(crate) fn has_same_payload(&self, other: &Self) -> bool {
-        self.purpose.same_content(&other.purpose)
-            && (Arc::ptr_eq(&self.payload, &other.payload) || self.payload == other.payload)
+        self.has_same_contents(other) && (Arc::ptr_eq(&self.payload, &other.payload) || self.payload == other.payload)
+    }
+
+    fn has_same_contents(&self, other: &Self) -> bool {
+        let (one, other) = (self.contents(), other.contents());
+        std::ptr::eq(one, other) || one == other
     }
 
     /// Bytes of all extents, the seal included.
@@ -243,30 +220,19 @@ impl WritePlan {
         self.payload[..after].last().map_or_else(String::new, |extent| self.name_of(&extent.source))
     }
 
-    /// Where a content's bytes are, and what they must hash to by the signed manifest.
-    pub fn content(&self, name: Name) -> StoredContent {
-        let media = self.stored();
-        let (manifest, signed, sums) = (media.manifest(), media.signed(), media.sums());
-        let stored = |at: Location, blake3| {
-            let blob = manifest.blobs[at.blob as usize].sha256;
-            StoredContent { blob, offset_bytes: at.offset_bytes, blake3 }
-        };
-        match name {
-            Name::Manifest => {
-                let (blob, blake3) = (signed.manifest_digest(), signed.manifest_blake3());
-                StoredContent { blob, offset_bytes: 0, blake3 }
-            }
-            Name::Sums => StoredContent { blob: sums.sha256, offset_bytes: 0, blake3: sums.blake3 },
-            Name::File(index) => {
-                let file = &manifest.files[index as usize];
-                stored(file.at.expect("a file with an extent has bytes, checked with the manifest"), file.blake3)
-            }
-            Name::ImagePart(index) => {
-                let mut parts = manifest.image.iter().flat_map(|image| &image.parts);
-                let part = parts.nth(index as usize).expect("the plan was made of this manifest");
-                stored(part.at, part.blake3)
-            }
-        }
+    /// What its extents name: where the bytes are, and what they must hash to by the signed manifest.
+    pub fn contents(&self) -> &[StoredContent] {
+        self.contents.as_ref().map_or(&[], |contents| &contents.list)
+    }
+
+    /// One of them; None if the plan does not have it.
+    pub fn content(&self, id: ContentId) -> Option<&StoredContent> {
+        self.contents().get(id.position())
+    }
+
+    /// A content's bytes have the digest that they must have.
+    pub(crate) fn is_content(&self, id: ContentId, digest: Blake3) -> bool {
+        self.content(id).is_some_and(|content| content.blake3 == digest)
     }
 
     /// What an extent is, for messages and maps.
@@ -276,15 +242,7 @@ impl WritePlan {
             Source::Zero => "zeros".to_owned(),
             Source::Record => envelope::DRIVE_RECORD.to_owned(),
             Source::Markers(_) => "test pattern".to_owned(),
-            Source::Content(Name::Manifest) => envelope::MANIFEST.to_owned(),
-            Source::Content(Name::Sums) => envelope::SHA256SUMS.to_owned(),
-            Source::Content(Name::ImagePart(_)) => "disk image".to_owned(),
-            Source::Content(Name::File(index)) => self
-                .stored()
-                .manifest()
-                .files
-                .get(*index as usize)
-                .map_or_else(String::new, |file| file.path.to_string()),
+            Source::Content(id) => self.content(*id).map_or_else(String::new, |content| content.name.clone()),
         }
     }
 }
@@ -293,7 +251,8 @@ impl PartialEq for WritePlan {
     /// Equal plans put equal bytes in equal places, and expect equal bytes to be there already.
     fn eq(&self, other: &Self) -> bool {
         (self.shape, self.scheme, self.ids) == (other.shape, other.scheme, other.ids)
-            && self.purpose.same_content(&other.purpose)
+            && self.kind() == other.kind()
+            && self.has_same_contents(other)
             && (&self.payload, &self.seal, &self.invalidate) == (&other.payload, &other.seal, &other.invalidate)
             && self.present == other.present
     }

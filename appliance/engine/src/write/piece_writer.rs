@@ -13,18 +13,19 @@ use crate::plan::{Purpose, WritePlan};
 
 /// What differs is written in blocks of this size: the page of common flash.
 const BLOCK_BYTES: usize = 16 << 10;
-/// Runs of zeros up to this length are looked at as a whole, of longer ones a sample of each piece.
+/// A run of zeros up to this length is read as a whole before it is written; of a longer one only a sample of each piece
+/// is read.
 const WHOLE_LOOK_BYTES: u64 = 16 << 20;
 const SAMPLE_BYTES: usize = 64 << 10;
-/// Where something else than zeros is found, so much is made zeros before it is looked again, and twice as much each
-/// time that is found once more: it may be a few sectors, or a whole drive of old.
+/// Where a sector is found that is not zeros, the drive is told to zero this many bytes from there, and is looked at again
+/// behind them. The length doubles each time: old data may be a few sectors, or fill the whole drive.
 const FIRST_STRIDE_BYTES: u64 = PIECE_BYTES as u64;
-/// Most that one command makes zeros of: a drive that takes long for more would seem to hang.
+/// The most that one command zeroes: a drive that takes long for more would seem to hang.
 const LAST_STRIDE_BYTES: u64 = 1 << 30;
-/// What is on the drive is looked at in steps of this size, so that dozens of drives need little memory for it.
+/// The drive's old content is read in steps of this size, so that dozens of drives need little memory.
 const LOOK_BYTES: usize = 256 << 10;
 
-/// What is taken for granted of the drive, until the read-back.
+/// What is presumed to be on the drive already. The read-back checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reuse {
     /// That it holds the content the plan calls present, and zeros where samples of zeros were found.
@@ -32,14 +33,14 @@ pub(crate) enum Reuse {
     /// Nothing: every byte is written.
     Nothing,
 }
-/// How a run of zeros is being dealt with.
+/// How the writer handles the run of zeros it is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Zeros {
     /// Read first: a new drive is zeros already, and reading is faster than writing and wears nothing.
     Look,
     /// The drive was told to make zeros of everything before this place.
     MadeUntil(u64),
-    /// Something else is there, up to this place, as far as was looked; write.
+    /// Other data was found, and the drive has no zero command: write zeros up to this place.
     WriteUntil(u64),
 }
 

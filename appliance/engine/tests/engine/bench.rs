@@ -54,7 +54,7 @@ pub(crate) fn job_of(plan: &WritePlan, drive: impl Drive + 'static) -> (platen_e
     let (events, receiver) = event_queue();
     let job = platen_engine::Job {
         id: JobId(1),
-        task: platen_engine::Task::Plan(plan.clone()),
+        task: platen_engine::Task::Plan(Box::new(plan.clone())),
         drive: Box::new(drive),
         events,
     };

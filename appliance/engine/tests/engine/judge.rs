@@ -7,7 +7,8 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::panic::catch_unwind;
 
-use platen_engine::plan::{Name, Source, WritePlan};
+use platen_cache::ContentId;
+use platen_engine::plan::{Source, WritePlan};
 use platen_engine::verify::{Report, judge};
 use platen_events::Code;
 use platen_examine::{Depth, examine};
@@ -50,7 +51,7 @@ fn texts(report: &Report) -> String {
 }
 
 fn file_range(plan: &WritePlan, index: u32) -> Option<Range<usize>> {
-    let at = |extent: &&platen_engine::plan::PlannedExtent| matches!(extent.source, Source::Content(Name::File(number)) if number == index);
+    let at = |extent: &&platen_engine::plan::PlannedExtent| extent.source == Source::Content(ContentId::file(index));
     let extent = plan.payload().iter().find(at)?;
     Some(extent.offset_bytes as usize..(extent.offset_bytes + extent.len_bytes) as usize)
 }

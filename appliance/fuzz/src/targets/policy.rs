@@ -3,7 +3,7 @@
 
 //! Policies of media, in clear.
 
-use platen_media::policy::Policy;
+use platen_media::policy::DeploymentPolicy;
 
 use crate::Answer;
 
@@ -25,9 +25,9 @@ pub(super) fn samples() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn ask(bytes: &[u8]) -> Answer {
-    let Ok(policy) = Policy::from_json(bytes) else { return Answer::Refused };
+    let Ok(policy) = DeploymentPolicy::from_json(bytes) else { return Answer::Refused };
     let written = policy.to_json();
-    assert_eq!(Policy::from_json(&written).unwrap(), policy, "what is written is read as the same");
+    assert_eq!(DeploymentPolicy::from_json(&written).unwrap(), policy, "what is written is read as the same");
     let shown = format!("{policy:?}");
     for secret in policy.variables.iter().filter(|variable| variable.secret && variable.value.len() >= 8) {
         let elsewhere = policy.variables.iter().any(|other| !other.secret && other.value.contains(&secret.value));

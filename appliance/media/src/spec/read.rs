@@ -3,22 +3,20 @@
 
 //! From TOML to a definition.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
-use toml::de::{DeTable, DeValue};
-use toml::value::{Datetime, Offset};
+use toml::de::DeTable;
 
 use super::check;
-use super::fields::{Fields, Located, Report, kind};
+use super::fields::{Fields, Located, Report};
+use super::values::environment_name;
 use super::{
-    ALLOWABLE, ApplicationSpec, ContentSpec, DEFAULT_MEMORY_MIB, ImageSpec, Links, MAX_COMMENT, MAX_CREATED_BY,
-    MAX_NAME, MAX_VALUE, MAX_VERSION, MediaSpec, OperatingSystemImageSpec, PackageSpec, PrestartSpec, SecretSource,
-    SpecProblem, TreeSpec, ValueSource, VariableSpec, is_variable_name,
+    ApplicationSpec, ContentSpec, DEFAULT_MEMORY_MIB, ImageSpec, MAX_COMMENT, MAX_CREATED_BY, MAX_NAME, MAX_VALUE,
+    MAX_VERSION, MediaSpec, OperatingSystemImageSpec, PackageSpec, PrestartSpec, SpecProblem, TreeSpec, ValueSource,
+    VariableSpec, is_variable_name,
 };
-use crate::keyboard::Keyboard;
-use crate::manifest::{MediaKind, Validity, is_id, is_unprintable};
-use crate::{Timestamp, VolumeLabel};
+use crate::VolumeLabel;
+use crate::manifest::MediaKind;
 
 pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProblem>> {
     let report = Report::new(text);
@@ -57,7 +55,7 @@ const STAND_ALONE_ONLY: [&str; 12] = [
 
 pub(super) struct Reader<'r, 't> {
     pub(super) report: &'r Report<'t>,
-    base: &'r Path,
+    pub(super) base: &'r Path,
 }
 
 impl Reader<'_, '_> {
@@ -181,102 +179,6 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn id(&self, table: &mut Fields<'_, '_, '_>) -> Option<Located<String>> {
-        const EXPECTED: &str = "1 to 32 of A-Z a-z 0-9 - _ . that make a file name";
-        match table.text("id") {
-            Some(id) if is_id(&id.value) => Some(id),
-            Some(id) => {
-                table.note(id.line, "id", EXPECTED, format!("{:?}", id.value));
-                None
-            }
-            None => {
-                table.missing("id", EXPECTED);
-                None
-            }
-        }
-    }
-
-    fn keyboard(&self, top: &mut Fields<'_, '_, '_>) -> Keyboard {
-        let Some(text) = top.text("keyboard") else { return Keyboard::default() };
-        text.value.parse().unwrap_or_else(|_| {
-            let names = Keyboard::ALL.map(|keyboard| format!("\"{keyboard}\"")).join(", ");
-            top.note(text.line, "keyboard", format!("one of {names}"), format!("{:?}", text.value));
-            Keyboard::default()
-        })
-    }
-
-    /// A text on one line with a limit in characters.
-    fn short(
-        &self,
-        table: &mut Fields<'_, '_, '_>,
-        name: &'static str,
-        limit: usize,
-        needed: bool,
-    ) -> Option<Located<String>> {
-        let Some(text) = table.text(name) else {
-            if needed {
-                table.missing(name, &format!("a text of 1 to {limit} characters"));
-            }
-            return None;
-        };
-        let count = text.value.chars().count();
-        if count > limit {
-            table.note(text.line, name, format!("at most {limit} characters"), count.to_string());
-        } else if text.value.contains(is_unprintable) {
-            table.note(text.line, name, "one line of text", format!("{:?}", text.value));
-        } else if needed && text.value.trim().is_empty() {
-            table.note(text.line, name, format!("1 to {limit} characters"), "none");
-        }
-        Some(text)
-    }
-
-    fn command(&self, table: &mut Fields<'_, '_, '_>, name: &'static str) -> Option<String> {
-        let text = table.text(name)?;
-        if text.value.trim().is_empty() || text.value.contains(['\n', '\r', '\0']) {
-            table.note(
-                text.line,
-                name,
-                "a command on one line",
-                if text.value.is_empty() { "none" } else { "another" },
-            );
-        }
-        if text.value.chars().count() > 32_767 {
-            table.note(text.line, name, "at most 32767 characters", text.value.chars().count().to_string());
-        }
-        Some(text.value)
-    }
-
-    fn ids(&self, table: &mut Fields<'_, '_, '_>, name: &'static str) -> Vec<String> {
-        let texts = table.texts(name);
-        for text in &texts {
-            if !is_id(&text.value) {
-                table.note(text.line, name, "ids of applications", format!("{:?}", text.value));
-            }
-        }
-        texts.into_iter().map(|text| text.value).collect()
-    }
-
-    fn join(&self, table: &Fields<'_, '_, '_>, name: &str, text: &Located<String>) -> Option<PathBuf> {
-        if text.value.is_empty() || text.value.contains('\0') {
-            table.note(text.line, name, "a path", format!("{:?}", text.value));
-            return None;
-        }
-        Some(self.base.join(&text.value))
-    }
-
-    fn path(&self, table: &mut Fields<'_, '_, '_>, name: &'static str) -> Option<PathBuf> {
-        let text = table.text(name)?;
-        self.join(table, name, &text)
-    }
-
-    fn needed_path(&self, table: &mut Fields<'_, '_, '_>) -> Option<PathBuf> {
-        let path = self.path(table, "path");
-        if path.is_none() {
-            table.missing("path", "a path");
-        }
-        path
-    }
-
     fn tree(&self, top: &mut Fields<'_, '_, '_>) -> Option<TreeSpec> {
         let mut table = top.table("tree")?;
         let (path, links) = (self.needed_path(&mut table), self.links(&mut table));
@@ -293,27 +195,6 @@ impl Reader<'_, '_> {
         Some(ImageSpec { path: path?, memory_mib, grow })
     }
 
-    fn links(&self, table: &mut Fields<'_, '_, '_>) -> Links {
-        let Some(text) = table.text("links") else { return Links::Refuse };
-        match &*text.value {
-            "follow" => Links::Follow,
-            "skip" => Links::Skip,
-            other => {
-                table.note(text.line, "links", "\"follow\" or \"skip\"", format!("{other:?}"));
-                Links::Refuse
-            }
-        }
-    }
-
-    fn allow(&self, top: &mut Fields<'_, '_, '_>) -> Vec<String> {
-        let names = top.texts("allow");
-        for name in names.iter().filter(|name| !ALLOWABLE.contains(&&*name.value)) {
-            let expected = format!("names of findings that may be allowed ({})", ALLOWABLE.join(", "));
-            top.note(name.line, "allow", expected, format!("{:?}", name.value));
-        }
-        names.into_iter().map(|name| name.value).collect()
-    }
-
     fn content(&self, table: &mut Fields<'_, '_, '_>, ids: &mut Vec<Located<String>>) -> Option<ContentSpec> {
         let id = self.id(table);
         ids.extend(id.clone());
@@ -323,107 +204,6 @@ impl Reader<'_, '_> {
         let id = id?.value;
         let name = name.map(|name| name.value).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| id.clone());
         Some(ContentSpec { id, name, version: text_of(version.as_ref()), path: path?, links })
-    }
-
-    fn label(
-        &self,
-        top: &mut Fields<'_, '_, '_>,
-        id: Option<&Located<String>>,
-        name: Option<&Located<String>>,
-    ) -> Option<VolumeLabel> {
-        if let Some(text) = top.text("label") {
-            return match VolumeLabel::new(&text.value) {
-                Ok(label) => Some(label),
-                Err(_) => {
-                    let expected =
-                        "1 to 11 of A-Z 0-9 space - _ ! # $ % & ' ( ) @ ^ ` { } ~, no space first, and not NO NAME";
-                    top.note(text.line, "label", expected, format!("{:?}", text.value));
-                    None
-                }
-            };
-        }
-        let whole = |text: Option<&Located<String>>| VolumeLabel::new(&text?.value).ok();
-        let cut = |id: &str| id.chars().map(|c| if c == '.' { '_' } else { c }).take(11).collect::<String>();
-        // Ids have no spaces, so what is cut off is a label.
-        whole(name).or_else(|| whole(id)).or_else(|| VolumeLabel::new(&cut(&id?.value)).ok())
-    }
-
-    /// A date or a time. A date alone is its first second, or its last one for ends.
-    fn moment(&self, top: &mut Fields<'_, '_, '_>, name: &'static str, end: bool) -> Option<Located<Timestamp>> {
-        const EXPECTED: &str = "a date such as 2026-11-21 or a time such as 2026-11-21T09:30:00Z";
-        let taken = top.take(name)?;
-        let found = match taken.value {
-            DeValue::Datetime(datetime) => timestamp(datetime, end),
-            DeValue::String(text) => text.parse().ok().or_else(|| timestamp(&text.parse().ok()?, end)),
-            _ => None,
-        };
-        if found.is_none() {
-            let found = match taken.value {
-                DeValue::Datetime(datetime) => datetime.to_string(),
-                DeValue::String(text) => format!("{text:?}"),
-                other => kind(other),
-            };
-            top.note(taken.line, name, EXPECTED, found);
-        }
-        found.map(|found| taken.with(found))
-    }
-
-    fn validity(&self, top: &mut Fields<'_, '_, '_>) -> Validity {
-        let from = self.moment(top, "valid-from", false);
-        let until = self.moment(top, "valid-until", true);
-        if let (Some(from), Some(until)) = (&from, &until)
-            && from.value > until.value
-        {
-            top.note(
-                until.line,
-                "valid-until",
-                format!("a time after valid-from ({})", from.value),
-                until.value.to_string(),
-            );
-        }
-        Validity { from: from.map(|from| from.value), until: until.map(|until| until.value) }
-    }
-
-    fn password(&self, top: &mut Fields<'_, '_, '_>) -> Option<SecretSource> {
-        const EXPECTED: &str =
-            "{ file = \"...\" } or { env = \"...\" } (a password never stands in the definition itself)";
-        let taken = top.take("password")?;
-        let Some(table) = taken.value.as_table() else {
-            top.note(taken.line, "password", EXPECTED, kind(taken.value));
-            return None;
-        };
-        let mut table = Fields::new(self.report, table, taken.line, "password".into());
-        let (file, env) = (table.text("file"), table.text("env"));
-        let source = match (&file, &env) {
-            (Some(file), None) => self.join(&table, "file", file).map(SecretSource::File),
-            (None, Some(env)) => environment_name(&table, env).map(SecretSource::Env),
-            (None, None) => {
-                top.note(taken.line, "password", EXPECTED, "neither");
-                None
-            }
-            (Some(_), Some(_)) => {
-                top.note(taken.line, "password", EXPECTED, "both");
-                None
-            }
-        };
-        table.finish();
-        source
-    }
-
-    fn media_size(&self, top: &mut Fields<'_, '_, '_>) -> Option<u64> {
-        let text = top.text("media-size")?;
-        match &*text.value {
-            "none" | "unlimited" => None,
-            // As discs are sold: powers of ten.
-            "650MB" => Some(650_000_000),
-            "4GB" => Some(4_000_000_000),
-            "8GB" => Some(8_000_000_000),
-            other => {
-                let expected = "\"none\", \"650MB\", \"4GB\", \"8GB\" or \"unlimited\"";
-                top.note(text.line, "media-size", expected, format!("{other:?}"));
-                None
-            }
-        }
     }
 
     fn variables(&self, top: &mut Fields<'_, '_, '_>, spec: &mut MediaSpec) {
@@ -496,15 +276,6 @@ fn text_of(text: Option<&Located<String>>) -> String {
     text.map(|text| text.value.clone()).unwrap_or_default()
 }
 
-fn environment_name(table: &Fields<'_, '_, '_>, text: &Located<String>) -> Option<String> {
-    if text.value.is_empty() || text.value.contains(['=', '\0']) {
-        let name = text.field.rsplit('.').next().unwrap_or_default();
-        table.note(text.line, name, "the name of an environment variable", "none");
-        return None;
-    }
-    Some(text.value.clone())
-}
-
 fn refuse_fields_of_other_kinds(kind: MediaKind, top: &mut Fields<'_, '_, '_>) {
     let refused: Vec<&'static str> = match kind {
         MediaKind::StandAlone => vec!["tree", "image"],
@@ -516,26 +287,4 @@ fn refuse_fields_of_other_kinds(kind: MediaKind, top: &mut Fields<'_, '_, '_>) {
             top.note(taken.line, name, format!("no such field for kind \"{kind}\""), "one");
         }
     }
-}
-
-fn timestamp(datetime: &Datetime, end: bool) -> Option<Timestamp> {
-    let date = datetime.date?;
-    let date = Date::from_calendar_date(date.year.into(), Month::try_from(date.month).ok()?, date.day).ok()?;
-    let (clock, offset) = match (datetime.time, datetime.offset) {
-        (None, _) if end => (Time::from_hms(23, 59, 59).ok()?, UtcOffset::UTC),
-        (None, _) => (Time::MIDNIGHT, UtcOffset::UTC),
-        // A time without an offset is a different one in every place.
-        (Some(_), None) => return None,
-        (Some(clock), Some(offset)) => {
-            let minutes = match offset {
-                Offset::Z => 0,
-                Offset::Custom { minutes } => minutes,
-            };
-            let offset = UtcOffset::from_whole_seconds(i32::from(minutes) * 60).ok()?;
-            (Time::from_hms(clock.hour, clock.minute, clock.second.unwrap_or(0)).ok()?, offset)
-        }
-    };
-    let seconds = PrimitiveDateTime::new(date, clock).assume_offset(offset).unix_timestamp();
-    let found = Timestamp::from_unix_s(seconds);
-    (found.unix_s() == seconds).then_some(found)
 }

@@ -92,8 +92,8 @@ pub struct LintContext {
     pub packages: BTreeSet<String>,
     /// Names of the variables that the medium sets.
     pub media_variables: Vec<String>,
-    /// The policy is sealed with a password.
-    pub sealed: bool,
+    /// The policy is encrypted with a password.
+    pub policy_is_encrypted: bool,
 }
 
 /// All broken rules, in the order of the steps; what is about the whole sequence comes first.

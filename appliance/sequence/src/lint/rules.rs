@@ -322,8 +322,8 @@ fn secret_variable(place: &str, variable: &Variable, context: &LintContext, find
 }
 
 fn literal(place: &str, what: &str, context: &LintContext) -> Finding {
-    // In a sealed policy nobody reads it without the password; it still shows in the editor and in exports.
-    let severity = if context.sealed { Severity::Warning } else { Severity::Error };
+    // In an encrypted policy nobody reads it without the password; it still shows in the editor and in exports.
+    let severity = if context.policy_is_encrypted { Severity::Warning } else { Severity::Error };
     let text = format!("{what}; put it in a [[variable]] with secret = true and write %NAME% here");
     finding("SA-55", severity, place, text)
 }

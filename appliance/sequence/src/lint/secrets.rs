@@ -25,7 +25,7 @@ const KEYS: [&str; 13] = [
     "adminpassword",
 ];
 
-/// Everything in `text` that looks like a literal secret. A reference to a variable (`%NAME%`, `$name`) is none.
+/// Everything in `text` that looks like a literal secret. A reference to a variable (`%NAME%`, `$name`) is not one.
 pub fn find(text: &str) -> Vec<SecretHint> {
     let mut found: Vec<SecretHint> = Vec::new();
     let mut note = |hint: String| {

@@ -19,7 +19,7 @@ fn context() -> LintContext {
         superseded: [("APP0".to_owned(), "APP1".to_owned())].into(),
         packages: ids(&["PLTUSMT", "PKG1"]),
         media_variables: vec!["OSDComputerName".into()],
-        sealed: false,
+        policy_is_encrypted: false,
     }
 }
 
@@ -182,10 +182,10 @@ fn a_set_variable_step_may_not_show_a_secret() {
 }
 
 #[test]
-fn a_sealed_policy_makes_a_secret_a_warning() {
+fn an_encrypted_policy_makes_a_secret_a_warning() {
     let steps = [APPLY, &step("RunCommandLineAction", "Run", "", "<action>setup /password:PLANTED</action>")];
-    let sealed = LintContext { sealed: true, ..context() };
-    assert_eq!(shown(&lint(&sequence(&steps), &sealed)), ["warning SA-55 Run"]);
+    let encrypted = LintContext { policy_is_encrypted: true, ..context() };
+    assert_eq!(shown(&lint(&sequence(&steps), &encrypted)), ["warning SA-55 Run"]);
 }
 
 #[test]

@@ -12,8 +12,9 @@ use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, PeFile, PeFile32, Pe
 use object::{FileKind, LittleEndian, pe};
 use platen_media::fold_name;
 
-use crate::gather::{Item, Notes};
-use crate::walk::SourceFile;
+use crate::content::item::Item;
+use crate::content::notes::Notes;
+use crate::content::walk::SourceFile;
 
 /// UEFI 2.10, 3.5.1.1: what firmware starts from a removable drive, and the machine it must be for.
 const LOADERS: [(&str, &[u16], &str); 5] = [
@@ -71,8 +72,8 @@ fn judge(file: &SourceFile, expected: Option<(&[u16], &str)>, notes: &mut Notes)
 
 fn read(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| crate::definition::reason(&error))?;
-    file.take(limit_bytes).read_to_end(&mut bytes).map_err(|error| crate::definition::reason(&error))?;
+    let file = File::open(path).map_err(|error| crate::definition::sources::reason(&error))?;
+    file.take(limit_bytes).read_to_end(&mut bytes).map_err(|error| crate::definition::sources::reason(&error))?;
     Ok(bytes)
 }
 

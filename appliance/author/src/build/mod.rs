@@ -3,6 +3,10 @@
 
 //! From a definition to a medium in a layout.
 
+mod describe;
+mod drive;
+mod log;
+
 use std::path::{Path, PathBuf};
 
 use platen_cache::free_bytes;
@@ -12,19 +16,24 @@ use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
 
+use crate::content::gather::{Gathered, gather};
+use crate::content::grub::BiosCode;
+use crate::content::item::{Item, Planned};
+use crate::content::notes::Notes;
+use crate::content::policy::policy;
+use crate::content::wim::{self, Prepared, Split};
 use crate::definition::Definition;
-use crate::drive::{self, DriveNeeds};
-use crate::gather::{Gathered, Item, Notes, Planned, gather};
-use crate::grub::BiosCode;
-use crate::log::Log;
-use crate::policy::policy;
-use crate::raw::{self, StoredImage};
-use crate::rules::{self, Architectures};
-use crate::sources::Sources;
+use crate::definition::rules::{self, Architectures};
+use crate::definition::sources::Sources;
+use crate::definition::times::{self, Dated};
 use crate::store::Store;
-use crate::times::{self, Dated};
-use crate::wim::{self, Prepared, Split};
+use crate::store::raw::{self, StoredImage};
 use crate::{AuthorError, BuildOptions, Signer};
+
+pub use self::describe::{describe, diff};
+pub use self::drive::DriveNeeds;
+
+use self::log::Log;
 
 /// A medium that was made.
 #[derive(Debug, Clone)]
@@ -204,7 +213,7 @@ fn run(
     sources.settle();
 
     let stored = store_all(definition, gathered, layout, options, size_bytes, log);
-    // Whatever went wrong with a source that changed meanwhile, that is why.
+    // If a source changed while it was read, that is the cause of whatever else went wrong.
     let Stored { store, splits, code, bios, image, found } =
         stored.map_err(|error| sources.check().err().unwrap_or(error))?;
     findings.extend(found);
@@ -350,7 +359,7 @@ fn raw_content(
     notes: &mut Notes,
 ) -> Result<StoredImage, AuthorError> {
     let stored = raw::Source::open(spec)?.store(layout, options, notes)?;
-    for blob in &stored.blobs {
+    if let Some(blob) = stored.blob {
         store.blob(blob.sha256, blob.size_bytes);
     }
     let planned = Planned {

@@ -12,12 +12,12 @@ use platen_media::policy::MASK;
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::Finding;
 
+use crate::content::wim::Split;
 use crate::definition::Definition;
-use crate::rules::{is_secret, shows_secret};
-use crate::wim::Split;
+use crate::definition::rules::{is_secret, shows_secret};
 use crate::{AuthorError, DriveNeeds};
 
-/// Grows while a medium is made and is written whatever the end is.
+/// Grows while a medium is made. It is written after a failure too.
 pub(crate) struct Log {
     path: PathBuf,
     text: String,

@@ -8,94 +8,20 @@ use std::path::Path;
 use platen_media::manifest::{ContentKind, MediaKind, tree_problems};
 use platen_media::spec::{ContentSpec, Links, MediaSpec, TreeSpec};
 use platen_media::{MediaPath, envelope};
-use platen_sequence::{Finding, Severity};
+use platen_sequence::Finding;
 
-use crate::boot_image::BootImage;
-use crate::boot_kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
-use crate::bootable;
+use crate::boot::image::BootImage;
+use crate::boot::kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
+use crate::content::bootable;
+use crate::content::grub::{BiosCode, Start, configuration};
+use crate::content::item::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
+use crate::content::notes::Notes;
+use crate::content::walk::{self, SourceFile};
+use crate::content::{wim, wim_search};
 use crate::definition::Definition;
-use crate::grub::{BiosCode, Start, configuration};
-use crate::sources::Sources;
-use crate::times::Dated;
-use crate::walk::{self, SourceFile};
-use crate::wim::{self, SourceWim};
+use crate::definition::sources::Sources;
+use crate::definition::times::Dated;
 use crate::{AuthorError, BuildOptions};
-
-/// Below it every content has a folder of its own.
-pub(crate) const CONTENT_FOLDER: &str = "platen/content";
-pub(crate) const PRESTART_FOLDER: &str = "platen/content/prestart";
-
-/// A file of the medium before it was read.
-#[derive(Debug, Clone)]
-pub(crate) enum Item {
-    File(SourceFile),
-    Bytes {
-        place: MediaPath,
-        bytes: Vec<u8>,
-    },
-    /// One that libwim verifies, and splits where it is too large.
-    Wim(SourceWim),
-}
-
-impl Item {
-    pub(crate) fn place(&self) -> &MediaPath {
-        match self {
-            Self::File(file) => &file.place,
-            Self::Bytes { place, .. } => place,
-            Self::Wim(wim) => &wim.place,
-        }
-    }
-
-    pub(crate) fn size_bytes(&self) -> u64 {
-        match self {
-            Self::File(file) => file.size_bytes(),
-            Self::Bytes { bytes, .. } => bytes.len() as u64,
-            Self::Wim(wim) => wim.size_bytes(),
-        }
-    }
-
-    /// The files it is read from.
-    fn sources(&self) -> &[SourceFile] {
-        match self {
-            Self::File(file) => std::slice::from_ref(file),
-            Self::Bytes { .. } => &[],
-            Self::Wim(wim) => &wim.parts,
-        }
-    }
-}
-
-/// What is wrong with the contents: what can't be on a medium, and what rules say of the rest.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    pub(crate) problems: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
-}
-
-impl Notes {
-    /// Stops the build, unless the definition allows it.
-    pub(crate) fn error(&mut self, rule: &'static str, place: &str, text: String) {
-        self.findings.push(Finding { rule, severity: Severity::Error, place: place.to_owned(), text, fix: None });
-    }
-
-    pub(crate) fn warning(&mut self, rule: &'static str, place: &str, text: String) {
-        self.findings.push(Finding { rule, severity: Severity::Warning, place: place.to_owned(), text, fix: None });
-    }
-}
-
-/// One content before it was read.
-#[derive(Debug, Clone)]
-pub(crate) struct Planned {
-    pub(crate) id: String,
-    pub(crate) kind: ContentKind,
-    pub(crate) name: String,
-    pub(crate) version: String,
-    /// Sorted by place.
-    pub(crate) items: Vec<Item>,
-    /// Folders with nothing in them.
-    pub(crate) folders: Vec<MediaPath>,
-    /// Stored with it, but no files: BIOS boot code.
-    pub(crate) slices: Vec<Vec<u8>>,
-}
 
 /// Everything that goes on a medium, but for the policy.
 pub(crate) struct Gathered {
@@ -208,7 +134,7 @@ impl Gatherer<'_> {
             self.sources.add_all(&image.path);
             let boot_image = BootImage::open(&image.path).map_err(AuthorError::BootImage)?;
             let mut items = Vec::new();
-            for name in [crate::boot_image::KERNEL, crate::boot_image::INITRD] {
+            for name in [crate::boot::image::KERNEL, crate::boot::image::INITRD] {
                 let place = at(&format!("boot/{}/{name}", image.id));
                 items.extend(
                     walk::file(&image.path.join(name), place, "boot image", &mut self.notes.problems).map(Item::File),
@@ -218,9 +144,9 @@ impl Gatherer<'_> {
             self.boot_image = Some(boot_image);
         }
         if let Some(image) = &spec.operating_system_image {
-            let stem = wim::stem(&image.content.name);
+            let stem = wim_search::stem(&image.content.name);
             let place = format!("{CONTENT_FOLDER}/{}/{stem}", image.content.id);
-            let source = wim::source(&image.content.path, &place, &mut self.notes.problems);
+            let source = wim_search::source(&image.content.path, &place, &mut self.notes.problems);
             let ContentSpec { id, name, version, .. } = &image.content;
             self.add(id, ContentKind::OperatingSystemImage, name, version, source.map(Item::Wim).into_iter().collect());
         }
@@ -259,7 +185,7 @@ impl Gatherer<'_> {
             let text = format!("{} symbolic link(s) are left out, as links = \"skip\" says", found.skipped_links);
             self.notes.warning("LINKS-SKIPPED", what, text);
         }
-        (wim::among(found.files, what, &mut self.notes), found.empty)
+        (wim_search::among(found.files, what, &mut self.notes), found.empty)
     }
 
     fn open_kit(&mut self, path: &Path) -> Result<BootKit, AuthorError> {
@@ -352,7 +278,7 @@ impl Gatherer<'_> {
         // The size of what is split does not count here.
         let files = contents().map(|(_, item)| (item.place(), 0));
         let folders: Vec<MediaPath> = self.contents.iter().flat_map(|content| content.folders.clone()).collect();
-        let policies = [envelope::POLICY_CLEAR, envelope::POLICY_SEALED];
+        let policies = [envelope::POLICY_CLEAR, envelope::POLICY_ENCRYPTED];
         let reserved: Vec<&str> = envelope::ALL.into_iter().chain(policies).collect();
         let twins = tree_problems(files, &folders, &reserved);
         self.notes.problems.extend(twins.iter().map(ToString::to_string));

@@ -10,8 +10,8 @@ use std::path::Path;
 use platen_media::spec::{MAX_VALUE, SecretSource, ValueSource};
 use platen_media::{read_at_most, text};
 
-use crate::definition::reason;
-use crate::sources::{Sources, Stamp};
+use crate::definition::sources::reason;
+use crate::definition::sources::{Sources, Stamp};
 use crate::{AuthorError, BuildOptions};
 
 /// Nobody types more than this.

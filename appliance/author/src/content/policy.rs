@@ -4,15 +4,17 @@
 //! The policy of a medium: its task sequence, variables, and where its contents stand.
 
 use platen_media::manifest::ContentKind;
-use platen_media::policy::{DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Policy, Prestart, SCHEMA, Software};
+use platen_media::policy::{
+    DeploymentPolicy, DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Prestart, SCHEMA, Software,
+};
 use platen_media::spec::ContentSpec;
 use platen_media::{MediaPath, envelope};
 
 use crate::AuthorError;
+use crate::content::item::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::definition::Definition;
-use crate::gather::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 
-/// The policy as a content of its own, sealed when there is a password.
+/// The policy as a content of its own, encrypted when there is a password.
 pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Result<Option<Planned>, AuthorError> {
     let Some(sequence) = &definition.sequence else { return Ok(None) };
     let spec = &definition.spec;
@@ -26,7 +28,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
         install: install.clone(),
     };
     let system = spec.operating_system_image.as_ref().zip(system_files.first());
-    let policy = Policy {
+    let policy = DeploymentPolicy {
         schema: SCHEMA,
         media_id: spec.id.clone(),
         revision: spec.revision,
@@ -62,7 +64,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
     };
     let (path, bytes) = match &definition.password {
         None => (envelope::POLICY_CLEAR, policy.to_json()),
-        Some(password) => (envelope::POLICY_SEALED, policy.seal(password).map_err(AuthorError::Seal)?),
+        Some(password) => (envelope::POLICY_ENCRYPTED, policy.encrypt(password).map_err(AuthorError::Encrypt)?),
     };
     if bytes.len() as u64 > MAX_POLICY_BYTES {
         let found = bytes.len();

@@ -3,11 +3,12 @@
 
 //! Disk images: known by their content, read once, unpacked on the way, with what is all zeros left out.
 
+mod parts;
 mod table;
 mod unpack;
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -15,26 +16,21 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{Whence, lseek};
-use platen_cache::layout::{BlobWriter, Layout};
+use platen_cache::layout::Layout;
 use platen_disk::GrowError;
-use platen_media::manifest::{Blob, ImageGpt, ImagePart, Location, RawImage};
+use platen_media::manifest::{Blob, ImageGpt, RawImage};
+use platen_media::read_piece;
 use platen_media::spec::ImageSpec;
-use platen_media::{Blake3, read_piece};
 
+use self::parts::{BLOCK_BYTES, Parts};
 use self::table::{HEAD_BYTES, Table};
 use self::unpack::{Format, NeedsMemory, Unpacked, foreign};
-use crate::definition::reason;
-use crate::gather::Notes;
-use crate::sources::Stamp;
-use crate::store::write_failed;
-use crate::{AuthorError, BuildOptions, BuildProgress};
+use crate::content::notes::Notes;
+use crate::definition::sources::Stamp;
+use crate::definition::sources::reason;
+use crate::{AuthorError, BuildOptions};
 
-/// What is zeros for this long, on this grid, is left out.
-const BLOCK_BYTES: usize = 1 << 20;
-/// Longest part: what a writer holds a digest for.
-const MAX_PART_BYTES: u64 = 64 << 20;
-const SECTOR_BYTES: u64 = 512;
-/// The copy of a GUID partition table is at most as long as this; more is none.
+/// The copy of a GUID partition table is at most this long; what is longer is not one.
 const MAX_COPY_BYTES: u64 = 1 << 20;
 
 /// An image that was opened and is of a kind that can be read.
@@ -56,7 +52,8 @@ pub(crate) struct Source<'p> {
 /// An image that was read and is in the store.
 pub(crate) struct StoredImage {
     pub(crate) image: RawImage,
-    pub(crate) blobs: Vec<Blob>,
+    /// None when it is all zeros.
+    pub(crate) blob: Option<Blob>,
     /// The smallest drive that holds it.
     pub(crate) needs_drive_bytes: u64,
 }
@@ -180,15 +177,7 @@ impl<'p> Source<'p> {
         options: &BuildOptions,
         notes: &mut Notes,
     ) -> Result<StoredImage, AuthorError> {
-        let mut parts = Parts {
-            layout,
-            options,
-            left_out: self.left_out(),
-            writer: None,
-            stored_bytes: 0,
-            open: None,
-            parts: Vec::new(),
-        };
+        let mut parts = Parts::new(layout, options, self.left_out());
         let found_bytes = match self.format {
             Format::Plain => self.plain(&mut parts)?,
             _ => self.packed(&mut parts, notes)?,
@@ -202,30 +191,23 @@ impl<'p> Source<'p> {
                 format!("{} data with nothing in it", self.format.name()),
             ));
         }
-        parts.close();
+        let (parts, blob) = parts.finish()?;
         let size_bytes = self.size_on_drives(found_bytes, notes);
-        let parts_end = parts.parts.last().map_or(0, |part| part.offset_bytes + part.size_bytes);
+        let parts_end = parts.last().map_or(0, |part| part.offset_bytes + part.size_bytes);
         let needed_bytes = parts_end.max(self.table.partitions_end_bytes).min(size_bytes);
-        let blobs = match parts.writer {
-            None => Vec::new(),
-            Some(writer) => {
-                let (sha256, size_bytes) = writer.finish()?;
-                vec![Blob { sha256, size_bytes }]
-            }
-        };
         let image = RawImage {
             size_bytes,
             needed_bytes: (needed_bytes < size_bytes).then_some(needed_bytes),
             sector_bytes: self.table.sector_bytes.filter(|found| *found != 512),
-            parts: parts.parts,
+            parts,
             gpt: self.table.gpt.as_ref().map(|_| if self.spec.grow { ImageGpt::Grow } else { ImageGpt::Fixed }),
         };
         let sector = u64::from(image.sector_bytes());
         let needs_drive_bytes = needed_bytes.max(self.grown_bytes).next_multiple_of(sector);
-        Ok(StoredImage { image, blobs, needs_drive_bytes })
+        Ok(StoredImage { image, blob, needs_drive_bytes })
     }
 
-    /// The copy of a table that is made anew for each drive.
+    /// Where the image has the copy of a partition table that each drive gets a fresh one of.
     fn left_out(&self) -> Range<u64> {
         let grown = self.table.gpt.as_ref().filter(|_| self.spec.grow).map(|gpt| gpt.copy.clone());
         let is_copy = |copy: &Range<u64>| {
@@ -259,7 +241,6 @@ impl<'p> Source<'p> {
     /// Skips holes without reading them.
     fn plain(&self, parts: &mut Parts<'_>) -> Result<u64, AuthorError> {
         let size_bytes = self.size_bytes();
-        let mut block = vec![0; BLOCK_BYTES];
         let grid = BLOCK_BYTES as u64;
         let mut at = 0;
         while at < size_bytes {
@@ -275,16 +256,17 @@ impl<'p> Source<'p> {
             while at < end {
                 // At most one block.
                 let count = (end - at).min(grid) as usize;
-                let piece = &mut block[..count];
-                self.file.read_exact_at(piece, at).map_err(|error| match error.kind() {
-                    ErrorKind::UnexpectedEof => AuthorError::Changed {
-                        path: self.spec.path.clone(),
-                        expected: format!("{size_bytes} bytes as at the start"),
-                        found: "fewer".into(),
-                    },
-                    _ => AuthorError::io("reading", &self.spec.path)(error),
+                parts.block(at, |block| {
+                    self.file.read_exact_at(&mut block[..count], at).map_err(|error| match error.kind() {
+                        ErrorKind::UnexpectedEof => AuthorError::Changed {
+                            path: self.spec.path.clone(),
+                            expected: format!("{size_bytes} bytes as at the start"),
+                            found: "fewer".into(),
+                        },
+                        _ => AuthorError::io("reading", &self.spec.path)(error),
+                    })?;
+                    Ok(count)
                 })?;
-                parts.block(at, piece)?;
                 at += count as u64;
                 parts.progress(at, size_bytes);
             }
@@ -308,15 +290,16 @@ impl<'p> Source<'p> {
 
     fn packed(&self, parts: &mut Parts<'_>, notes: &mut Notes) -> Result<u64, AuthorError> {
         let mut reader = self.unpacked();
-        let mut block = vec![0; BLOCK_BYTES];
         let mut at = 0;
         loop {
-            let piece = read_piece(&mut reader, &mut block).map_err(|error| self.failed(&reader, error))?;
-            if piece.is_empty() {
+            let count = parts.block(at, |block| {
+                let read = read_piece(&mut reader, block).map(|piece| piece.len());
+                read.map_err(|error| self.failed(&reader, error))
+            })?;
+            if count == 0 {
                 break;
             }
-            parts.block(at, piece)?;
-            at += piece.len() as u64;
+            at += count as u64;
             parts.progress(reader.read_bytes(), self.size_bytes());
         }
         if reader.appended_bytes > 0 {
@@ -326,92 +309,4 @@ impl<'p> Source<'p> {
         }
         Ok(at)
     }
-}
-
-struct Parts<'a> {
-    layout: &'a Layout,
-    options: &'a BuildOptions,
-    /// Taken for zeros.
-    left_out: Range<u64>,
-    writer: Option<BlobWriter>,
-    stored_bytes: u64,
-    open: Option<OpenPart>,
-    parts: Vec<ImagePart>,
-}
-
-struct OpenPart {
-    offset_bytes: u64,
-    size_bytes: u64,
-    stored_at: u64,
-    blake3: blake3::Hasher,
-}
-
-impl Parts<'_> {
-    fn progress(&self, done_bytes: u64, total_bytes: u64) {
-        if let Some(progress) = &self.options.progress {
-            progress(BuildProgress { done_bytes, total_bytes });
-        }
-    }
-
-    /// The next block of the image that is not a hole. The last one of an image is filled up to a whole sector.
-    fn block(&mut self, offset_bytes: u64, block: &mut [u8]) -> Result<(), AuthorError> {
-        let within = |at: u64| at.saturating_sub(offset_bytes).min(block.len() as u64) as usize;
-        let (from, to) = (within(self.left_out.start), within(self.left_out.end));
-        block[from..to].fill(0);
-        let padded;
-        let bytes = if (block.len() as u64).is_multiple_of(SECTOR_BYTES) {
-            &*block
-        } else {
-            let mut longer = block.to_vec();
-            longer.resize(block.len().next_multiple_of(SECTOR_BYTES as usize), 0);
-            padded = longer;
-            &*padded
-        };
-        if is_zero(bytes) {
-            self.close();
-            return Ok(());
-        }
-        let size = bytes.len() as u64;
-        let follows = |open: &OpenPart| {
-            // The part at the beginning is what makes an image start; each drive gets it last and by itself, so it is
-            // one block.
-            let has_room = open.offset_bytes > 0 && open.size_bytes + size <= MAX_PART_BYTES;
-            open.offset_bytes + open.size_bytes == offset_bytes && has_room
-        };
-        if !self.open.as_ref().is_some_and(follows) {
-            self.close();
-        }
-        let stored_at = self.stored_bytes;
-        let open = self.open.get_or_insert_with(|| OpenPart {
-            offset_bytes,
-            size_bytes: 0,
-            stored_at,
-            blake3: blake3::Hasher::new(),
-        });
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => self.writer.insert(self.layout.blob_writer()?),
-        };
-        writer.write_all(bytes).map_err(write_failed(self.layout, size))?;
-        open.blake3.update(bytes);
-        open.size_bytes += size;
-        self.stored_bytes += size;
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.parts.push(ImagePart {
-                offset_bytes: open.offset_bytes,
-                size_bytes: open.size_bytes,
-                blake3: Blake3(*open.blake3.finalize().as_bytes()),
-                at: Location { blob: 0, offset_bytes: open.stored_at },
-            });
-        }
-    }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    // A digest of zeros would be slower than looking; 16 bytes at a time is what the compiler makes of this.
-    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

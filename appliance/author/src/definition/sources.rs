@@ -100,6 +100,15 @@ impl Sources {
     }
 }
 
+/// Why a file can't be read, in the words of the other problems.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "none".into(),
+        std::io::ErrorKind::PermissionDenied => "one that may not be read".into(),
+        _ => format!("one that can't be read ({error})"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use super::*;
-use crate::boot_kit::tests::FakePackages;
+use crate::boot::kit::tests::FakePackages;
 
 /// A header of a 64-bit program with one segment of type `kind`, and the text it points to.
 fn program(kind: u32) -> Vec<u8> {
@@ -23,7 +23,7 @@ impl Bench {
     fn new() -> Option<Self> {
         let packages = FakePackages::new()?;
         let bench = Self { folder: tempfile::tempdir().expect("temporary folder") };
-        boot_kit::collect(&bench.path("kit"), &packages.options()).expect("collected");
+        kit::collect(&bench.path("kit"), &packages.options()).expect("collected");
         std::fs::write(bench.path("deploy"), program(1)).expect("written");
         std::fs::write(bench.path("dynamic"), program(3)).expect("written");
         for name in ["one", "two"] {

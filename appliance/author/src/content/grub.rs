@@ -10,7 +10,7 @@ use platen_media::spec::MediaSpec;
 use platen_media::{Blake3, Scheme};
 
 use crate::AuthorError;
-use crate::boot_kit::{BootKit, Role};
+use crate::boot::kit::{BootKit, Role};
 
 /// What the menu starts.
 pub(crate) enum Start<'a> {

@@ -14,8 +14,8 @@ use platen_media::manifest::Manifest;
 use platen_media::spec::MediaSpec;
 use platen_media::{MediaPath, Sha256, Timestamp};
 
-use crate::gather::Gathered;
-use crate::grub::BiosCode;
+use crate::content::gather::Gathered;
+use crate::content::grub::BiosCode;
 use crate::{AuthorError, BuildOptions, Signer};
 
 /// The smallest drives that hold a medium; bigger ones do too.

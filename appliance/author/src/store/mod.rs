@@ -3,32 +3,34 @@
 
 //! Reading contents once: into blobs of the layout, with both digests of every file.
 
+pub(crate) mod raw;
+
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
 use nix::libc;
 use platen_cache::free_bytes;
 use platen_cache::layout::{BlobWriter, Layout};
+use platen_cache::pieces::{Beside, PIECE_BYTES, Piece, Pieces};
 use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
-use platen_media::{Blake3, MediaPath, Sha256, Timestamp, read_piece};
+use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
 
-use crate::gather::{Item, Planned};
-use crate::walk::SourceFile;
+use crate::content::item::{Item, Planned};
+use crate::content::walk::SourceFile;
 use crate::{AuthorError, BuildOptions, BuildProgress};
 
 /// Files of at least this size are blobs of their own; smaller ones of a content share one.
 pub(crate) const BLOB_BYTES: u64 = 8 << 20;
-/// What is read, hashed and written at once stays in the processor's cache.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// What was stored so far, in the shape of the manifest.
 pub(crate) struct Store<'a> {
     layout: &'a Layout,
     options: &'a BuildOptions,
     progress: BuildProgress,
-    buffer: Vec<u8>,
+    pieces: Pieces,
     pub(crate) contents: Vec<Content>,
     pub(crate) blobs: Vec<Blob>,
     pub(crate) files: Vec<FileRecord>,
@@ -63,7 +65,7 @@ impl<'a> Store<'a> {
             layout,
             options,
             progress: BuildProgress { done_bytes: 0, total_bytes },
-            buffer: vec![0; PIECE_BYTES],
+            pieces: Pieces::new(PIECE_BYTES),
             contents: Vec::new(),
             blobs: Vec::new(),
             files: Vec::new(),
@@ -196,26 +198,27 @@ impl<'a> Store<'a> {
 
     fn large(&mut self, file: &SourceFile) -> Result<FileRecord, AuthorError> {
         let mut reader = Reader::open(file)?;
-        let mut writer = self.layout.blob_writer()?;
-        let mut blake3 = blake3::Hasher::new();
+        let mut stream = self.layout.blob_stream()?;
+        let blake3 = Beside::start(blake3::Hasher::new(), |hasher: &mut blake3::Hasher, piece: Arc<Piece>| {
+            hasher.update(&piece);
+        });
+        let blake3 = blake3.map_err(AuthorError::io("starting a thread that digests", &file.path))?;
         let mut done_bytes = 0;
-        let mut buffer = std::mem::take(&mut self.buffer);
         loop {
-            let piece = read_piece(&mut reader.file, &mut buffer).map_err(|error| reader.failed(error))?;
+            let piece = self.pieces.read(&mut reader.file).map_err(|error| reader.failed(error))?;
             let count = piece.len() as u64;
             done_bytes += count;
             if count == 0 || done_bytes > file.size_bytes() {
                 break;
             }
-            blake3.update(piece);
-            writer.write_all(piece).map_err(write_failed(self.layout, file.size_bytes()))?;
+            blake3.give(Arc::clone(&piece));
+            stream.write(&piece).map_err(write_failed(self.layout, file.size_bytes()))?;
             self.advance(count);
         }
-        self.buffer = buffer;
         reader.ended(done_bytes)?;
-        let (sha256, size_bytes) = writer.finish()?;
+        let (sha256, size_bytes) = stream.finish()?;
         let at = Location { blob: self.blob(sha256, size_bytes), offset_bytes: 0 };
-        let blake3 = Blake3(*blake3.finalize().as_bytes());
+        let blake3 = Blake3(*blake3.finish().finalize().as_bytes());
         Ok(FileRecord { at: Some(at), ..record(&file.place, size_bytes, blake3, sha256) })
     }
 }
@@ -239,7 +242,7 @@ pub(crate) fn write_failed(layout: &Layout, needed_bytes: u64) -> impl FnOnce(st
     }
 }
 
-/// An input that is read from its first to its last byte and must stay as it is meanwhile.
+/// An input that is read from its first to its last byte and must not change while it is read.
 struct Reader<'f> {
     source: &'f SourceFile,
     file: File,
@@ -254,7 +257,7 @@ impl<'f> Reader<'f> {
             problems: vec![format!(
                 "{}: expected a file, found {}",
                 source.path.display(),
-                crate::definition::reason(&error)
+                crate::definition::sources::reason(&error)
             )],
         };
         let file = options.open(&source.path).map_err(unreadable)?;
@@ -289,7 +292,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::sources::Stamp;
+    use crate::definition::sources::Stamp;
 
     fn listed(path: &Path) -> SourceFile {
         let stamp = Stamp::of(&path.metadata().expect("there"));

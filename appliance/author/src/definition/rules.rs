@@ -69,7 +69,7 @@ fn context(definition: &Definition, architectures: Architectures) -> LintContext
         superseded: applications.superseded,
         packages: spec.packages.iter().map(|it| it.content.id.clone()).collect(),
         media_variables: spec.variables.iter().map(|it| it.name.clone()).collect(),
-        sealed: definition.password.is_some(),
+        policy_is_encrypted: definition.password.is_some(),
     }
 }
 

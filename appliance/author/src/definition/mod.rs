@@ -3,15 +3,20 @@
 
 //! A definition with everything small it names: its task sequence and its secrets.
 
+pub(crate) mod rules;
+pub(crate) mod secrets;
+pub(crate) mod sources;
+pub(crate) mod times;
+
 use std::path::{Path, PathBuf};
 
 use platen_media::policy::MediaVariable;
 use platen_media::spec::{MAX_ENVIRONMENT_BYTES, MAX_SPEC_BYTES, MediaSpec, ValueSource};
 use platen_sequence::TaskSequence;
 
-use crate::secrets::{self, TextFile, read_text, secret};
-use crate::sources::Sources;
-use crate::times::Dated;
+use self::secrets::{TextFile, read_text, secret};
+use self::sources::Sources;
+use self::times::Dated;
 use crate::{AuthorError, BuildOptions};
 
 /// Read and checked; secrets are in the clear here and are printed by nothing.
@@ -85,14 +90,5 @@ impl Definition {
                 "no password".into(),
             )),
         }
-    }
-}
-
-/// Why a file can't be read, in the words of the other problems.
-pub(crate) fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "none".into(),
-        std::io::ErrorKind::PermissionDenied => "one that may not be read".into(),
-        _ => format!("one that can't be read ({error})"),
     }
 }

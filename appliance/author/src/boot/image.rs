@@ -21,9 +21,9 @@ use platen_media::Sha256;
 use platen_media::stored::{self, Stored, StoredError};
 use serde::{Deserialize, Serialize};
 
-use crate::boot_kit::modules;
-use crate::boot_kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
-use crate::{AuthorError, keys};
+use crate::boot::kit::modules;
+use crate::boot::kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
+use crate::keys::{self, KeyError};
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
@@ -144,7 +144,7 @@ pub enum BootImageError {
     Kit(#[source] BootKitError),
     /// A key can't be used.
     #[error("trusted keys: {}", path.display())]
-    Key { path: PathBuf, source: Box<AuthorError> },
+    Key { path: PathBuf, source: KeyError },
     /// A boot image that trusts nobody would refuse every medium.
     #[error("trusted keys: expected at least one, found none")]
     NoKeys,
@@ -154,7 +154,7 @@ pub enum BootImageError {
     /// There are no libraries in a boot image.
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
-    /// A module in the kit is none.
+    /// A file of the kit is not a kernel module.
     #[error("{}: expected a 64-bit kernel module, found {found}", path.display())]
     NotAModule { path: PathBuf, found: String },
     /// A record that can't be understood.
@@ -199,7 +199,7 @@ pub fn build(
     trusted_keys: &[PathBuf],
     out: &Path,
 ) -> Result<BootImage, BootImageError> {
-    boot_kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
+    kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
     let kit = BootKit::open(kit).map_err(BootImageError::Kit)?;
     let deploy = read(deploy_program)?;
     check_static(deploy_program, &deploy)?;
@@ -238,7 +238,7 @@ pub fn build(
     let mut json = serde_json::to_vec_pretty(&record).expect("a record has only strings, numbers and lists");
     json.push(b'\n');
 
-    let parent = boot_kit::parent_of(out);
+    let parent = kit::parent_of(out);
     std::fs::create_dir_all(parent).map_err(io("making", parent))?;
     let work =
         tempfile::Builder::new().prefix(".boot-image-").tempdir_in(parent).map_err(io("making a folder in", parent))?;
@@ -248,7 +248,7 @@ pub fn build(
         let path = finished.join(name);
         std::fs::write(&path, bytes).map_err(io("writing", &path))?;
     }
-    boot_kit::put_in_place(&finished, out, &work.path().join("replaced")).map_err(BootImageError::Kit)?;
+    kit::put_in_place(&finished, out, &work.path().join("replaced")).map_err(BootImageError::Kit)?;
     Ok(BootImage { folder: out.to_owned(), record })
 }
 
@@ -260,8 +260,7 @@ fn digest(path: &str, bytes: &[u8]) -> FileDigest {
 fn read_keys(paths: &[PathBuf]) -> Result<BTreeMap<String, String>, BootImageError> {
     let mut keys = BTreeMap::new();
     for path in paths {
-        let shown =
-            keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source: Box::new(source) })?;
+        let shown = keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source })?;
         let text = format!("untrusted comment: minisign public key {}\n{}\n", shown.id, shown.base64);
         keys.insert(shown.id, text);
     }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use platen_media::spec::Links;
 use platen_media::{MAX_LEVELS, MediaPath};
 
-use crate::definition::reason;
-use crate::sources::Stamp;
+use crate::definition::sources::Stamp;
+use crate::definition::sources::reason;
 
 /// A file to be put on a medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
