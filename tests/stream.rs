@@ -124,7 +124,7 @@ fn storing(runs: &mut Runs<'_>) {
     };
     assert_eq!(imported.events.iter().filter_map(medium).collect::<Vec<_>>(), ["TREE-r1", "TREE-r2"]);
     let (exit, code, _) = error(runs.run(3, &["cache", "import", "layout", "TREE-r1"]));
-    assert_eq!((exit, code), (3, Some(Code::OlderThanFloor)));
+    assert_eq!((exit, code), (3, Some(Code::OlderThanMinimum)));
     // Signed by nobody this station trusts.
     let definition = station.define("FOREIGN", 1, "");
     let definition = definition.to_str().expect("UTF-8");
@@ -197,7 +197,7 @@ fn writing(runs: &mut Runs<'_>) {
     let (exit, code, _) = error(runs.run(2, &["verify", "no-such-drive.img"]));
     assert_eq!((exit, code), (2, Some(Code::NotADrive)));
     let (exit, code, _) = error(runs.run(3, &["write", "TREE-r1", &one]));
-    assert_eq!((exit, code), (3, Some(Code::OlderThanFloor)));
+    assert_eq!((exit, code), (3, Some(Code::OlderThanMinimum)));
 
     // Content of the cache that is damaged: the job fails, and a scrub finds it.
     let blobs = std::fs::read_dir(station.path("cache/blobs/sha256")).expect("blobs");

@@ -17,7 +17,12 @@ const STRIDE_BYTES: u64 = 32 << 20;
 pub(crate) struct WriteBehind {
     unsaved_bytes: u64,
     /// None as long as there is little to save.
-    saver: Option<Beside<io::Result<()>, File>>,
+    saver: Option<Beside<Saver, ()>>,
+}
+
+struct Saver {
+    file: File,
+    saved: io::Result<()>,
 }
 
 impl WriteBehind {
@@ -30,19 +35,22 @@ impl WriteBehind {
         self.unsaved_bytes = 0;
         let saver = match &self.saver {
             Some(saver) => saver,
-            None => self.saver.insert(Beside::start(Ok(()), |result: &mut io::Result<()>, file: File| {
-                if result.is_ok() {
-                    *result = file.sync_data();
-                }
-            })?),
+            None => {
+                let saver = Saver { file: file.try_clone()?, saved: Ok(()) };
+                self.saver.insert(Beside::start(saver, |saver: &mut Saver, ()| {
+                    if saver.saved.is_ok() {
+                        saver.saved = saver.file.sync_data();
+                    }
+                })?)
+            }
         };
-        saver.give(file.try_clone()?);
+        saver.give(());
         Ok(())
     }
 
     /// Save all of the file. The kernel tells of a failed write once, so what the thread was told counts too.
     pub(crate) fn save(self, file: &File) -> io::Result<()> {
-        self.saver.map_or(Ok(()), Beside::finish)?;
+        self.saver.map_or(Ok(()), |saver| saver.finish().saved)?;
         file.sync_all()
     }
 }

@@ -79,7 +79,7 @@ codes! {
     NotTrusted      "P-M-001" TryAgain "The medium is not signed by a trusted key."          "Call the person who made the medium."
     NotYetValid     "P-M-002" TryAgain "The medium is not valid yet."                        "Check this station's clock, then the medium's dates."
     Expired         "P-M-003" TryAgain "The medium has expired."                             "Use a newer version of the medium."
-    OlderThanFloor  "P-M-004" TryAgain "A newer version of this medium was already in use."  "Use the newest version of the medium."
+    OlderThanMinimum  "P-M-004" TryAgain "A newer version of this medium was already in use."  "Use the newest version of the medium."
     OtherSigner     "P-M-005" TryAgain "Another key signed this medium than those before it." "Call the person who made the medium."
     NewerMedium     "P-M-006" TryAgain "A newer version of Platen made this medium."        "Update this station, then try again."
     TooSmall        "P-D-001" TryAgain "The drive is too small for this medium."             "Use a bigger drive."

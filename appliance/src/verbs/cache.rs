@@ -136,7 +136,7 @@ fn imported(answers: Vec<Answer>, output: &Output) -> Result<ExitCode, Failure> 
             }
             Err(error @ CacheError::OlderThanMinimum { .. }) => {
                 let failure = Failure::from(error);
-                let (code, text) = (Code::OlderThanFloor.into(), failure.reason());
+                let (code, text) = (Code::OlderThanMinimum.into(), failure.reason());
                 output.event(Event::MediumSkipped { medium: name.clone(), code, text });
                 output.text(|| format!("{name} skipped: {}", failure.text()));
                 older.push(failure);

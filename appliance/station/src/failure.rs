@@ -121,7 +121,7 @@ fn cache_code(error: &CacheError) -> Option<Code> {
     match error {
         CacheError::Signature { source, .. } if source.is_newer() => Some(Code::NewerMedium),
         CacheError::Signature { .. } => Some(Code::NotTrusted),
-        CacheError::OlderThanMinimum { .. } => Some(Code::OlderThanFloor),
+        CacheError::OlderThanMinimum { .. } => Some(Code::OlderThanMinimum),
         CacheError::OtherSigner { .. } => Some(Code::OtherSigner),
         CacheError::Missing { .. } => Some(Code::CacheMissing),
         CacheError::Entry { .. } | CacheError::Json { .. } | CacheError::Manifest { .. } => Some(Code::CacheDamaged),

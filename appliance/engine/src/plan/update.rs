@@ -58,7 +58,7 @@ impl UpdateError {
             Self::NoMedium { .. } | Self::OtherMedium { .. } => Code::NothingToUpdate,
             Self::NotTrusted { source, .. } if source.is_newer() => Code::NewerMedium,
             Self::NotTrusted { .. } => Code::NotTrusted,
-            Self::Newer { .. } => Code::OlderThanFloor,
+            Self::Newer { .. } => Code::OlderThanMinimum,
             Self::DiskImage { .. } | Self::Sectors { .. } => Code::DoesNotFit,
             Self::Plan(error) => error.code(),
         }

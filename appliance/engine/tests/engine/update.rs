@@ -382,7 +382,7 @@ fn what_can_not_be_updated_is_refused() {
 
     let error = refused(&old, &found, shape);
     assert!(matches!(&error, UpdateError::Newer { found, .. } if found == "PLT00001-r2"), "{error}");
-    assert!(error.code() == Code::OlderThanFloor && error.is_policy());
+    assert!(error.code() == Code::OlderThanMinimum && error.is_policy());
     assert_eq!(
         error.to_string(),
         "PLT00001-r1: expected an older release of it on the drive, found the newer PLT00001-r2"
