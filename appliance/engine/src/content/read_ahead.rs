@@ -83,14 +83,19 @@ impl<T, M: Copy, E> ReadAhead<T, M, E> {
         joins
     }
 
-    /// A consumer has all pieces and will only look at marks from now on.
+    /// A consumer has all pieces and will only look at marks from now on. The reader is at its end then, so the window can
+    /// only shrink: of many consumers the resting ones need memory of their own, and little is kept for the last few.
     pub(crate) fn rest(&self) {
         let mut state = self.lock();
         state.consumers -= 1;
-        if state.consumers == 0 {
-            state.first += state.window.len();
-            state.window.clear();
-        }
+        let kept = match state.consumers {
+            0 => 0,
+            consumers if state.members > self.window => consumers,
+            _ => self.window,
+        };
+        let dropped = state.window.len().saturating_sub(kept);
+        state.window.drain(..dropped);
+        state.first += dropped;
     }
 
     /// A member goes; `resting` if it said so before.

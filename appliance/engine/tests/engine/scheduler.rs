@@ -166,6 +166,28 @@ fn no_schedule_blocks_starves_or_mixes_up_a_drive() {
     check("schedules with few preemptions (PCT)", |seen| shuttle::check_pct(move || model(&seen), ITERATIONS, 3));
 }
 
+/// Of many drives those that rest have memory of their own.
+#[test]
+fn little_is_kept_for_the_last_few_of_many() {
+    shuttle::check_random(
+        || {
+            let alive = Arc::new(AtomicUsize::new(0));
+            let read_ahead: Shared = Arc::new(ReadAhead::new(WINDOW, AHEAD));
+            assert!(read_ahead.join() && read_ahead.join());
+            for number in 0..PIECES {
+                drop(read_ahead.publish(Counted::new(number, &alive), number * 10));
+            }
+            let kept = [WINDOW, 1, 0].map(|kept| {
+                read_ahead.rest();
+                (alive.load(Ordering::Relaxed), kept)
+            });
+            assert!(kept.iter().all(|(found, expected)| found == expected), "{kept:?}");
+            (0..3).for_each(|_| read_ahead.leave(true));
+        },
+        1,
+    );
+}
+
 /// The model can see: a reader that forgets to wake its drives is found.
 #[test]
 fn a_lost_wakeup_would_be_found() {
