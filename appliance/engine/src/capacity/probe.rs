@@ -19,6 +19,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::PIECE_BYTES;
 use crate::content::markers::{Found, MARKER_BYTES, fill, look};
 use crate::context::Context;
 use crate::drive::{AlignedBuffer, Drive, DriveError};
@@ -106,7 +107,8 @@ pub(crate) fn probe(drive: &mut dyn Drive, stretch_bytes: u64, context: &Context
     if size_bytes < DRIVE_MIN_BYTES {
         return Ok(Probed::Good { marked: [0..0, 0..0] });
     }
-    Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(CHUNK_BYTES as usize) }.run(stretch_bytes, context)
+    // Of a whole piece's size, although chunks are shorter: the kernel pins a huge page in one step.
+    Probe { drive, nonce, size_bytes, buffer: AlignedBuffer::new(PIECE_BYTES) }.run(stretch_bytes, context)
 }
 
 struct Probe<'a> {
