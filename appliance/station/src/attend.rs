@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Waiting for drives that may never answer: each is looked at on a thread of its own, so that one that hangs stops
-//! only itself, and all of it can be stopped.
+//! Waiting for drives and disks that may never answer: each is asked on a thread of its own, which is left behind when
+//! nobody waits for it any more.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,87 +15,80 @@ use platen_events::Code;
 use crate::exit::Exit;
 use crate::failure::{Failure, stopped};
 
-/// How often it is looked whether a drive is still waited for.
+/// How often it is looked whether an answer is still waited for.
 pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
-/// Until when a drive is waited for.
-#[derive(Debug, Clone)]
-pub(crate) struct Patience {
-    stop: Arc<AtomicBool>,
-    stall_limit: Duration,
-}
-
-/// What came of the work on one drive.
+/// What came of waiting.
 #[derive(Debug)]
 pub(crate) enum Attended<T> {
     Done(T),
-    /// It gave no sign of life for so long.
+    /// There was no sign of life for so long.
     Stalled(Duration),
     /// Somebody asked this program to stop.
     Stopped,
 }
 
-/// The last sign of life of one drive.
+/// The last sign of life, and until when more are waited for.
 #[derive(Debug, Clone)]
 pub(crate) struct Signs {
     last_ms: Arc<AtomicU64>,
-    patience: Patience,
+    stop: Arc<AtomicBool>,
+    stall_limit: Duration,
 }
 
-impl Patience {
-    /// Setting `stop` ends all waiting.
-    pub(crate) fn new(stop: &Arc<AtomicBool>, stall_limit: Duration) -> Self {
-        Self { stop: Arc::clone(stop), stall_limit }
+/// Ask, on a thread of its own, and wait for as long as there are signs of life. Setting `stop` ends the waiting. A thread
+/// that is no longer waited for is left to itself, with everything it was given.
+pub(crate) fn attend<T: Send + 'static>(
+    stop: &Arc<AtomicBool>,
+    stall_limit: Duration,
+    ask: impl FnOnce(&Signs) -> T + Send + 'static,
+) -> std::io::Result<Attended<T>> {
+    let (signs, (say, said)) = (Signs::new(Arc::clone(stop), stall_limit), channel());
+    let own = signs.clone();
+    std::thread::Builder::new().spawn(move || {
+        // Nobody listens any more if it was given up.
+        let _ = say.send(ask(&own));
+    })?;
+    loop {
+        let answer = said.recv_timeout(LOOK);
+        // What ends because it was given up may say anything.
+        if let Some(given_up) = signs.given_up() {
+            return Ok(given_up);
+        }
+        match answer {
+            Ok(answer) => return Ok(Attended::Done(answer)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(std::io::Error::other("a thread that waited for an answer panicked"));
+            }
+        }
     }
+}
 
-    /// Work on all of `items` side by side, and wait for each as long as it gives signs of life. A thread that is no
-    /// longer waited for is left to itself, with everything it was given.
-    pub(crate) fn side_by_side<I: Send + 'static, T: Send + 'static>(
-        &self,
-        items: Vec<I>,
-        work: impl Fn(I, &Signs) -> T + Send + Sync + 'static,
-    ) -> std::io::Result<Vec<Attended<T>>> {
-        let (work, (say, said)) = (Arc::new(work), channel());
-        let mut signs = Vec::with_capacity(items.len());
-        for (number, item) in items.into_iter().enumerate() {
-            let own = Signs::new(self);
-            signs.push(own.clone());
-            let (work, say) = (Arc::clone(&work), say.clone());
-            std::thread::Builder::new().spawn(move || {
-                // Nobody listens any more if it was given up.
-                let _ = say.send((number, work(item, &own)));
-            })?;
+/// Wait for an answer of the station's own disk, which may hang as well as a drive may.
+pub fn answer_of<T: Send + 'static>(
+    stop: &Arc<AtomicBool>,
+    stall_limit: Duration,
+    code: Code,
+    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match attend(stop, stall_limit, |_| ask()).map_err(|error| Failure::new(Exit::Machine, error))? {
+        Attended::Done(answer) => answer,
+        Attended::Stopped => Err(stopped()),
+        Attended::Stalled(_) => {
+            let entry = code.entry();
+            Err(Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo)).coded(code))
         }
-        drop(say);
-        let mut results: Vec<Option<Attended<T>>> = signs.iter().map(|_| None).collect();
-        while results.iter().any(Option::is_none) {
-            match said.recv_timeout(LOOK) {
-                Ok((number, result)) => {
-                    // Work that was given up may end because of that; then what it says does not count.
-                    let given_up = signs[number].given_up();
-                    results[number].get_or_insert(given_up.unwrap_or(Attended::Done(result)));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                // A thread panicked; what it would have said can't be had.
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            for (result, signs) in results.iter_mut().zip(&signs).filter(|(result, _)| result.is_none()) {
-                if let Some(given_up) = signs.given_up() {
-                    *result = Some(given_up);
-                }
-            }
-        }
-        let ended = std::io::Error::other("a thread that looked at a drive panicked");
-        results.into_iter().collect::<Option<Vec<_>>>().ok_or(ended)
     }
 }
 
 impl Signs {
-    pub(crate) fn new(patience: &Patience) -> Self {
-        Self { last_ms: Arc::new(AtomicU64::new(now_ms())), patience: patience.clone() }
+    /// The first sign is now.
+    pub(crate) fn new(stop: Arc<AtomicBool>, stall_limit: Duration) -> Self {
+        Self { last_ms: Arc::new(AtomicU64::new(now_ms())), stop, stall_limit }
     }
 
-    /// The drive has answered.
+    /// It has answered.
     pub(crate) fn alive(&self) {
         self.last_ms.store(now_ms(), Ordering::Relaxed);
     }
@@ -107,15 +100,15 @@ impl Signs {
 
     /// Nobody waits any more.
     pub(crate) fn give_up(&self) {
-        self.patience.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     fn given_up<T>(&self) -> Option<Attended<T>> {
-        if self.patience.stop.load(Ordering::Relaxed) {
+        if self.stop.load(Ordering::Relaxed) {
             return Some(Attended::Stopped);
         }
         let silent = self.silent_for();
-        (silent >= self.patience.stall_limit).then_some(Attended::Stalled(silent))
+        (silent >= self.stall_limit).then_some(Attended::Stalled(silent))
     }
 }
 
@@ -155,25 +148,6 @@ impl<D: ReadDrive> ReadDrive for Answering<'_, D> {
     }
 }
 
-/// Wait for an answer of the station's own disk, which may hang as well as a drive may.
-pub fn answer_of<T: Send + 'static>(
-    stop: &Arc<AtomicBool>,
-    stall_limit: Duration,
-    code: Code,
-    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let patience = Patience::new(stop, stall_limit);
-    let asked = patience.side_by_side(vec![ask], |ask, _| ask());
-    match asked.map_err(|error| Failure::new(Exit::Machine, error))?.pop() {
-        Some(Attended::Done(answer)) => answer,
-        Some(Attended::Stopped) => Err(stopped()),
-        Some(Attended::Stalled(_)) | None => {
-            let entry = code.entry();
-            Err(Failure::new(Exit::Machine, format!("{} {}", entry.what, entry.todo)).coded(code))
-        }
-    }
-}
-
 fn now_ms() -> u64 {
     static BEGUN: OnceLock<Instant> = OnceLock::new();
     BEGUN.get_or_init(Instant::now).elapsed().as_millis() as u64
@@ -183,53 +157,43 @@ fn now_ms() -> u64 {
 mod tests {
     use super::*;
 
-    fn patience(limit_ms: u64) -> (Arc<AtomicBool>, Patience) {
-        let stop = Arc::new(AtomicBool::new(false));
-        (Arc::clone(&stop), Patience::new(&stop, Duration::from_millis(limit_ms)))
-    }
-
     #[test]
-    fn one_that_hangs_stops_only_itself() {
-        let (_, patience) = patience(300);
-        let results = patience.side_by_side(vec![0, 1, 2], |number, _| {
-            if number == 1 {
-                std::thread::sleep(Duration::from_secs(3600));
-            }
-            number * 10
+    fn what_hangs_is_not_waited_for() {
+        let attended = attend(&Arc::default(), Duration::from_millis(300), |_| {
+            std::thread::sleep(Duration::from_secs(3600));
         });
-        let results = results.expect("threads");
-        assert!(matches!(results[..], [Attended::Done(0), Attended::Stalled(_), Attended::Done(20)]), "{results:?}");
+        assert!(matches!(attended.expect("a thread"), Attended::Stalled(_)));
+        let attended = attend(&Arc::default(), Duration::from_millis(300), |_| 7);
+        assert!(matches!(attended.expect("a thread"), Attended::Done(7)), "control");
     }
 
     #[test]
     fn signs_of_life_are_waited_for_and_stopping_ends_it() {
-        let (stop, patience) = patience(600_000);
+        let stop = Arc::new(AtomicBool::new(false));
         let (say, said) = channel();
+        let setting = Arc::clone(&stop);
         let stopping = std::thread::spawn(move || {
             let _ = said.recv();
-            stop.store(true, Ordering::Relaxed);
+            setting.store(true, Ordering::Relaxed);
         });
-        let results = patience.side_by_side(vec![say], |say, signs| {
+        let attended = attend(&stop, Duration::from_secs(600), move |signs| {
             say.send(()).expect("somebody stops");
-            while {
+            while signs.is_wanted() {
                 signs.alive();
-                signs.is_wanted()
-            } {
                 std::thread::sleep(Duration::from_millis(5));
             }
         });
-        assert!(matches!(results.expect("threads")[..], [Attended::Stopped]));
+        assert!(matches!(attended.expect("a thread"), Attended::Stopped));
         stopping.join().expect("ends");
     }
 
     #[test]
-    fn work_that_ends_because_it_was_given_up_says_nothing() {
-        let (_, patience) = patience(50);
-        let results = patience.side_by_side(vec![()], |(), signs| {
+    fn what_ends_because_it_was_given_up_says_nothing() {
+        let attended = attend(&Arc::default(), Duration::from_millis(50), |signs| {
             while signs.is_wanted() {
                 std::thread::yield_now();
             }
         });
-        assert!(matches!(results.expect("threads")[..], [Attended::Stalled(_)]));
+        assert!(matches!(attended.expect("a thread"), Attended::Stalled(_)));
     }
 }

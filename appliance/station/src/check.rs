@@ -4,7 +4,7 @@
 //! What a drive is, and whether it is as it was signed.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use platen_media::examination::Depth;
 use platen_media::manifest::MediaKind;
 use platen_media::sign::TrustedKeys;
 
-use crate::attend::{Answering, Attended, Patience, Signs};
+use crate::attend::{Answering, Attended, Signs, attend};
 use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
 use crate::images::{compare_image, recognise};
@@ -73,9 +73,9 @@ pub fn inspect(
     stop: &Arc<AtomicBool>,
     stall_limit: Duration,
 ) -> Result<(DriveId, DriveLabel, Report), Failure> {
-    let paths = paths.clone();
-    let look = move |path: PathBuf, signs: &Signs| -> Result<(DriveFacts, Report), Failure> {
-        let mut drive = Candidate::find(&path).and_then(Candidate::for_reading).map_err(open_failure)?;
+    let (name, paths) = (path.to_owned(), paths.clone());
+    let look = move |signs: &Signs| -> Result<(DriveFacts, Report), Failure> {
+        let mut drive = Candidate::find(&name).and_then(Candidate::for_reading).map_err(open_failure)?;
         let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
         let answering = &mut Answering { drive: &mut drive, signs };
         let report = examined(answering, handle, Depth::Names, &paths, &keys, signs);
@@ -86,8 +86,7 @@ pub fn inspect(
         };
         Ok((drive.facts().clone(), report))
     };
-    let looked = Patience::new(stop, stall_limit).side_by_side(vec![path.to_owned()], look);
-    let looked = looked.map_err(|error| Failure::new(Exit::Machine, error))?.pop().unwrap_or(Attended::Stopped);
+    let looked = attend(stop, stall_limit, look).map_err(|error| Failure::new(Exit::Machine, error))?;
     let (code, text) = match looked {
         Attended::Done(done) => return done.map(|(facts, report)| (facts.id(), facts.label(), report)),
         Attended::Stalled(silent) => (Code::Stalled, format!("no answer for {} s", silent.as_secs())),

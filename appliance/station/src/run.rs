@@ -18,7 +18,7 @@ use platen_engine::{
 };
 use platen_events::{Code, DriveLabel, Event, JobId, JobKind};
 
-use crate::attend::{LOOK, Patience, Signs, answer_of};
+use crate::attend::{LOOK, Signs, answer_of};
 use crate::core::{Effect, Found, Input, Outcome, Slot, Station};
 use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
@@ -163,7 +163,7 @@ impl<'a> Runner<'a> {
     /// Do this on a thread of its own, which a drive that hangs may hold for as long as it likes.
     fn ask(&mut self, slot: Slot, act: impl FnOnce(&Signs) -> Answer + Send + 'static) {
         // The core says when it is given up.
-        let signs = Signs::new(&Patience::new(&Arc::default(), Duration::MAX));
+        let signs = Signs::new(Arc::default(), Duration::MAX);
         self.awaited.insert(slot, signs.clone());
         let (say, events) = (self.say.clone(), self.events.clone());
         let thread = std::thread::Builder::new().spawn(move || {
