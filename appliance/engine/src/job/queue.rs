@@ -41,15 +41,19 @@ pub fn event_queue() -> (EventSender, EventReceiver) {
 }
 
 impl EventSender {
-    /// Tell, without ever waiting.
+    /// Tell, without ever waiting. Progress wakes nobody: with dozens of drives that alone would keep the listener busy, and
+    /// whoever shows it looks often enough.
     pub fn send(&self, event: Event) {
+        let is_urgent = !matches!(event, Event::Progress { .. });
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match latest_progress(&mut waiting.events, &event) {
             Some(latest) => *latest = event,
             None => waiting.events.push_back(event),
         }
         drop(waiting);
-        self.0.arrived.notify_one();
+        if is_urgent {
+            self.0.arrived.notify_one();
+        }
     }
 
     /// Let the listener go on although there is no event.
@@ -60,7 +64,7 @@ impl EventSender {
 }
 
 impl EventReceiver {
-    /// The next event; None: nothing happened for so long, or somebody woke the listener.
+    /// The next event; None: nothing but progress happened for so long, or somebody woke the listener.
     pub fn recv_timeout(&self, limit: Duration) -> Option<Event> {
         let waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let nothing = |waiting: &mut Waiting| waiting.events.is_empty() && !waiting.woken;

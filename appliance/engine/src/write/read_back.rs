@@ -133,9 +133,9 @@ pub(super) fn read_back(
 /// A read that moves nothing must not leave the last piece's bytes to be compared: one word of every sector is made
 /// what no sensible content has there.
 fn poison(bytes: &mut [u8]) {
-    for sector in bytes.chunks_mut(512) {
-        let len = sector.len().min(8);
-        sector[..len].copy_from_slice(&[0xa5, 0x5a, 0x3c, 0xc3, 0x96, 0x69, 0xf0, 0x0f][..len]);
+    const WORD: [u8; 8] = [0xa5, 0x5a, 0x3c, 0xc3, 0x96, 0x69, 0xf0, 0x0f];
+    for word in bytes.chunks_mut(512).filter_map(<[u8]>::first_chunk_mut) {
+        *word = WORD;
     }
 }
 
