@@ -438,7 +438,9 @@ fn every_operator_code_is_raised_somewhere() {
     for code in platen_events::Code::ALL {
         let pattern = format!("Code::{}\\b", code.name());
         let output = Command::new("git")
-            .args(["grep", "-qE", &pattern, "--", "appliance/*.rs", ":!appliance/events"])
+            .args(["grep", "-qE", "--untracked", &pattern, "--", "appliance/*.rs"])
+            // A mention in a test raises nothing.
+            .args([":!appliance/events", ":!appliance/*/tests/*", ":!*/tests.rs", ":!appliance/testkit"])
             .current_dir(root)
             .status()
             .expect("git runs");
