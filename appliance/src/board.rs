@@ -12,6 +12,8 @@ use std::sync::Arc;
 use indicatif::{MultiProgress, ProgressBar};
 use platen_events::{Answer, Code, DriveId, Event, JobEnd, JobId, StationState};
 
+use platen_station::Front;
+
 use crate::output::{Output, field, style};
 use crate::report;
 
@@ -21,7 +23,7 @@ const MAX_PORT_CHARS: usize = 24;
 /// Follows the jobs of a batch.
 pub struct DriveBoard<'a> {
     output: &'a Arc<Output>,
-    headline: Option<&'a str>,
+    headline: &'a str,
     /// None where there is no terminal.
     bars: Option<MultiProgress>,
     state: StationState,
@@ -30,13 +32,23 @@ pub struct DriveBoard<'a> {
     described: HashMap<JobId, Option<Code>>,
 }
 
+impl Front for DriveBoard<'_> {
+    fn ready(&mut self) {
+        self.output.say(self.headline);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.show(event);
+    }
+}
+
 impl<'a> DriveBoard<'a> {
-    /// `headline` is said when the first job begins.
+    /// `headline` is said before the first job begins.
     pub fn new(output: &'a Arc<Output>, headline: &'a str) -> Self {
         let terminal = !output.is_json() && std::io::stderr().is_terminal();
         Self {
             output,
-            headline: Some(headline),
+            headline,
             bars: terminal.then(MultiProgress::new),
             state: StationState::default(),
             bar_of: HashMap::new(),
@@ -44,8 +56,7 @@ impl<'a> DriveBoard<'a> {
         }
     }
 
-    /// The next thing that happened.
-    pub fn show(&mut self, event: Event) {
+    fn show(&mut self, event: Event) {
         if self.output.is_json() {
             return self.output.event(event);
         }
@@ -79,9 +90,6 @@ impl<'a> DriveBoard<'a> {
     }
 
     fn started(&mut self, drive: &DriveId) {
-        if let Some(headline) = self.headline.take() {
-            self.output.say(headline);
-        }
         let Some(bars) = &self.bars else { return };
         let ports = || self.state.drives().values().map(|drive| &drive.label.port);
         let width = ports().map(|port| port.chars().count()).max().unwrap_or(0).min(MAX_PORT_CHARS);

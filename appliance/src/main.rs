@@ -33,7 +33,12 @@ fn main() -> ExitCode {
         Err(error) => return unparsed(&error),
     };
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .without_time()
+        .init();
     let output = Arc::new(Output::new(args.json));
     let code = match run(args, &output) {
         Ok(code) => code,

@@ -23,7 +23,7 @@ pub fn run(
     output: &Arc<Output>,
 ) -> Result<ExitCode, Failure> {
     let mut board = DriveBoard::new(output, headline);
-    let finished = platen_station::run(order, paths, stop, &mut |event| board.show(event))?;
+    let finished = platen_station::run(order, paths, stop, &mut board)?;
     let (failed, refused) = match &finished.outcome {
         Outcome::Refused(refused) => return Err(Failure::of_all(Some("nothing was written"), refused)),
         Outcome::NotStarted(failure) => return Err(failure.clone()),

@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
 use crate::images::{compare_image, recognise};
 use crate::look::look;
-use crate::order::asked_for;
+use crate::order::{asked_for, handle_of};
 use crate::paths::Paths;
 
 /// Compares a drive with what was signed: by the manifest it carries, or with the image it should be.
@@ -76,7 +76,7 @@ pub fn inspect(
     let (name, paths) = (path.to_owned(), paths.clone());
     let look = move |signs: &Signs| -> Result<(DriveFacts, Report), Failure> {
         let mut drive = Candidate::find(&name).and_then(Candidate::for_reading).map_err(open_failure)?;
-        let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
+        let handle = handle_of(&mut drive)?;
         let answering = &mut Answering { drive: &mut drive, signs };
         let report = examined(answering, handle, Depth::Names, &paths, &keys, signs);
         // What was read of a drive that is no longer there, or holds another medium by now, counts for nothing.

@@ -26,4 +26,4 @@ pub use failure::{Failure, open_failure, stopped};
 pub use media::{load, new_plan, shape_of, stop_flag};
 pub use order::{Order, Targets};
 pub use paths::{Paths, open_ledger};
-pub use run::{Finished, run};
+pub use run::{Finished, Front, run};

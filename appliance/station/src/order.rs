@@ -3,6 +3,7 @@
 
 //! What people order: the same for some drives. An order knows how one drive is opened and what its job is.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -95,8 +96,8 @@ impl Order {
     ) -> Self {
         let paths = paths.clone();
         let prepare = move |candidate: Candidate, _: &Signs| {
-            let drive = candidate.for_reading().map_err(open_failure)?;
-            let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
+            let mut drive = candidate.for_reading().map_err(open_failure)?;
+            let handle = handle_of(&mut drive)?;
             let (expected, keys, paths) = (expected.clone(), keys.clone(), paths.clone());
             Ok((drive, Task::Check(Box::new(MediumCheck { expected, keys, paths, handle }))))
         };
@@ -142,6 +143,14 @@ pub(crate) fn asked_for(path: &Path) -> (DriveId, DriveLabel) {
     (DriveId { place, disk_sequence: None }, label)
 }
 
+/// A handle for the process that looks at the drive.
+pub(crate) fn handle_of(drive: &mut OpenedDrive) -> Result<File, Failure> {
+    drive.read_only_handle().map_err(|error| match drive.confirm() {
+        Ok(()) => Failure::new(Exit::Machine, error),
+        Err(_) => open_failure(OpenError::Gone { path: drive.facts().drive.path.clone().into() }),
+    })
+}
+
 /// The plan of a drive that carries an older version of the medium.
 fn update_plan(
     media: &CachedMedia,
@@ -150,7 +159,7 @@ fn update_plan(
     signs: &Signs,
 ) -> Result<WritePlan, Failure> {
     let path = drive.facts().drive.path.clone();
-    let handle = drive.read_only_handle().map_err(|error| Failure::new(Exit::Machine, error))?;
+    let handle = handle_of(drive)?;
     let seen = look(handle, drive.facts().size_bytes, Depth::Places, signs);
     drive.confirm().map_err(|_| open_failure(OpenError::Gone { path: path.clone().into() }))?;
     let found = seen?.map_err(|died| {

@@ -34,6 +34,14 @@ enum Answer {
     Broken,
 }
 
+/// Who hears what happens.
+pub trait Front {
+    /// The first job is about to be begun; nothing was touched yet.
+    fn ready(&mut self);
+    /// The next thing that happened.
+    fn tell(&mut self, event: Event);
+}
+
 /// A batch that is over.
 #[derive(Debug)]
 pub struct Finished {
@@ -45,19 +53,15 @@ pub struct Finished {
     pub still_held: usize,
 }
 
-/// Carry out an order. `tell` hears everything that happens, in order; setting `stop` ends it early. An error means that
+/// Carry out an order. `front` hears everything that happens, in order; setting `stop` ends it early. An error means that
 /// the machine lacks what so many drives need, and nothing was looked at.
-pub fn run(
-    order: Order,
-    paths: &Paths,
-    stop: &Arc<AtomicBool>,
-    tell: &mut dyn FnMut(Event),
-) -> Result<Finished, Failure> {
+pub fn run(order: Order, paths: &Paths, stop: &Arc<AtomicBool>, front: &mut dyn Front) -> Result<Finished, Failure> {
     let (count, machine) = (order.drives.len(), |error: std::io::Error| Failure::new(Exit::Machine, error));
     process::reserve_handles(count).map_err(machine)?;
     let missing = |error| std::io::Error::other(format!("there is not enough memory for {count} drive(s): {error}"));
     reserve_memory(count).map_err(missing).map_err(machine)?;
     let mut runner = Runner::new(order, paths, stop);
+    let mut is_ready = false;
     let mut inputs = VecDeque::from([Input::Ask(runner.order.request())]);
     let outcome = loop {
         let input = match inputs.pop_front() {
@@ -70,16 +74,21 @@ pub fn run(
         let mut outcome = None;
         for effect in runner.station.step(input) {
             match effect {
-                Effect::Tell(event) => tell(event),
+                Effect::Tell(event) => front.tell(event),
                 Effect::Finish(finish) => outcome = Some(finish),
-                effect => runner.carry_out(effect, &mut inputs),
+                effect => {
+                    if matches!(effect, Effect::Start(_)) && !std::mem::replace(&mut is_ready, true) {
+                        front.ready();
+                    }
+                    runner.carry_out(effect, &mut inputs);
+                }
             }
         }
         if let Some(outcome) = outcome {
             break outcome;
         }
     };
-    runner.finish(outcome, tell)
+    runner.finish(outcome, front)
 }
 
 /// Everything that the core has only numbers for.
@@ -265,12 +274,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn finish(mut self, outcome: Outcome, tell: &mut dyn FnMut(Event)) -> Result<Finished, Failure> {
+    fn finish(mut self, outcome: Outcome, front: &mut dyn Front) -> Result<Finished, Failure> {
         self.awaited.values().for_each(Signs::give_up);
         // Nothing is left of them but their handles.
         self.jobs.drain(..).for_each(|job| drop(job.wait()));
         if let Outcome::Done { succeeded, failed, cancelled, .. } = outcome {
-            tell(Event::BatchEnded {
+            front.tell(Event::BatchEnded {
                 succeeded,
                 failed,
                 cancelled,
