@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressBar};
 use platen_events::{Answer, Code, DriveId, Event, JobEnd, JobId, StationState};
-
 use platen_station::Front;
 
 use crate::output::{Output, field, style};
@@ -38,25 +37,6 @@ impl Front for DriveBoard<'_> {
     }
 
     fn tell(&mut self, event: Event) {
-        self.show(event);
-    }
-}
-
-impl<'a> DriveBoard<'a> {
-    /// `headline` is said before the first job begins.
-    pub fn new(output: &'a Arc<Output>, headline: &'a str) -> Self {
-        let terminal = !output.is_json() && std::io::stderr().is_terminal();
-        Self {
-            output,
-            headline,
-            bars: terminal.then(MultiProgress::new),
-            state: StationState::default(),
-            bar_of: HashMap::new(),
-            described: HashMap::new(),
-        }
-    }
-
-    fn show(&mut self, event: Event) {
         if self.output.is_json() {
             return self.output.event(event);
         }
@@ -86,6 +66,21 @@ impl<'a> DriveBoard<'a> {
             Event::JobEnded { job, end } => self.ended(*job, end),
             Event::Answer(answer) => self.answer(answer),
             _ => {}
+        }
+    }
+}
+
+impl<'a> DriveBoard<'a> {
+    /// `headline` is said before the first job begins.
+    pub fn new(output: &'a Arc<Output>, headline: &'a str) -> Self {
+        let terminal = !output.is_json() && std::io::stderr().is_terminal();
+        Self {
+            output,
+            headline,
+            bars: terminal.then(MultiProgress::new),
+            state: StationState::default(),
+            bar_of: HashMap::new(),
+            described: HashMap::new(),
         }
     }
 

@@ -16,7 +16,7 @@ use platen_engine::{
     Engine, EventReceiver, EventSender, GivenUp, Job, JobHandle, Limits, Sources, SystemClock, event_queue,
     reserve_memory,
 };
-use platen_events::{Code, DriveLabel, Event, JobId, JobKind};
+use platen_events::{Code, Event, JobId};
 
 use crate::attend::{LOOK, Signs, answer_of};
 use crate::core::{Effect, Found, Input, Outcome, Slot, Station};
@@ -88,7 +88,7 @@ pub fn run(order: Order, paths: &Paths, stop: &Arc<AtomicBool>, front: &mut dyn 
             break outcome;
         }
     };
-    runner.finish(outcome, front)
+    Ok(runner.finish(outcome, front))
 }
 
 /// Everything that the core has only numbers for.
@@ -160,7 +160,7 @@ impl<'a> Runner<'a> {
             Effect::Record { slot, drive, job, code, detail } => match self.engine() {
                 Ok(engine) => {
                     let kind = self.order.kind;
-                    self.ask(slot, move |_| Answer::Recorded(record(&engine, kind, &drive, code, &detail)));
+                    self.ask(slot, move |_| Answer::Recorded(engine.record_unopened(kind, &drive, code, &detail)));
                 }
                 Err(failure) => inputs.push_back(Input::NotStarted(vec![job], failure)),
             },
@@ -274,10 +274,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn finish(mut self, outcome: Outcome, front: &mut dyn Front) -> Result<Finished, Failure> {
+    fn finish(self, outcome: Outcome, front: &mut dyn Front) -> Finished {
         self.awaited.values().for_each(Signs::give_up);
-        // Nothing is left of them but their handles.
-        self.jobs.drain(..).for_each(|job| drop(job.wait()));
         if let Outcome::Done { succeeded, failed, cancelled, .. } = outcome {
             front.tell(Event::BatchEnded {
                 succeeded,
@@ -288,10 +286,6 @@ impl<'a> Runner<'a> {
             });
         }
         let still_held = self.engine.as_ref().map_or(0, |engine| engine.given_up.count());
-        Ok(Finished { outcome, station: self.station, still_held })
+        Finished { outcome, station: self.station, still_held }
     }
-}
-
-fn record(engine: &Engine, kind: JobKind, drive: &DriveLabel, code: Code, detail: &str) -> Result<(), String> {
-    engine.record_unopened(kind, drive, code, detail)
 }
