@@ -8,7 +8,7 @@
 //! bounded whatever the speeds are.
 
 use std::io::{self, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -19,17 +19,21 @@ use platen_media::read_piece;
 pub const PIECE_BYTES: usize = 1 << 20;
 /// Enough buffers that threads seldom wait for each other.
 const PIECES: usize = 8;
+/// Pieces begin at a multiple of this in memory, as writing past the page cache wants it.
+pub(crate) const ALIGN_BYTES: usize = 4096;
 
 /// The buffers of one stream or of several in a row.
 pub struct Pieces {
     free: Receiver<Vec<u8>>,
+    piece_bytes: usize,
     home: Sender<Vec<u8>>,
 }
 
 /// The next bytes of a stream. Its buffer is used again once nobody holds it.
 pub struct Piece {
     buffer: Vec<u8>,
-    size_bytes: usize,
+    /// Where in the buffer they are.
+    place: Range<usize>,
     home: Sender<Vec<u8>>,
 }
 
@@ -38,9 +42,9 @@ impl Pieces {
     pub fn new(piece_bytes: usize) -> Self {
         let (home, free) = channel();
         for _ in 0..PIECES {
-            home.send(vec![0; piece_bytes]).expect("the receiver is here");
+            home.send(vec![0; piece_bytes + ALIGN_BYTES]).expect("the receiver is here");
         }
-        Self { free, home }
+        Self { free, home, piece_bytes }
     }
 
     /// The next bytes of a reader: as many as a buffer holds, fewer only at the end, none behind it.
@@ -51,8 +55,10 @@ impl Pieces {
     /// A piece of what `fill` puts into a buffer; it says how many bytes that is.
     pub fn fill<E>(&self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<Arc<Piece>, E> {
         let buffer = self.free.recv().expect("a sender is here");
-        let mut piece = Piece { buffer, size_bytes: 0, home: self.home.clone() };
-        piece.size_bytes = fill(&mut piece.buffer)?;
+        // Where it can't be said, the bytes are written the other way.
+        let start = buffer.as_ptr().align_offset(ALIGN_BYTES).min(ALIGN_BYTES);
+        let mut piece = Piece { buffer, place: start..start, home: self.home.clone() };
+        piece.place.end += fill(&mut piece.buffer[start..start + self.piece_bytes])?;
         Ok(Arc::new(piece))
     }
 }
@@ -61,7 +67,7 @@ impl Deref for Piece {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.buffer[..self.size_bytes]
+        &self.buffer[self.place.clone()]
     }
 }
 
