@@ -13,6 +13,7 @@ mod chain;
 mod digest;
 pub mod envelope;
 pub mod examination;
+pub mod fields;
 pub mod keyboard;
 pub mod manifest;
 mod path;

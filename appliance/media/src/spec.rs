@@ -8,7 +8,6 @@
 //! file or environment variable stay names here; no message ever shows a value of a variable.
 
 mod check;
-mod fields;
 mod read;
 mod software;
 #[cfg(test)]
@@ -18,10 +17,12 @@ mod values;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::fields;
 use crate::keyboard::Keyboard;
 use crate::manifest::{MediaKind, Validity};
 use crate::{Timestamp, VolumeLabel};
 
+pub use crate::fields::Problem as SpecProblem;
 pub use software::ResolvedApplications;
 
 /// Longest name of a medium, in characters.
@@ -232,36 +233,13 @@ pub struct MediaSpec {
     pub allow: Vec<String>,
 }
 
-/// One thing that is wrong in a definition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpecProblem {
-    /// 1-based.
-    pub line: usize,
-    /// Dotted, with the number of a table's entry from 1: `application[2].depends-on`.
-    pub field: String,
-    /// What would be right.
-    pub expected: String,
-    /// Never the value of a variable or password.
-    pub found: String,
-}
-
-impl fmt::Display for SpecProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}: expected {}, found {}", self.line, self.field, self.expected, self.found)
-    }
-}
-
 /// A definition that can't be used, with everything that is wrong in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {} problem(s) in the definition: {}", problems.len(), list(problems))]
+#[error("{file}: {} problem(s) in the definition: {}", problems.len(), fields::list(problems))]
 #[allow(missing_docs, reason = "its messages name every field")]
 pub struct SpecError {
     pub file: PathBuf,
     pub problems: Vec<SpecProblem>,
-}
-
-fn list(problems: &[SpecProblem]) -> String {
-    problems.iter().map(SpecProblem::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl MediaSpec {

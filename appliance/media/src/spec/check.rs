@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::fields::{Fields, Located, Report};
 use super::{MAX_ENVIRONMENT_BYTES, MediaSpec, software};
 use crate::MediaPath;
+use crate::fields::{Fields, Located, Report};
 use crate::manifest::MediaKind;
 
 /// Folders and contents that authoring itself makes.

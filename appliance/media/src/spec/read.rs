@@ -5,10 +5,7 @@
 
 use std::path::Path;
 
-use toml::de::DeTable;
-
 use super::check;
-use super::fields::{Fields, Located, Report};
 use super::values::environment_name;
 use super::{
     ApplicationSpec, ContentSpec, DEFAULT_MEMORY_MIB, ImageSpec, MAX_COMMENT, MAX_CREATED_BY, MAX_NAME, MAX_VALUE,
@@ -16,25 +13,12 @@ use super::{
     VariableSpec, is_variable_name,
 };
 use crate::VolumeLabel;
+use crate::fields::{self, Fields, Located, Report};
 use crate::manifest::MediaKind;
 
 pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProblem>> {
-    let report = Report::new(text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let line = report.line(error.span().map_or(0, |span| span.start));
-        report.note(line, "TOML", "valid TOML", error.message());
-    }
-    if !errors.is_empty() {
-        return Err(report.into_problems());
-    }
     let base = file.parent().unwrap_or(Path::new(""));
-    let reader = Reader { report: &report, base };
-    let spec = reader.document(Fields::new(&report, document.get_ref(), 1, String::new()));
-    match (spec, report.into_problems()) {
-        (Some(spec), problems) if problems.is_empty() => Ok(spec),
-        (_, problems) => Err(problems),
-    }
+    fields::read(text, |report, top| Reader { report, base }.document(top))
 }
 
 /// Fields that only media with a task sequence have.

@@ -9,9 +9,9 @@ use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
-use super::fields::{Fields, Located, kind};
 use super::read::Reader;
 use super::{ALLOWABLE, Links, SecretSource};
+use crate::fields::{Fields, Located, kind};
 use crate::keyboard::Keyboard;
 use crate::manifest::{Validity, is_id, is_unprintable};
 use crate::{Timestamp, VolumeLabel};

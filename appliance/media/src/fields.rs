@@ -1,43 +1,91 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Taking fields out of TOML tables one by one, so that every problem is found in one go.
+//! What people write in TOML, read strictly: fields are taken out of tables one by one, so that every problem is found
+//! in one go, each with its line. A field that nobody asked for is a problem too: a mistyped name must never mean that
+//! a setting is silently not made.
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::SpecProblem;
+/// One thing that is wrong in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// 1-based.
+    pub line: usize,
+    /// Dotted, with the number of a table's entry from 1: `application[2].depends-on`.
+    pub field: String,
+    /// What would be right.
+    pub expected: String,
+    /// Never the value of a variable or password.
+    pub found: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}: expected {}, found {}", self.line, self.field, self.expected, self.found)
+    }
+}
+
+/// All of them on one line.
+pub fn list(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Reads a text: `document` takes its fields out, and whatever it noted is why there is no answer.
+pub fn read<T>(
+    text: &str,
+    document: impl FnOnce(&Report<'_>, Fields<'_, '_, '_>) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
+    let report = Report::new(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = report.line(error.span().map_or(0, |span| span.start));
+        report.note(line, "TOML", "valid TOML", error.message());
+    }
+    if !errors.is_empty() {
+        return Err(report.into_problems());
+    }
+    let found = document(&report, Fields::new(&report, table.get_ref(), 1, String::new()));
+    match (found, report.into_problems()) {
+        (Some(found), problems) if problems.is_empty() => Ok(found),
+        (_, problems) => Err(problems),
+    }
+}
 
 /// The text and the problems found so far.
-pub(super) struct Report<'t> {
+#[derive(Debug)]
+pub struct Report<'t> {
     text: &'t str,
-    problems: RefCell<Vec<SpecProblem>>,
+    problems: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Report<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    fn new(text: &'t str) -> Self {
         Self { text, problems: RefCell::new(Vec::new()) }
     }
 
-    pub(super) fn line(&self, byte: usize) -> usize {
+    fn line(&self, byte: usize) -> usize {
         self.text.as_bytes()[..byte.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() + 1
     }
 
-    pub(super) fn note(&self, line: usize, field: &str, expected: impl Into<String>, found: impl Into<String>) {
+    /// Notes a problem of a field, named as [`Problem`] names it.
+    pub fn note(&self, line: usize, field: &str, expected: impl Into<String>, found: impl Into<String>) {
         let (expected, found) = (expected.into(), found.into());
-        self.problems.borrow_mut().push(SpecProblem { line, field: field.to_owned(), expected, found });
+        self.problems.borrow_mut().push(Problem { line, field: field.to_owned(), expected, found });
     }
 
     /// Whether something was already said about a field.
-    pub(super) fn has(&self, field: &str) -> bool {
+    pub fn has(&self, field: &str) -> bool {
         self.problems.borrow().iter().any(|problem| problem.field == field)
     }
 
     /// In the order of the lines.
-    pub(super) fn into_problems(self) -> Vec<SpecProblem> {
+    fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.line);
         problems
@@ -46,23 +94,28 @@ impl<'t> Report<'t> {
 
 /// A value with its place.
 #[derive(Debug, Clone)]
-pub(super) struct Located<T> {
-    pub(super) value: T,
-    pub(super) line: usize,
-    pub(super) field: String,
+pub struct Located<T> {
+    /// What stands there.
+    pub value: T,
+    /// 1-based.
+    pub line: usize,
+    /// As [`Problem`] names it.
+    pub field: String,
 }
 
 impl<T> Located<T> {
-    pub(super) fn with<U>(&self, value: U) -> Located<U> {
+    /// Another value at the same place.
+    pub fn with<U>(&self, value: U) -> Located<U> {
         Located { value, line: self.line, field: self.field.clone() }
     }
 }
 
 /// One table, whose fields are taken out.
-pub(super) struct Fields<'r, 't, 'd> {
+#[derive(Debug)]
+pub struct Fields<'r, 't, 'd> {
     report: &'r Report<'t>,
     /// Of the table itself.
-    pub(super) line: usize,
+    pub line: usize,
     prefix: String,
     left: Vec<(String, usize, &'d Spanned<DeValue<'d>>)>,
     known: Vec<&'static str>,
@@ -73,7 +126,7 @@ fn start(span: Range<usize>) -> usize {
 }
 
 impl<'r, 't, 'd> Fields<'r, 't, 'd> {
-    pub(super) fn new(report: &'r Report<'t>, table: &'d DeTable<'d>, line: usize, prefix: String) -> Self {
+    pub(crate) fn new(report: &'r Report<'t>, table: &'d DeTable<'d>, line: usize, prefix: String) -> Self {
         let left = table
             .iter()
             .map(|(key, value)| (key.get_ref().to_string(), report.line(start(key.span())), value))
@@ -85,11 +138,18 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
     }
 
-    pub(super) fn note(&self, line: usize, name: &str, expected: impl Into<String>, found: impl Into<String>) {
+    /// Notes a problem of a field of this table.
+    pub fn note(&self, line: usize, name: &str, expected: impl Into<String>, found: impl Into<String>) {
         self.report.note(line, &self.field(name), expected, found);
     }
 
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Located<&'d DeValue<'d>>> {
+    /// Whether a field is there that was not taken yet: an empty list is not the same as none.
+    pub fn has(&self, name: &str) -> bool {
+        self.left.iter().any(|(key, ..)| key == name)
+    }
+
+    /// Any value.
+    pub fn take(&mut self, name: &'static str) -> Option<Located<&'d DeValue<'d>>> {
         self.known.push(name);
         let at = self.left.iter().position(|(key, _, _)| key == name)?;
         let (_, line, value) = self.left.swap_remove(at);
@@ -112,30 +172,44 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         }
     }
 
-    pub(super) fn text(&mut self, name: &'static str) -> Option<Located<String>> {
+    /// A text.
+    pub fn text(&mut self, name: &'static str) -> Option<Located<String>> {
         self.typed(name, "a text in quotes", |value| value.as_str().map(str::to_owned))
     }
 
-    pub(super) fn flag(&mut self, name: &'static str) -> Option<Located<bool>> {
+    /// True or false.
+    pub fn flag(&mut self, name: &'static str) -> Option<Located<bool>> {
         self.typed(name, "true or false", DeValue::as_bool)
     }
 
     /// A whole number from 1 to 2^32 - 1.
-    pub(super) fn number(&mut self, name: &'static str) -> Option<Located<u32>> {
+    pub fn number(&mut self, name: &'static str) -> Option<Located<u32>> {
+        self.number_within(name, 1..=u32::MAX, "")
+    }
+
+    /// A whole number between two others; `of_what` follows the words "a whole number", such as " of seconds".
+    pub fn number_within(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        of_what: &str,
+    ) -> Option<Located<u32>> {
         let taken = self.take(name)?;
         let integer = taken.value.as_integer();
         let number = integer.and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
         match number {
-            Some(number) if number >= 1 => Some(taken.with(number)),
+            Some(number) if range.contains(&number) => Some(taken.with(number)),
             _ => {
                 let found = integer.map_or_else(|| kind(taken.value), |integer| integer.to_string());
-                self.note(taken.line, name, "a whole number from 1 to 4294967295", found);
+                let expected = format!("a whole number{of_what} from {} to {}", range.start(), range.end());
+                self.note(taken.line, name, expected, found);
                 None
             }
         }
     }
 
-    pub(super) fn texts(&mut self, name: &'static str) -> Vec<Located<String>> {
+    /// A list of texts; an empty one where there is none.
+    pub fn texts(&mut self, name: &'static str) -> Vec<Located<String>> {
         let Some(taken) = self.take(name) else { return Vec::new() };
         let Some(items) = taken.value.as_array() else {
             self.note(taken.line, name, "a list of texts such as [\"A\", \"B\"]", kind(taken.value));
@@ -151,13 +225,15 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         found
     }
 
-    pub(super) fn table(&mut self, name: &'static str) -> Option<Fields<'r, 't, 'd>> {
+    /// A table; whoever takes it must [`Fields::finish`] it.
+    pub fn table(&mut self, name: &'static str) -> Option<Fields<'r, 't, 'd>> {
         let header = format!("a table [{}]", self.field(name));
         let table = self.typed(name, &header, DeValue::as_table)?;
         Some(Fields::new(self.report, table.value, table.line, table.field))
     }
 
-    pub(super) fn tables(&mut self, name: &'static str) -> Vec<Fields<'r, 't, 'd>> {
+    /// A list of tables; each must be finished.
+    pub fn tables(&mut self, name: &'static str) -> Vec<Fields<'r, 't, 'd>> {
         let header = format!("tables [[{}]]", self.field(name));
         let Some(items) = self.typed(name, &header, DeValue::as_array) else { return Vec::new() };
         let mut found = Vec::new();
@@ -174,14 +250,14 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
     }
 
     /// Notes that a needed field is not there, unless something was already said about it.
-    pub(super) fn missing(&self, name: &str, expected: &str) {
+    pub fn missing(&self, name: &str, expected: &str) {
         if !self.report.has(&self.field(name)) {
             self.note(self.line, name, expected, "none");
         }
     }
 
     /// Everything that was not asked for is unknown.
-    pub(super) fn finish(mut self) {
+    pub fn finish(mut self) {
         self.known.sort_unstable();
         self.known.dedup();
         let known = self.known.join(", ");
@@ -192,7 +268,7 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
 }
 
 /// The type of a value, as people call it. Never the value.
-pub(super) fn kind(value: &DeValue<'_>) -> String {
+pub fn kind(value: &DeValue<'_>) -> String {
     match value.type_str() {
         "string" => "a text",
         "integer" => "a whole number",
