@@ -15,6 +15,7 @@ mod failure;
 mod images;
 mod look;
 mod media;
+pub mod notify;
 mod order;
 mod paths;
 mod run;
