@@ -6,9 +6,13 @@
 //! [`core`] decides: inputs go in, effects come out, and nothing in it has a thread, a clock or a file. [`run()`] carries the
 //! effects out: it looks at drives, opens them, starts the engine's jobs, and comes back with what became of them. An
 //! [`Order`] says what is made of each drive.
+//!
+//! Beside them, each for itself: what a staging centre states ([`config`]), and how the program that runs here tells
+//! systemd how it gets on ([`notify`]).
 
 mod attend;
 mod check;
+pub mod config;
 pub mod core;
 mod exit;
 mod failure;
@@ -18,6 +22,7 @@ mod media;
 pub mod notify;
 mod order;
 mod paths;
+mod replace;
 mod run;
 
 pub use attend::answer_of;
