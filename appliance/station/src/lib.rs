@@ -7,8 +7,8 @@
 //! effects out: it looks at drives, opens them, starts the engine's jobs, and comes back with what became of them. An
 //! [`Order`] says what is made of each drive.
 //!
-//! Beside them, each for itself: what a staging centre states ([`config`]), and how the program that runs here tells
-//! systemd how it gets on ([`notify`]).
+//! Beside them, each for itself: what a staging centre states ([`config`]), who is at the station ([`pins`]), and how the
+//! program that runs here tells systemd how it gets on ([`notify`]).
 
 mod attend;
 mod check;
@@ -22,6 +22,7 @@ mod media;
 pub mod notify;
 mod order;
 mod paths;
+pub mod pins;
 mod replace;
 mod run;
 
