@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{major, minor};
-use platen_engine::DriveKind;
+use platen_engine::{DriveFacts, DriveKind, DriveRef};
 
 use crate::machine::{Machine, attribute, number_of};
 
@@ -88,6 +88,12 @@ impl BlockDevice {
         File::open(self.dir.join("diskseq"))
     }
 
+    /// Its capacity in bytes. In sysfs it is counted in sectors of 512 bytes, whatever those of the drive are.
+    pub(crate) fn size_bytes(&self) -> io::Result<u64> {
+        let sectors: Option<u64> = self.attribute("size")?.parse().ok();
+        sectors.and_then(|sectors| sectors.checked_mul(512)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// Nothing is inserted: a reader's empty slot, a loop device that stands on nothing.
     pub(crate) fn is_empty(&self) -> io::Result<bool> {
         Ok(self.attribute("size")? == "0")
@@ -113,29 +119,55 @@ impl BlockDevice {
     }
 
     /// Type 5 of SCSI's peripheral device types (SPC-4, 6.6.2): "removable" as a stick is, and some can be written.
-    fn is_optical(&self) -> bool {
+    pub(crate) fn is_optical(&self) -> bool {
         self.attribute("device/type").is_ok_and(|kind| kind == "5")
     }
 
-    /// The USB device behind it: the nearest on the way up. Hubs are further up.
-    pub(crate) fn usb(&self) -> Option<UsbDevice> {
-        let is_usb_device = |folder: &&Path| {
-            let subsystem = fs::read_link(folder.join("subsystem")).ok();
-            let is_usb = subsystem.is_some_and(|bus| bus.file_name().is_some_and(|name| name == "usb"));
-            // An interface of the device is of the same subsystem.
-            let uevent = fs::read_to_string(folder.join("uevent")).unwrap_or_default();
-            is_usb && uevent.lines().any(|line| line == "DEVTYPE=usb_device")
-        };
-        let folder = self.dir.ancestors().find(is_usb_device)?;
-        let text = |name: &str| attribute(&folder.join(name)).ok();
-        let number = |name: &str| u16::from_str_radix(&text(name)?, 16).ok();
-        Some(UsbDevice {
-            port: folder.file_name()?.to_string_lossy().into_owned(),
-            serial: text("serial"),
-            model: named(text("manufacturer"), text("product")),
-            vendor_product: number("idVendor").zip(number("idProduct")),
-        })
+    /// What is known of a whole drive before it is touched. `path` is how it is reached: it names a drive that is in no USB
+    /// port. Whoever lists drives and whoever opens one asks here, so that both call it by the same name.
+    pub(crate) fn facts(
+        &self,
+        path: &Path,
+        kind: DriveKind,
+        size_bytes: u64,
+        disk_sequence: Option<u64>,
+        read_back: String,
+    ) -> DriveFacts {
+        let usb = self.usb();
+        let own_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        DriveFacts {
+            drive: DriveRef {
+                port: usb.as_ref().map_or_else(own_name, |usb| usb.port.clone()),
+                path: path.display().to_string(),
+            },
+            kind,
+            size_bytes,
+            sector_bytes: self.sector_bytes().unwrap_or(512),
+            serial: usb.as_ref().and_then(|usb| usb.serial.clone()),
+            vendor_product: usb.as_ref().and_then(|usb| usb.vendor_product),
+            model: usb.and_then(|usb| usb.model),
+            disk_sequence,
+            read_back,
+        }
     }
+
+    /// The folder of the USB device behind it: the nearest on the way up. Hubs are further up.
+    pub(crate) fn usb_folder(&self) -> Option<&Path> {
+        self.dir.ancestors().find(|folder| is_usb_device(folder))
+    }
+
+    /// The USB device behind it.
+    pub(crate) fn usb(&self) -> Option<UsbDevice> {
+        self.usb_folder().and_then(UsbDevice::read)
+    }
+}
+
+fn is_usb_device(folder: &Path) -> bool {
+    let subsystem = fs::read_link(folder.join("subsystem")).ok();
+    let is_usb = subsystem.is_some_and(|bus| bus.file_name().is_some_and(|name| name == "usb"));
+    // An interface of the device is of the same subsystem.
+    let uevent = || fs::read_to_string(folder.join("uevent")).unwrap_or_default();
+    is_usb && uevent().lines().any(|line| line == "DEVTYPE=usb_device")
 }
 
 /// The names that are there, one after the other.
@@ -152,4 +184,18 @@ pub(crate) struct UsbDevice {
     /// Manufacturer and product.
     pub(crate) model: Option<String>,
     pub(crate) vendor_product: Option<(u16, u16)>,
+}
+
+impl UsbDevice {
+    /// By its folder in sysfs.
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
+        let text = |name: &str| attribute(&folder.join(name)).ok();
+        let number = |name: &str| u16::from_str_radix(&text(name)?, 16).ok();
+        Some(Self {
+            port: folder.file_name()?.to_string_lossy().into_owned(),
+            serial: text("serial"),
+            model: named(text("manufacturer"), text("product")),
+            vendor_product: number("idVendor").zip(number("idProduct")),
+        })
+    }
 }

@@ -146,22 +146,7 @@ impl Candidate {
             });
         }
         let size_bytes = (&file).seek(SeekFrom::End(0)).map_err(io_error("asking the size of", path))?;
-        let usb = device.usb();
-        let own_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let facts = DriveFacts {
-            drive: DriveRef {
-                port: usb.as_ref().map_or_else(own_name, |usb| usb.port.clone()),
-                path: path.display().to_string(),
-            },
-            kind,
-            size_bytes,
-            sector_bytes: device.sector_bytes().unwrap_or(512),
-            serial: usb.as_ref().and_then(|usb| usb.serial.clone()),
-            vendor_product: usb.as_ref().and_then(|usb| usb.vendor_product),
-            model: usb.and_then(|usb| usb.model),
-            disk_sequence,
-            read_back: read_back(direct),
-        };
+        let facts = device.facts(path, kind, size_bytes, disk_sequence, read_back(direct));
         let identity = Identity::Device { number, disk_sequence: disk_sequence.unwrap_or(0) };
         Ok(Self { path: path.to_owned(), file, direct, identity, facts, device: Some(device) })
     }
