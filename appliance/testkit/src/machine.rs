@@ -9,6 +9,9 @@
 //! | line | what it makes |
 //! |---|---|
 //! | `usb PATH VENDOR:PRODUCT [SERIAL]` | a USB device: a hub, a stick, a reader |
+//! | `hub PATH SPEED PORTS` | a root hub (`.../usb1`) or another one with its ports, before what is plugged in there |
+//! | `peer PORT PORT` | two ports, such as `usb1-port3` or `1-4-port1`, that are halves of one socket |
+//! | `interface PATH CLASS:SUBCLASS:PROTOCOL` | an interface of a USB device |
 //! | `disk NAME NUMBER PATH [name=value...]` | a whole disk in `PATH/block/NAME`, or `PATH/NAME` where `PATH` ends in a slash |
 //! | `part NAME NUMBER DISK` | a partition |
 //! | `on UPPER LOWER...` | what stands on others: device mapper, RAID, bcache |
@@ -18,6 +21,7 @@
 //! | `elsewhere PROCESS NUMBER POINT TYPE SOURCE` | a line of another mount namespace |
 //! | `swap PATH` | a line of `/proc/swaps` |
 //! | `opens PROCESS PROGRAM NAME ro\|rw` | an open handle of another process |
+//! | `link PATH TARGET` | any link of the machine, both below its root |
 //! | `set PATH TEXT` | any file of the machine, below its root |
 //! | `gone PATH` | it vanished while one looked |
 
@@ -38,7 +42,7 @@ impl RecordedMachine {
     /// Lay out what the text says. Device nodes are real, which needs root, and are never opened.
     pub fn new(text: &str) -> Self {
         let machine = Self { folder: tempfile::tempdir().unwrap() };
-        for folder in ["sys/block", "sys/class/block", "sys/dev/block", "sys/bus/usb", "sys/bus/scsi", "dev"] {
+        for folder in ["sys/block", "sys/class/block", "sys/dev/block", "sys/bus/usb/devices", "sys/bus/scsi", "dev"] {
             fs::create_dir_all(machine.path(folder)).unwrap();
         }
         machine.put("proc/self/mountinfo", "");
@@ -61,6 +65,13 @@ impl RecordedMachine {
     fn line(&self, words: &[&str]) {
         match *words {
             ["usb", path, numbers, ref serial @ ..] => self.usb(path, numbers, serial.first().copied()),
+            ["hub", path, speed, ports] => self.hub(path, speed, ports.parse().expect("a number of ports")),
+            ["peer", one, other] => {
+                let (one, other) = (self.port(one), self.port(other));
+                symlink(&other, one.join("peer")).unwrap();
+                symlink(&one, other.join("peer")).unwrap();
+            }
+            ["interface", path, class] => self.interface(path, class),
             ["disk", name, number, path, ref attributes @ ..] => self.disk(name, number, path, attributes),
             ["part", name, number, disk] => self.partition(name, number, disk),
             ["on", upper, ref lowers @ ..] => lowers.iter().for_each(|lower| self.stack(upper, lower)),
@@ -88,6 +99,7 @@ impl RecordedMachine {
                 self.put(&format!("proc/{process}/fdinfo/3"), &format!("pos:\t0\nflags:\t{flags}\n"));
                 symlink(self.path("dev").join(name), self.made(&format!("proc/{process}/fd/3"))).unwrap();
             }
+            ["link", path, target] => symlink(self.path(target), self.made(path)).unwrap(),
             ["set", path, ref text @ ..] => put(&self.path(path), format!("{}\n", text.join(" ")).as_bytes()),
             ["gone", path] => {
                 let path = self.path(path);
@@ -107,7 +119,57 @@ impl RecordedMachine {
         if let Some(serial) = serial {
             self.put(&format!("{folder}/serial"), &format!("{serial}\n"));
         }
-        symlink(self.path("sys/bus/usb"), self.path(&folder).join("subsystem")).unwrap();
+        let folder = self.path(&folder);
+        symlink(self.path("sys/bus/usb"), folder.join("subsystem")).unwrap();
+        self.on_usb(&folder);
+        // In a port of its hub, where the hub's ports are known.
+        let name = folder.file_name().unwrap().to_string_lossy();
+        let number = name.rsplit(['-', '.']).next().unwrap();
+        let hub = folder.parent().unwrap().file_name().unwrap().to_string_lossy();
+        let port = folder.with_file_name(hub_interface(&hub)).join(format!("{hub}-port{number}"));
+        if port.exists() {
+            symlink(&port, folder.join("port")).unwrap();
+            symlink(&folder, port.join("device")).unwrap();
+        }
+    }
+
+    fn hub(&self, path: &str, speed: &str, ports: usize) {
+        self.usb(path, "1d6b:0002", None);
+        self.put(&format!("sys/devices/{path}/speed"), &format!("{speed}\n"));
+        let name = path.rsplit('/').next().unwrap();
+        let interface = format!("{path}/{}", hub_interface(name));
+        self.interface(&interface, "09:00:00");
+        for number in 1..=ports {
+            self.put(&format!("sys/devices/{interface}/{name}-port{number}/disable"), "0\n");
+        }
+    }
+
+    fn interface(&self, path: &str, class: &str) {
+        let numbers: Vec<&str> = class.split(':').collect();
+        for (name, number) in ["bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol"].iter().zip(numbers) {
+            self.put(&format!("sys/devices/{path}/{name}"), &format!("{number}\n"));
+        }
+        self.put(&format!("sys/devices/{path}/authorized"), "1\n");
+        self.put(&format!("sys/devices/{path}/uevent"), "DEVTYPE=usb_interface\n");
+        let folder = self.path(&format!("sys/devices/{path}"));
+        symlink(self.path("sys/bus/usb"), folder.join("subsystem")).unwrap();
+        self.on_usb(&folder);
+    }
+
+    /// Devices and interfaces are listed together.
+    fn on_usb(&self, folder: &Path) {
+        let devices = self.path("sys/bus/usb/devices");
+        put(&folder.join("devnum"), format!("{}\n", fs::read_dir(&devices).unwrap().count() + 1).as_bytes());
+        symlink(folder, devices.join(folder.file_name().unwrap())).unwrap();
+    }
+
+    /// The folder of a port, by its name, which has that of its hub.
+    fn port(&self, name: &str) -> PathBuf {
+        let (hub, _) = name.rsplit_once("-port").unwrap_or_else(|| panic!("{name} is no port"));
+        let link = self.path("sys/bus/usb/devices").join(hub_interface(hub));
+        let port = fs::read_link(link).unwrap_or_else(|_| panic!("the hub of {name} comes later")).join(name);
+        assert!(port.exists(), "{name} is a port that its hub has not");
+        port
     }
 
     fn disk(&self, name: &str, number: &str, path: &str, attributes: &[&str]) {
@@ -195,4 +257,9 @@ impl RecordedMachine {
         let file = fs::File::options().create(true).append(true).open(self.made(below));
         file.unwrap().write_all(text.as_bytes()).unwrap();
     }
+}
+
+/// The interface of a hub, which has the folders of its ports.
+fn hub_interface(hub: &str) -> String {
+    hub.strip_prefix("usb").map_or(format!("{hub}:1.0"), |bus| format!("{bus}-0:1.0"))
 }
