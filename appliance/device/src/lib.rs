@@ -16,6 +16,7 @@ mod ioctl;
 mod judge;
 mod machine;
 mod own;
+pub mod ports;
 pub mod process;
 pub mod sandbox;
 pub mod signals;
