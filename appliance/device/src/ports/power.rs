@@ -122,6 +122,7 @@ mod tests {
         let ports = ["usb1/1-0:1.0/usb1-port7", "usb2/2-0:1.0/usb2-port3", "usb1/1-0:1.0/usb1-port3"];
         // By the slot of a reader, too: it is the port that has a switch.
         let power = power(&recorded, "pci-0000:00:14.0-usb-7-lun-1").expect("a switch");
+        assert!(power.halves[0].ends_with("usb1-port7/disable"), "USB 2 goes first");
         power.off().expect("switches");
         assert_eq!(disabled(&recorded, &ports), ["1", "1", "0"]);
         power.on().expect("switches");
