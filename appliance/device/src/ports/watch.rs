@@ -212,17 +212,24 @@ mod tests {
 
     #[test]
     fn hints_within_a_moment_are_one() {
-        let (mut hints, mut theirs) = hints();
-        theirs.write_all(b"1").expect("writes");
-        let later = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(10));
-            theirs.write_all(b"2").expect("writes");
-            theirs
+        // Again, as long as this machine is so busy that the second one comes late.
+        let in_time = (0..20).any(|_| {
+            let (mut hints, mut theirs) = hints();
+            let start = Instant::now();
+            theirs.write_all(b"1").expect("writes");
+            let later = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(10));
+                theirs.write_all(b"2").expect("writes");
+                (start.elapsed(), theirs)
+            });
+            let (took, answer) = timed(&mut hints, Duration::from_secs(10));
+            assert!(answer && took >= QUIET, "{took:?}");
+            let (second, _theirs) = later.join().expect("ends");
+            let is_in_time = second < QUIET;
+            assert!(!is_in_time || !hints.wait(Duration::from_millis(80)).expect("waits"), "both were taken");
+            is_in_time
         });
-        let (took, answer) = timed(&mut hints, Duration::from_secs(10));
-        assert!(answer && took >= QUIET, "{took:?}");
-        let _theirs = later.join().expect("ends");
-        assert!(!timed(&mut hints, Duration::from_millis(80)).1, "both were taken");
+        assert!(in_time, "the machine is too busy to try it");
     }
 
     #[test]
