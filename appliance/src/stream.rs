@@ -27,6 +27,7 @@ impl Stream {
             program: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: boot_id(),
+            stream: None,
             after: 0,
         }))
     }

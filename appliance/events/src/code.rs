@@ -5,7 +5,7 @@
 //!
 //! A code never changes its meaning and is never used again. Its letter says where it happens: `M` the medium's
 //! policy, `D` the drive before writing, `W` writing, `V` reading back, `S` sealing, `C` the cache, `L` the ledger,
-//! `T` the target computer booted from the medium.
+//! `A` who may do what, `T` the target computer booted from the medium.
 
 use std::fmt;
 
@@ -91,6 +91,10 @@ codes! {
     DoesNotFit      "P-D-007" TryAgain "The medium can't be laid out on this drive."         "Call the person who made the medium."
     Fake            "P-D-008" PullAndSetAside "The drive holds less than it claims."         "Pull this drive and set it aside."
     NothingToUpdate "P-D-009" TryAgain "The drive holds no older version of this medium."    "Write it without updating, or use another drive."
+    NotAPort        "P-D-010" TryAgain "This place is no port of the station."               "Use a port that has a number."
+    NotTaken        "P-D-011" TryAgain "This port does not take such a drive."               "Use the port that is meant for it."
+    TooLarge        "P-D-012" TryAgain "The drive is bigger than this station may write."    "Use a smaller drive."
+    AlreadyDone     "P-D-013" TryAgain "This drive is a good copy already."                  "Take it out, then insert the next one."
     WriteFailed     "P-W-001" PullAndSetAside "The drive refused a write."                   "Pull this drive and set it aside."
     Vanished        "P-W-002" TryAgain "The drive was pulled before it was finished."        "Insert it again and start over."
     FlushFailed     "P-W-003" PullAndSetAside "The drive could not save what was written."   "Pull this drive and set it aside."
@@ -112,6 +116,7 @@ codes! {
     LedgerBusy      "P-L-002" TryAgain "Another program keeps the station's ledger locked."  "Let it end, then write the drive anew."
     LedgerStalled   "P-L-003" TryAgain "The disk with the ledger does not answer."           "Have the station's disk looked at, then start over."
     LedgerNewer     "P-L-004" TryAgain "A newer version of Platen left this station's ledger." "Update this station, then start over."
+    NotPermitted    "P-A-001" TryAgain "Your role may not do this at this station."          "Log in with a role that may."
     TargetNoMedium  "P-T-001" TryAgain "The medium this computer started from is not found." "Use another USB port, then start again."
     TargetUntrusted "P-T-002" PullAndSetAside "The medium's signature is not trusted."       "Do not use this drive; give it to its owner."
     TargetTampered  "P-T-003" PullAndSetAside "Files on the medium were changed or damaged." "Do not use this drive; have it written anew."

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::any_code::AnyCode;
 use crate::identity::{DriveId, DriveLabel, JobId};
+use crate::port::{BatchId, PortUse, Work};
 use crate::verdict::{JobEnd, JobKind};
 
 /// The steps of a job, in order. Not every job has all of them.
@@ -98,10 +99,58 @@ pub enum Event {
         /// What, where, expected, found, what to do.
         text: String,
     },
+    /// A drive was pulled. It is forgotten, after its job if it has one.
+    DriveGone {
+        /// A drive that was seen before.
+        drive: DriveId,
+    },
     /// After a job: nothing of this program holds the drive any more. For a drive that hangs this comes late, or never.
     DriveReleased {
         /// The drive of a job that has ended.
         drive: DriveId,
+    },
+
+    /// A port of the station, and what it is used for. Said again, it is replaced.
+    PortSet {
+        /// What is printed on the case: the `port` of its drives.
+        port: String,
+        /// Its fields stand beside these.
+        #[serde(flatten)]
+        used: PortUse,
+    },
+    /// From here on good copies are counted.
+    BatchStarted {
+        /// Number of the new batch.
+        batch: BatchId,
+        /// What is done with each drive.
+        work: Work,
+        /// How many good copies end the batch. Absent: as many as there are until somebody ends it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wanted: Option<u32>,
+    },
+    /// How far a batch is.
+    BatchCounted {
+        /// A batch that was started.
+        batch: BatchId,
+        /// Drives whose job reached what it was for.
+        good: u32,
+        /// Drives that may not be used.
+        failed: u32,
+        /// Drives that were taken no job for.
+        refused: u32,
+    },
+    /// A batch has its good copies, or somebody ended it.
+    BatchClosed {
+        /// A batch that was started; nothing follows about it.
+        batch: BatchId,
+    },
+    /// Something about the station as a whole that somebody should know, for as long as it lasts.
+    Condition {
+        /// What it is, as one word: `cache-disk`, `clock`.
+        condition: String,
+        /// For people. Absent: it has passed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
     },
 
     /// A job begins; from here on the drive is held.

@@ -15,6 +15,7 @@ mod clean;
 pub mod code;
 mod event;
 mod identity;
+mod port;
 mod record;
 mod replay;
 #[cfg(test)]
@@ -30,7 +31,8 @@ pub use clean::{clean, is_plain};
 pub use code::{Advice, Code, Entry};
 pub use event::{Action, Event, Step};
 pub use identity::{DriveId, DriveLabel, JobId};
+pub use port::{BatchId, PortMode, PortUse, Work};
 pub use record::{Hello, Line, Record, SCHEMA, Stamper};
 pub use replay::{Broken, Replay};
-pub use state::{ActionState, DriveState, Illegal, JobState, Refused, Retry, StationState, StepState};
+pub use state::{ActionState, BatchState, DriveState, Illegal, JobState, Refused, Retry, StationState, StepState};
 pub use verdict::{JobEnd, JobKind, Moved, Verdict};

@@ -26,6 +26,10 @@ pub struct Hello {
     /// program wrote them. Absent where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// Which stream this is: numbers of records mean something in one and the same stream only. Absent where nobody can
+    /// come back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
     /// Number of the last event that happened before this stream was opened; 0 for a stream that is there from the
     /// beginning. Records with this number rebuild the state as it was then; what happens follows from the next number on.
     pub after: u64,
@@ -97,8 +101,14 @@ mod tests {
 
     #[test]
     fn the_first_line_says_who_speaks() {
-        let hello =
-            Hello { schema: SCHEMA, program: "platen".into(), version: "0.1.0".into(), boot_id: None, after: 0 };
+        let hello = Hello {
+            schema: SCHEMA,
+            program: "platen".into(),
+            version: "0.1.0".into(),
+            boot_id: None,
+            stream: None,
+            after: 0,
+        };
         let json = r#"{"event":"hello","schema":2,"program":"platen","version":"0.1.0","after":0}"#;
         assert_eq!(serde_json::to_string(&hello).unwrap(), json);
         assert_eq!(read(json), Line::Hello(hello));

@@ -87,7 +87,7 @@ mod tests {
     use crate::{DriveId, DriveLabel, Event, Hello};
 
     fn hello(schema: u32, after: u64) -> Line {
-        Line::Hello(Hello { schema, program: "test".into(), version: "1".into(), boot_id: None, after })
+        Line::Hello(Hello { schema, program: "test".into(), version: "1".into(), boot_id: None, stream: None, after })
     }
 
     fn record(seq: u64, mono_ms: u64) -> Line {

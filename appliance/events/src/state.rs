@@ -5,14 +5,22 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::any_code::AnyCode;
 use crate::event::{Action, Event, Step};
 use crate::identity::{DriveId, DriveLabel, JobId};
+use crate::port::{BatchId, PortUse, Work};
 use crate::verdict::{JobEnd, JobKind, Verdict};
 
-/// Drives, the last job of each, and what else is under way. Whoever applies the same events has the same state.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Ports, drives, the last job of each, and what else is under way. Whoever applies the same events has the same state. As
+/// stored text it is the events that lead to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Event>", try_from = "Vec<Event>")]
 pub struct StationState {
+    ports: BTreeMap<String, PortUse>,
+    batches: BTreeMap<BatchId, BatchState>,
+    conditions: BTreeMap<String, String>,
     drives: BTreeMap<DriveId, DriveState>,
     jobs: BTreeMap<JobId, JobState>,
     actions: BTreeMap<Action, ActionState>,
@@ -27,6 +35,23 @@ pub struct DriveState {
     pub refused: Option<Refused>,
     /// The last that was begun on it.
     pub job: Option<JobId>,
+    /// It was pulled, and only its job keeps it here.
+    pub is_gone: bool,
+}
+
+/// How far a batch is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchState {
+    /// What is done with each drive.
+    pub work: Work,
+    /// How many good copies end it. None: somebody ends it.
+    pub wanted: Option<u32>,
+    /// Drives whose job reached what it was for.
+    pub good: u32,
+    /// Drives that may not be used.
+    pub failed: u32,
+    /// Drives that were taken no job for.
+    pub refused: u32,
 }
 
 /// Why a drive may not be worked on.
@@ -102,6 +127,10 @@ pub enum Illegal {
     RefusedDrive(DriveId),
     #[error("drive {0}: released, but no ended job holds it")]
     NotHeld(DriveId),
+    #[error("batch {0}: it was started before")]
+    BatchTwice(BatchId),
+    #[error("batch {0}: it was never started, or is closed")]
+    UnknownBatch(BatchId),
     #[error("job {0}: it was begun before")]
     JobTwice(JobId),
     #[error("job {0}: it was never begun, or forgotten since")]
@@ -123,6 +152,21 @@ pub enum Illegal {
 }
 
 impl StationState {
+    /// Every port of the station, by its label.
+    pub fn ports(&self) -> &BTreeMap<String, PortUse> {
+        &self.ports
+    }
+
+    /// Every batch that is not closed.
+    pub fn batches(&self) -> &BTreeMap<BatchId, BatchState> {
+        &self.batches
+    }
+
+    /// What somebody should know about the station as a whole, by its word.
+    pub fn conditions(&self) -> &BTreeMap<String, String> {
+        &self.conditions
+    }
+
     /// Every drive that was seen.
     pub fn drives(&self) -> &BTreeMap<DriveId, DriveState> {
         &self.drives
@@ -148,8 +192,10 @@ impl StationState {
     pub fn apply(&mut self, event: &Event) -> Result<(), Illegal> {
         match event {
             Event::DriveSeen { drive, label } => {
-                let job = self.drives.get(drive).and_then(|drive| drive.job);
-                self.drives.insert(drive.clone(), DriveState { label: label.clone(), refused: None, job });
+                let known = self.drives.get(drive);
+                let (job, is_gone) = known.map_or((None, false), |known| (known.job, known.is_gone));
+                let (label, refused) = (label.clone(), None);
+                self.drives.insert(drive.clone(), DriveState { label, refused, job, is_gone });
             }
             Event::DriveRefused { drive, code, text } => {
                 let held = self.is_held(drive)?;
@@ -159,9 +205,40 @@ impl StationState {
                 self.drive(drive)?.refused = Some(Refused { code: code.clone(), text: text.clone() });
             }
             Event::DriveReleased { drive } => {
+                let is_gone = self.drive(drive)?.is_gone;
                 let job = self.drive(drive)?.job.and_then(|job| self.jobs.get_mut(&job));
                 let job = job.filter(|job| job.end.is_some() && !job.released);
                 job.ok_or_else(|| Illegal::NotHeld(drive.clone()))?.released = true;
+                if is_gone {
+                    self.forget(drive);
+                }
+            }
+            Event::DriveGone { drive } => match self.is_held(drive)? {
+                true => self.drive(drive)?.is_gone = true,
+                false => self.forget(drive),
+            },
+            Event::PortSet { port, used } => {
+                self.ports.insert(port.clone(), used.clone());
+            }
+            Event::BatchStarted { batch, work, wanted } => {
+                if self.batches.contains_key(batch) {
+                    return Err(Illegal::BatchTwice(*batch));
+                }
+                let state = BatchState { work: work.clone(), wanted: *wanted, good: 0, failed: 0, refused: 0 };
+                self.batches.insert(*batch, state);
+            }
+            Event::BatchCounted { batch, good, failed, refused } => {
+                let state = self.batches.get_mut(batch).ok_or(Illegal::UnknownBatch(*batch))?;
+                (state.good, state.failed, state.refused) = (*good, *failed, *refused);
+            }
+            Event::BatchClosed { batch } => {
+                self.batches.remove(batch).ok_or(Illegal::UnknownBatch(*batch))?;
+            }
+            Event::Condition { condition, text: Some(text) } => {
+                self.conditions.insert(condition.clone(), text.clone());
+            }
+            Event::Condition { condition, text: None } => {
+                self.conditions.remove(condition);
             }
             Event::JobStarted { job, kind, drive, medium } => self.start(*job, *kind, drive, medium.as_deref())?,
             Event::StepStarted { job, step, total_bytes } => {
@@ -229,7 +306,17 @@ impl StationState {
     /// Events that lead from nothing to this state: the beginning of a stream for whoever comes later.
     pub fn replicate(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        for (drive, DriveState { label, refused, job }) in &self.drives {
+        for (port, used) in &self.ports {
+            events.push(Event::PortSet { port: port.clone(), used: used.clone() });
+        }
+        for (&batch, BatchState { work, wanted, good, failed, refused }) in &self.batches {
+            events.push(Event::BatchStarted { batch, work: work.clone(), wanted: *wanted });
+            events.push(Event::BatchCounted { batch, good: *good, failed: *failed, refused: *refused });
+        }
+        for (condition, text) in &self.conditions {
+            events.push(Event::Condition { condition: condition.clone(), text: Some(text.clone()) });
+        }
+        for (drive, DriveState { label, refused, job, is_gone }) in &self.drives {
             events.push(Event::DriveSeen { drive: drive.clone(), label: label.clone() });
             if let Some((number, job)) = job.and_then(|number| Some((number, self.jobs.get(&number)?))) {
                 events.extend(job.replicate(number));
@@ -237,12 +324,20 @@ impl StationState {
             if let Some(Refused { code, text }) = refused {
                 events.push(Event::DriveRefused { drive: drive.clone(), code: code.clone(), text: text.clone() });
             }
+            if *is_gone {
+                events.push(Event::DriveGone { drive: drive.clone() });
+            }
         }
         for (&action, ActionState { of, done_bytes, total_bytes }) in &self.actions {
             events.push(Event::ActionStarted { action, of: of.clone() });
             events.push(Event::ActionProgress { action, done_bytes: *done_bytes, total_bytes: *total_bytes });
         }
         events
+    }
+
+    fn forget(&mut self, drive: &DriveId) {
+        let job = self.drives.remove(drive).and_then(|drive| drive.job);
+        job.map(|job| self.jobs.remove(&job));
     }
 
     fn drive(&mut self, drive: &DriveId) -> Result<&mut DriveState, Illegal> {
@@ -308,5 +403,20 @@ impl JobState {
             events.push(Event::DriveReleased { drive: drive.clone() });
         }
         events
+    }
+}
+
+impl From<StationState> for Vec<Event> {
+    fn from(state: StationState) -> Self {
+        state.replicate()
+    }
+}
+
+impl TryFrom<Vec<Event>> for StationState {
+    type Error = Illegal;
+
+    fn try_from(events: Vec<Event>) -> Result<Self, Illegal> {
+        let mut state = Self::default();
+        events.iter().try_for_each(|event| state.apply(event)).map(|()| state)
     }
 }

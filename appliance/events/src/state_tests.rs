@@ -15,6 +15,10 @@ enum Op {
     See(usize, DriveLabel),
     Refuse(usize, AnyCode),
     Release(usize),
+    Gone(usize),
+    Port(usize, PortUse),
+    Batch { batch: u64, counts: Option<(u32, u32, u32)>, is_over: bool },
+    Condition(usize, Option<String>),
     Start { drive: usize, kind: JobKind, medium: Option<String> },
     Step { job: usize, step: Step, total_bytes: Option<u64> },
     Progress { job: usize, percent: u64 },
@@ -70,6 +74,11 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (at.clone(), label()).prop_map(|(drive, label)| Op::See(drive, label)),
         1 => (at.clone(), code()).prop_map(|(drive, code)| Op::Refuse(drive, code)),
         2 => at.clone().prop_map(Op::Release),
+        1 => at.clone().prop_map(Op::Gone),
+        1 => (at.clone(), port_use()).prop_map(|(port, used)| Op::Port(port, used)),
+        1 => (0..3_u64, prop::option::of(any::<(u32, u32, u32)>()), any::<bool>())
+            .prop_map(|(batch, counts, is_over)| Op::Batch { batch, counts, is_over }),
+        1 => (at.clone(), any::<Option<String>>()).prop_map(|(which, text)| Op::Condition(which, text)),
         3 => (at.clone(), kind(), any::<Option<String>>())
             .prop_map(|(drive, kind, medium)| Op::Start { drive, kind, medium }),
         4 => (at.clone(), step, prop::option::of(0_u64..1 << 40))
@@ -86,6 +95,18 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn port_use() -> impl Strategy<Value = PortUse> {
+    let mode = prop::sample::select(vec![PortMode::Kiosk, PortMode::Armed, PortMode::Unknown]);
+    let work = (kind(), any::<Option<String>>()).prop_map(|(kind, medium)| Work { kind, medium });
+    let batch = prop::option::of(any::<u64>().prop_map(BatchId));
+    (mode, prop::option::of(work), batch, any::<bool>()).prop_map(|(mode, work, batch, is_paused)| PortUse {
+        mode,
+        work,
+        batch,
+        is_paused,
+    })
+}
+
 /// The event, about one of the jobs there are.
 fn event(op: Op, state: &StationState, next_job: &mut u64) -> Option<Event> {
     let job = |which: usize| {
@@ -96,6 +117,17 @@ fn event(op: Op, state: &StationState, next_job: &mut u64) -> Option<Event> {
         Op::See(which, label) => Event::DriveSeen { drive: drive(which), label },
         Op::Refuse(which, code) => Event::DriveRefused { drive: drive(which), code: Some(code), text: "no".to_owned() },
         Op::Release(which) => Event::DriveReleased { drive: drive(which) },
+        Op::Gone(which) => Event::DriveGone { drive: drive(which) },
+        Op::Port(which, used) => Event::PortSet { port: which.to_string(), used },
+        Op::Batch { batch, is_over: true, .. } => Event::BatchClosed { batch: BatchId(batch) },
+        Op::Batch { batch, counts: Some((good, failed, refused)), .. } => {
+            Event::BatchCounted { batch: BatchId(batch), good, failed, refused }
+        }
+        Op::Batch { batch, .. } => {
+            let work = Work { kind: JobKind::Write, medium: Some("TREE-r1".to_owned()) };
+            Event::BatchStarted { batch: BatchId(batch), work, wanted: Some(7) }
+        }
+        Op::Condition(which, text) => Event::Condition { condition: which.to_string(), text },
         Op::Start { drive: which, kind, medium } => {
             *next_job += 1;
             Event::JobStarted { job: JobId(*next_job), kind, drive: drive(which), medium }
@@ -145,6 +177,7 @@ fn check(state: &StationState) {
         assert_eq!(drive.job, Some(*number), "a job is its drive's last");
         assert!(drive.refused.is_none() || job.released, "no refused drive is held");
         assert!(!job.released || job.end.is_some(), "no drive is released before its job's end");
+        assert!(!job.released || !state.drives()[&job.drive].is_gone, "a drive that is gone is held, or forgotten");
         assert!(job.end.as_ref().is_none_or(|end| end.verdict.fits(job.kind)), "{job:?}");
     }
     assert!(state.jobs().len() <= state.drives().len());
@@ -152,7 +185,8 @@ fn check(state: &StationState) {
 
 fn stream(events: &[Event]) -> Vec<String> {
     let mut stamper = Stamper::default();
-    let hello = Hello { schema: SCHEMA, program: "test".into(), version: "1".into(), boot_id: None, after: 0 };
+    let hello =
+        Hello { schema: SCHEMA, program: "test".into(), version: "1".into(), boot_id: None, stream: None, after: 0 };
     let stamped = |(at, event): (usize, &Event)| {
         let wall_ms = at.is_multiple_of(2).then_some(at as u64);
         Line::Record(stamper.stamp(event.clone(), wall_ms, at as u64 / 3))
@@ -231,6 +265,7 @@ fn drawn_histories_are_eventful() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut ended, mut retried, mut released, mut refused, mut again, mut acting) = (0, 0, 0, 0, 0, 0);
+    let (mut gone, mut ports, mut batches, mut conditions) = (0, 0, 0, 0);
     for _ in 0..200 {
         let ops = prop::collection::vec(op(), 120).new_tree(&mut runner).unwrap().current();
         let (state, events) = live(ops);
@@ -239,10 +274,14 @@ fn drawn_histories_are_eventful() {
         released += state.jobs().values().filter(|job| job.released).count();
         refused += state.drives().values().filter(|drive| drive.refused.is_some()).count();
         acting += state.actions().len();
+        gone += state.drives().values().filter(|drive| drive.is_gone).count();
+        ports += state.ports().len();
+        batches += state.batches().len();
+        conditions += state.conditions().len();
         let begun = events.iter().filter(|event| matches!(event, Event::JobStarted { .. })).count();
         again += usize::from(begun > state.jobs().len());
     }
-    let reached = [ended, retried, released, refused, again, acting];
+    let reached = [ended, retried, released, refused, again, acting, gone, ports, batches, conditions];
     assert!(reached.iter().all(|count| *count > 30), "{reached:?}");
 }
 
@@ -256,6 +295,13 @@ fn what_can_not_happen_is_named() {
     let seen = |which| Event::DriveSeen { drive: drive(which), label: DriveLabel::default() };
     let refused = |which| Event::DriveRefused { drive: drive(which), code: None, text: "no".to_owned() };
     let released = |which| Event::DriveReleased { drive: drive(which) };
+    let gone = |which| Event::DriveGone { drive: drive(which) };
+    let batch = || {
+        let work = Work { kind: JobKind::Test, medium: None };
+        Event::BatchStarted { batch: BatchId(1), work, wanted: None }
+    };
+    let counted = Event::BatchCounted { batch: BatchId(1), good: 1, failed: 0, refused: 0 };
+    let closed = Event::BatchClosed { batch: BatchId(1) };
     let step = |step| Event::StepStarted { job: JobId(1), step, total_bytes: Some(10) };
     let progress = |done_bytes| Event::Progress { job: JobId(1), done_bytes };
     let ended = |verdict| Event::JobEnded { job: JobId(1), end: JobEnd { verdict, moved: None, detail: None } };
@@ -300,6 +346,13 @@ fn what_can_not_happen_is_named() {
             ended(Verdict::Ready),
             Illegal::Verdict { job: JobId(1), kind: JobKind::Test, verdict: Verdict::Ready },
         ),
+        // What was pulled is forgotten; what a job holds, when that lets go.
+        (vec![seen(0), gone(0)], refused(0), Illegal::UnknownDrive(drive(0))),
+        ([done(), vec![gone(0), released(0)]].concat(), refused(0), Illegal::UnknownDrive(drive(0))),
+        ([done(), vec![gone(0)]].concat(), started(2, 0), Illegal::HeldDrive(drive(0))),
+        (vec![batch()], batch(), Illegal::BatchTwice(BatchId(1))),
+        (vec![batch(), closed.clone()], closed.clone(), Illegal::UnknownBatch(BatchId(1))),
+        (vec![], counted, Illegal::UnknownBatch(BatchId(1))),
         (vec![import("a")], import("b"), Illegal::ActionTwice(Action::Import)),
         (vec![], Event::ActionEnded { action: Action::Scrub }, Illegal::NoAction(Action::Scrub)),
         (
