@@ -148,6 +148,7 @@ impl BlockDevice {
             model: usb.and_then(|usb| usb.model),
             disk_sequence,
             read_back,
+            inserted: None,
         }
     }
 

@@ -83,6 +83,12 @@ impl TargetPolicy {
         let devices = allowed.iter().map(|path| Ok(Candidate::find(path)?.identity()));
         Ok(Self { allowed: devices.collect::<Result<_, OpenError>>()?, own })
     }
+
+    /// This drive may be written to as well.
+    pub fn allowing(mut self, drive: Identity) -> Self {
+        self.allowed.push(drive);
+        self
+    }
 }
 
 /// A drive that was found under a name. It is open for reading, so that it stays what it is.
@@ -166,6 +172,7 @@ impl Candidate {
             model: None,
             disk_sequence: None,
             read_back: read_back(direct),
+            inserted: None,
         };
         let identity = Identity::File { device: metadata.dev(), inode: metadata.ino() };
         Ok(Self { path: path.to_owned(), file, direct, identity, facts, device: None })

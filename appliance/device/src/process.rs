@@ -5,9 +5,12 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::net::UnixStream;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
 
 /// Handles that one drive needs at most at one time: drive, disk sequence number, its own reading of the content, asking
 /// whether it is still the same, and looking through sysfs.
@@ -32,4 +35,11 @@ pub fn reserve_handles(drives: usize) -> io::Result<()> {
     let handles = (0..wanted).map(|_| File::open("/dev/null")).collect::<io::Result<Vec<_>>>();
     let text = |error| format!("{wanted} file handles are needed for {drives} drive(s), the limit is {hard}: {error}");
     handles.map(drop).map_err(|error| io::Error::other(text(error)))
+}
+
+/// Whoever is at the other end of a local socket answers for this machine: it is root, or runs as this program does
+/// (unix(7), SO_PEERCRED: as it was when it connected).
+pub fn is_owner(peer: &UnixStream) -> io::Result<bool> {
+    let uid = getsockopt(peer, PeerCredentials)?.uid();
+    Ok(uid == 0 || uid == geteuid().as_raw())
 }

@@ -159,6 +159,19 @@ impl Ledger {
         }
     }
 
+    /// The last row as it stands, checked or not; none of an empty ledger.
+    pub fn last(&self) -> Result<Option<LedgerEntry>, LedgerError> {
+        let connection = self.connection();
+        let fail = self.fail("reading");
+        let last = connection
+            .query_row(&select(&[], "ORDER BY number DESC LIMIT 1"), [], |row| {
+                Ok(LedgerEntry::read(row, &[], &self.path))
+            })
+            .optional()
+            .map_err(&fail)?;
+        last.transpose()
+    }
+
     /// All rows as they stand, checked or not.
     pub fn entries(&self) -> Result<Vec<LedgerEntry>, LedgerError> {
         Ok(self.rows_and_columns()?.0)

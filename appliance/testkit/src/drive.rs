@@ -92,6 +92,7 @@ impl Fake {
             vendor_product: Some((0x0781, 0x5581)),
             disk_sequence: Some(7),
             read_back: "memory".to_owned(),
+            inserted: None,
         };
         Self {
             memory,

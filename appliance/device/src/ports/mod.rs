@@ -1,17 +1,16 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The ports of this machine: what is inserted where, and what changed since it was asked last.
+//! The ports of this machine: what is inserted where.
 //!
 //! A [`Socket`] is where a drive can be inserted; it is called the same after every start, whatever the kernel calls the
 //! drive in it. [`PortWatch`] waits for hints that something changed and lists what is inserted. Truth is only what sysfs
-//! says at that moment: an event that is lost, late or wrong costs time and makes no mistake. [`changes`] says in which
-//! way two lists differ. [`PortPower`] switches sockets, [`strangers`] finds what is in a socket and is no drive.
+//! says at that moment: an event that is lost, late or wrong costs time and makes no mistake. [`PortPower`] switches
+//! sockets, [`strangers`] finds what is in a socket and is no drive.
 //!
 //! Nothing here opens a drive, and no list here allows anything: that is for the target guard, when a drive is written.
 
 mod authorise;
-mod difference;
 mod power;
 mod scan;
 mod socket;
@@ -24,7 +23,6 @@ mod tests;
 use std::io;
 
 pub use authorise::{InterfaceClass, Stranger, refuse, strangers};
-pub use difference::{Change, changes};
 pub use power::PortPower;
 pub use scan::Inserted;
 pub use socket::{Bus, Socket};

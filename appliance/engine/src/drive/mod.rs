@@ -32,7 +32,8 @@ pub enum DriveKind {
 /// What a drive is called, and where it was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DriveRef {
-    /// Label of the place it is inserted in: a sysfs port path such as `2-3.1`, or the file's name for image files.
+    /// What people call the place it is inserted in: the label of a station's port, elsewhere a sysfs port path such as
+    /// `2-3.1`, or the file's name for image files.
     pub port: String,
     /// Where it was opened.
     pub path: String,
@@ -59,11 +60,16 @@ pub struct DriveFacts {
     pub disk_sequence: Option<u64>,
     /// Which cache the read-back passes by, for the report.
     pub read_back: String,
+    /// What a station calls it since it saw it inserted. None: it goes by its port and disk sequence number.
+    pub inserted: Option<DriveId>,
 }
 
 impl DriveFacts {
     /// What it is known by in the record. An image file is not inserted anywhere: its place is its path.
     pub fn id(&self) -> DriveId {
+        if let Some(inserted) = &self.inserted {
+            return inserted.clone();
+        }
         let place = if self.kind == DriveKind::File { &self.drive.path } else { &self.drive.port };
         DriveId { place: place.clone(), disk_sequence: self.disk_sequence }
     }

@@ -79,6 +79,7 @@ impl Liar {
             vendor_product: None,
             disk_sequence: Some(9),
             read_back: "memory".to_owned(),
+            inserted: None,
         };
         Self {
             facts,
