@@ -5,8 +5,10 @@
 
 use std::process::ExitCode;
 
+use serde::{Deserialize, Serialize};
+
 /// The exit statuses of all programs; see `platen --help`. The worse is the greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Exit {
     /// Some drive failed.
     Drive = 1,

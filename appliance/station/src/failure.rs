@@ -13,11 +13,12 @@ use platen_events::{AnyCode, Code, Event};
 use platen_ledger::LedgerError;
 use platen_media::causes;
 use platen_media::sign::SignError;
+use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
 /// An error on its way out: what is printed, and the exit status.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// How a program ends that can't go on because of it.
     pub exit: Exit,

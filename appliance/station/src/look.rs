@@ -22,7 +22,12 @@ pub(crate) fn look(
     watch: &dyn Watch,
 ) -> Result<Result<Examination, SandboxError>, Failure> {
     let machine = |error: io::Error| Failure::new(Exit::Machine, error);
-    let program = std::env::current_exe().map_err(machine)?;
+    // The station has the tool beside it.
+    let own = std::env::current_exe().map_err(machine)?;
+    let program = match own.file_name().is_some_and(|name| name == "platend") {
+        true => own.with_file_name("platen"),
+        false => own,
+    };
     let arguments = ["examine-drive", &size_bytes.to_string(), "--depth", depth.word()];
     match sandbox::examine(&program, &arguments, handle, watch) {
         Ok(answer) => serde_json::from_slice(&answer).map(Ok).map_err(|error| Failure::new(Exit::Machine, error)),

@@ -5,36 +5,41 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use platen_cache::CachedMedia;
+use platen_cache::{CachedMedia, MediaRef};
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, TargetPolicy};
 use platen_engine::plan::{Erase, WritePlan, fresh_ids, plan_erase, plan_test, plan_update};
 use platen_engine::{Clock, Drive, Limits, ReadDrive, SystemClock, Task, chain};
-use platen_events::{Code, DriveId, DriveLabel, JobKind};
+use platen_events::{Code, DriveId, DriveLabel, JobKind, Work};
 use platen_media::examination::Depth;
 use platen_media::manifest::Scheme;
 use platen_media::sign::TrustedKeys;
 
 use crate::attend::Signs;
 use crate::check::MediumCheck;
-use crate::core::{Admission, Request};
+use crate::core::{Admission, Request, Wanted};
 use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
 use crate::look::look;
-use crate::media::{new_plan, shape_of};
+use crate::media::{load, new_plan, shape_of};
 use crate::paths::Paths;
+use crate::seat::Seat;
 
 /// A drive that was opened, and what its job is.
-pub(crate) type Prepared = (OpenedDrive, Task);
+pub(crate) type Prepared = (Box<dyn Drive>, Task);
 /// Opens a drive that was found, and sees what is to be done with it.
 type Prepare = dyn Fn(Candidate, &Signs) -> Result<Prepared, Failure> + Send + Sync;
+
+/// Follows a name to what is behind it.
+type Find = dyn Fn(&Path) -> Result<Candidate, OpenError> + Send + Sync;
 
 /// Which drives are written to, and what is expected of them.
 #[derive(Debug, Clone)]
 pub struct Targets {
     /// By whatever name.
     pub drives: Vec<PathBuf>,
+    /// The one drive is in a port of the station: it is this or none.
+    pub seat: Option<Seat>,
     /// Block devices that are accepted although they are no removable USB drives.
     pub allowed: Vec<PathBuf>,
     /// When a drive is finished, let the kernel read its new partition table.
@@ -49,7 +54,9 @@ pub struct Order {
     pub(crate) admission: Admission,
     pub(crate) drives: Vec<PathBuf>,
     pub(crate) limits: Limits,
-    pub(crate) prepare: Arc<Prepare>,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) find: Box<Find>,
+    pub(crate) prepare: Box<Prepare>,
 }
 
 impl std::fmt::Debug for Order {
@@ -87,21 +94,64 @@ impl Order {
     }
 
     /// Compare with what was signed; nothing is changed.
-    pub fn verify(
-        expected: Option<CachedMedia>,
-        keys: TrustedKeys,
-        drives: Vec<PathBuf>,
-        limits: Limits,
-        paths: &Paths,
-    ) -> Self {
-        let paths = paths.clone();
+    pub fn verify(expected: Option<CachedMedia>, keys: TrustedKeys, targets: Targets, paths: &Paths) -> Self {
+        let Targets { drives, seat, limits, .. } = targets;
+        let (paths, own_seat) = (paths.clone(), seat.clone());
         let prepare = move |candidate: Candidate, _: &Signs| {
             let mut drive = candidate.for_reading().map_err(open_failure)?;
             let handle = handle_of(&mut drive)?;
             let (expected, keys, paths) = (expected.clone(), keys.clone(), paths.clone());
-            Ok((drive, Task::Check(Box::new(MediumCheck { expected, keys, paths, handle }))))
+            let check = MediumCheck { expected, keys, paths, handle };
+            Ok((seated(own_seat.as_ref(), drive), Task::Check(Box::new(check))))
         };
-        Self { kind: JobKind::Verify, admission: Admission::Each, drives, limits, prepare: Arc::new(prepare) }
+        Self {
+            kind: JobKind::Verify,
+            admission: Admission::Each,
+            drives,
+            limits,
+            find: finder(seat.clone()),
+            seat,
+            prepare: Box::new(prepare),
+        }
+    }
+
+    /// What is to be done with a drive in a port of the station. The medium is loaded when the drive is opened, so that it is
+    /// checked at that moment, and nobody else waits for it.
+    pub(crate) fn for_seat(
+        work: &Work,
+        drive: PathBuf,
+        seat: Seat,
+        paths: &Paths,
+        limits: Limits,
+    ) -> Result<Self, Failure> {
+        let targets = Targets { drives: vec![drive], seat: Some(seat), allowed: Vec::new(), rescan: false, limits };
+        let medium = work.medium.as_ref().map(|medium| medium.parse::<MediaRef>()).transpose();
+        let medium = medium.map_err(|error| Failure::new(Exit::Request, error.to_string()))?;
+        let keys = TrustedKeys::load(&paths.trust)?;
+        let (cache, own_keys) = (paths.cache.clone(), keys.clone());
+        let loaded = move || match &medium {
+            Some(medium) => load(&cache, medium, &own_keys),
+            None => Err(Failure::new(Exit::Request, "expected a medium, found none")),
+        };
+        match work.kind {
+            JobKind::Write => Self::planned(work.kind, targets, paths, move |drive, _| {
+                new_plan(&loaded()?, shape_of(drive), Scheme::Mbr)
+            }),
+            JobKind::Update => Self::planned(work.kind, targets, paths, move |drive, signs| {
+                update_plan(&loaded()?, drive, &keys, signs)
+            }),
+            JobKind::EraseQuick => Self::erase(Erase::Quick, targets, paths),
+            JobKind::EraseFull => Self::erase(Erase::Full, targets, paths),
+            JobKind::Test => Self::test(targets, paths),
+            JobKind::Verify => {
+                let expected = work.medium.as_ref().map(|_| loaded()).transpose()?;
+                let limits = Limits { minimum_bytes_per_s: 0, ..targets.limits };
+                Ok(Self::verify(expected, keys, Targets { limits, ..targets }, paths))
+            }
+            JobKind::ReadMaster | JobKind::Unknown => {
+                Err(Failure::new(Exit::Request, format!("{}: no work of a station", work.kind)))
+            }
+        }
     }
 
     fn planned(
@@ -110,19 +160,32 @@ impl Order {
         paths: &Paths,
         plan: impl Fn(&mut OpenedDrive, &Signs) -> Result<WritePlan, Failure> + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
-        let Targets { drives, allowed, rescan, limits } = targets;
+        let Targets { drives, seat, allowed, rescan, limits } = targets;
         let policy = TargetPolicy::new(&allowed, paths.own_files()).map_err(open_failure)?;
+        let own_seat = seat.clone();
         let prepare = move |candidate: Candidate, signs: &Signs| {
             let expected = Expected::of(candidate.facts());
+            let policy = match &own_seat {
+                Some(seat) if seat.takes_disks => policy.clone().allowing(candidate.identity()),
+                _ => policy.clone(),
+            };
             let mut drive = candidate.for_writing(&expected, &policy).map_err(open_failure)?;
             if rescan {
                 drive.rescan_when_finished();
             }
             signs.alive();
             let plan = plan(&mut drive, signs)?;
-            Ok((drive, Task::Plan(Box::new(plan))))
+            Ok((seated(own_seat.as_ref(), drive), Task::Plan(Box::new(plan))))
         };
-        Ok(Self { kind, admission: Admission::Together, drives, limits, prepare: Arc::new(prepare) })
+        Ok(Self {
+            kind,
+            admission: Admission::Together,
+            drives,
+            limits,
+            find: finder(seat.clone()),
+            seat,
+            prepare: Box::new(prepare),
+        })
     }
 
     pub(crate) fn request(&self) -> Request {
@@ -130,8 +193,28 @@ impl Order {
             kind: self.kind,
             admission: self.admission,
             stall_limit: self.limits.stall,
-            drives: self.drives.iter().map(|path| asked_for(path)).collect(),
+            drives: self.drives.iter().map(|path| wanted(path)).collect(),
         }
+    }
+}
+
+/// Whatever is behind a name.
+fn wanted(path: &Path) -> Wanted {
+    let (drive, label) = asked_for(path);
+    Wanted { drive, label, is_pinned: false }
+}
+
+fn finder(seat: Option<Seat>) -> Box<Find> {
+    match seat {
+        Some(seat) => Box::new(move |path| seat.find(path)),
+        None => Box::new(Candidate::find),
+    }
+}
+
+fn seated(seat: Option<&Seat>, drive: OpenedDrive) -> Box<dyn Drive> {
+    match seat {
+        Some(seat) => seat.seated(drive),
+        None => Box::new(drive),
     }
 }
 

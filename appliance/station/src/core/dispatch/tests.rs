@@ -11,11 +11,13 @@ use std::time::Duration;
 use platen_events::{Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Moved, StationState, Step};
 use proptest::prelude::*;
 
-use super::{Admission, Effect, Found, Input, Outcome, Request, Slot, Station};
+use super::{Admission, Dispatch, Found, OrderEffect as Effect, OrderId, OrderInput as Input, Outcome, Request, Slot};
+use crate::core::request::Wanted;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 const STALL_LIMIT: Duration = Duration::from_secs(120);
+const ORDER: OrderId = OrderId(7);
 
 /// What may happen next. `usize` chooses among what is under way.
 #[derive(Debug, Clone)]
@@ -69,7 +71,7 @@ struct Running {
 
 /// Everything outside the core.
 struct World {
-    station: Station,
+    dispatch: Dispatch,
     request: Request,
     looking: BTreeSet<Slot>,
     preparing: BTreeSet<Slot>,
@@ -81,9 +83,9 @@ struct World {
     // What was seen so far.
     looked_at: BTreeSet<Slot>,
     dropped: BTreeSet<Slot>,
-    drives: BTreeMap<Slot, (DriveId, usize)>,
+    drives: BTreeMap<Slot, (DriveId, u64)>,
     refusals: usize,
-    started: BTreeSet<usize>,
+    started: BTreeSet<u64>,
     starts: usize,
     cancelled: BTreeSet<JobId>,
     last_job: u64,
@@ -92,14 +94,14 @@ struct World {
     outcome: Option<Outcome>,
 }
 
-fn drive(place: usize) -> (DriveId, DriveLabel) {
+fn drive(place: u64) -> (DriveId, DriveLabel) {
     let label = DriveLabel { port: format!("2-{place}"), path: format!("/dev/sd{place}"), ..DriveLabel::default() };
-    (DriveId { place: label.port.clone(), disk_sequence: Some(place as u64) }, label)
+    (DriveId { place: label.port.clone(), disk_sequence: Some(place) }, label)
 }
 
-fn name(number: usize) -> (DriveId, DriveLabel) {
+fn name(number: usize) -> Wanted {
     let label = DriveLabel { path: format!("/dev/name-{number}"), ..DriveLabel::default() };
-    (DriveId { place: label.path.clone(), disk_sequence: None }, label)
+    Wanted { drive: DriveId { place: label.path.clone(), disk_sequence: None }, label, is_pinned: false }
 }
 
 fn failure() -> Failure {
@@ -117,7 +119,7 @@ impl World {
         let drives = names.iter().map(|number| name(*number)).collect();
         let request = Request { kind: JobKind::Write, admission, stall_limit: STALL_LIMIT, drives };
         let mut world = Self {
-            station: Station::default(),
+            dispatch: Dispatch::default(),
             request: request.clone(),
             looking: BTreeSet::new(),
             preparing: BTreeSet::new(),
@@ -138,7 +140,7 @@ impl World {
             record: StationState::default(),
             outcome: None,
         };
-        world.give(Input::Ask(request));
+        world.give(Input::Ask(ORDER, request));
         world
     }
 
@@ -146,10 +148,10 @@ impl World {
     fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for effect in self.station.step(input) {
+            for effect in self.dispatch.step(input) {
                 inputs.extend(self.take(effect));
             }
-            assert_eq!(self.station.record(), &self.record, "whoever hears all of it knows as much");
+            assert_eq!(self.dispatch.record(), &self.record, "whoever hears all of it knows as much");
         }
     }
 
@@ -158,7 +160,7 @@ impl World {
         assert!(self.outcome.is_none(), "after the end: {effect:?}");
         let together = self.request.admission == Admission::Together;
         match effect {
-            Effect::Look(slot) => {
+            Effect::Look(_, _, slot) => {
                 assert!(self.looked_at.insert(slot), "looked at twice: {slot:?}");
                 self.looking.insert(slot);
             }
@@ -213,7 +215,10 @@ impl World {
                     _ => {}
                 }
             }
-            Effect::Finish(outcome) => self.finish(outcome),
+            Effect::Finish(order, outcome) => {
+                assert_eq!(order, ORDER);
+                self.finish(outcome);
+            }
         }
         None
     }
@@ -229,9 +234,10 @@ impl World {
             Outcome::Refused(refused) => assert!(self.starts == 0 && refused.len() == self.refusals),
             Outcome::Stopped => assert!(self.starts == 0 && self.stopped),
             Outcome::NotStarted(_) => assert!(self.ends.is_empty()),
-            Outcome::Done { succeeded, failed, cancelled, refused } => {
+            Outcome::Done { succeeded, failed, cancelled, refused, jobs } => {
                 assert!(self.looking.is_empty() && self.preparing.is_empty(), "a drive is forgotten");
                 assert_eq!((succeeded + failed + cancelled) as usize, self.ends.len());
+                assert_eq!(jobs.len(), self.ends.len());
                 let good = self.ends.iter().filter(|end| end.verdict.is_success()).count();
                 assert_eq!(*succeeded as usize, good, "nothing is counted that no job said");
                 assert!(refused.len() >= self.refusals);
@@ -302,7 +308,7 @@ impl World {
             }
             Op::Stop => {
                 self.stopped = true;
-                self.give(Input::Stop);
+                self.give(Input::Stop(ORDER));
                 if self.outcome.is_none() {
                     let running = self.running.iter().filter(|(_, running)| !running.has_ended);
                     assert!(running.into_iter().all(|(job, _)| self.cancelled.contains(job)), "not all were stopped");
@@ -316,7 +322,7 @@ impl World {
             }
             Op::AskAgain => {
                 let request = self.request.clone();
-                self.give(Input::Ask(request));
+                self.give(Input::Ask(ORDER, request));
             }
         }
     }
@@ -376,7 +382,7 @@ impl World {
             }
             self.apply(Op::JobOver(0));
         }
-        panic!("the batch never ends: {:?}", self.station);
+        panic!("the batch never ends: {:?}", self.dispatch);
     }
 }
 
@@ -399,32 +405,34 @@ proptest! {
     }
 }
 
+fn done(succeeded: u32, failed: u32, refused: Vec<Failure>, jobs: &[u64]) -> Outcome {
+    let jobs = jobs.iter().copied().map(JobId).collect();
+    Outcome::Done { succeeded, failed, cancelled: 0, refused, jobs }
+}
+
 #[test]
 fn a_batch_that_goes_well() {
     let mut world = World::new(Admission::Together, &[0, 1, 2]);
     world.wind_down();
-    assert_eq!(world.outcome, Some(Outcome::Done { succeeded: 3, failed: 0, cancelled: 0, refused: Vec::new() }));
-    assert_eq!(world.station.jobs().collect::<Vec<_>>(), [1, 2, 3].map(JobId));
+    assert_eq!(world.outcome, Some(done(3, 0, Vec::new(), &[1, 2, 3])));
 }
 
 #[test]
 fn one_that_hangs_stops_only_itself() {
     let mut world = World::new(Admission::Together, &[0, 1, 2]);
     world.apply(Op::Silent(1, 119));
-    assert!(!world.dropped.contains(&Slot(1)));
+    assert!(!world.dropped.contains(&Slot(2)));
     world.apply(Op::Silent(1, 120));
     world.wind_down();
-    assert_eq!(world.outcome, Some(Outcome::Done { succeeded: 2, failed: 1, cancelled: 0, refused: Vec::new() }));
     // The one that never answered has its number after those that did.
-    assert_eq!(world.station.jobs().collect::<Vec<_>>(), [1, 3, 2].map(JobId));
+    assert_eq!(world.outcome, Some(done(2, 1, Vec::new(), &[1, 3, 2])));
 }
 
 #[test]
 fn together_one_refusal_leaves_all_alone_and_each_goes_on_by_itself() {
-    for (admission, expected) in [
-        (Admission::Together, Outcome::Refused(vec![failure()])),
-        (Admission::Each, Outcome::Done { succeeded: 1, failed: 0, cancelled: 0, refused: vec![failure()] }),
-    ] {
+    for (admission, expected) in
+        [(Admission::Together, Outcome::Refused(vec![failure()])), (Admission::Each, done(1, 0, vec![failure()], &[1]))]
+    {
         let mut world = World::new(admission, &[0, 1]);
         world.apply(Op::LookFails(0));
         world.wind_down();
@@ -434,20 +442,20 @@ fn together_one_refusal_leaves_all_alone_and_each_goes_on_by_itself() {
 
 #[test]
 fn a_drive_named_twice_is_said_in_the_order_of_the_names() {
-    let text = "/dev/sd1 and /dev/sd0 are the same drive; name each drive once";
+    let text = "/dev/sd2 and /dev/sd1 are the same drive; name each drive once";
     let twins = Outcome::Refused(vec![Failure::new(Exit::Request, text)]);
-    for order in [[Slot(0), Slot(1)], [Slot(1), Slot(0)]] {
-        let mut station = Station::default();
+    for order in [[Slot(1), Slot(2)], [Slot(2), Slot(1)]] {
+        let mut dispatch = Dispatch::default();
         let drives = vec![name(0), name(1)];
         let (kind, admission, stall_limit) = (JobKind::Write, Admission::Together, STALL_LIMIT);
-        station.step(Input::Ask(Request { kind, admission, stall_limit, drives }));
+        dispatch.step(Input::Ask(ORDER, Request { kind, admission, stall_limit, drives }));
         let mut effects = Vec::new();
         for slot in order {
             let found = Found { drive: drive(slot.0).0, label: drive(slot.0).1, identity: 7 };
-            effects.extend(station.step(Input::Looked(slot, Ok(found))));
+            effects.extend(dispatch.step(Input::Looked(slot, Ok(found))));
         }
-        effects.extend(station.step(Input::Prepared(order[0], Ok(()))));
-        assert_eq!(effects.last(), Some(&Effect::Finish(twins.clone())), "{effects:?}");
+        effects.extend(dispatch.step(Input::Prepared(order[0], Ok(()))));
+        assert_eq!(effects.last(), Some(&Effect::Finish(ORDER, twins.clone())), "{effects:?}");
     }
 }
 
@@ -464,21 +472,20 @@ fn the_world_sees_what_must_never_be() {
         world.apply(Op::Prepared(0));
         world
     };
-    let done = || Outcome::Done { succeeded: 0, failed: 0, cancelled: 0, refused: Vec::new() };
     let planted: Vec<(&str, World, Effect)> = vec![
-        ("a job on a drive that was not opened", ready(), Effect::Start(vec![(Slot(0), JobId(9))])),
-        ("a job on a drive nobody has seen", ready(), Effect::Start(vec![(Slot(1), JobId(9))])),
-        ("a second job on a drive", working(), Effect::Start(vec![(Slot(0), JobId(9))])),
+        ("a job on a drive that was not opened", ready(), Effect::Start(vec![(Slot(1), JobId(9))])),
+        ("a job on a drive nobody has seen", ready(), Effect::Start(vec![(Slot(2), JobId(9))])),
+        ("a second job on a drive", working(), Effect::Start(vec![(Slot(1), JobId(9))])),
         ("a number used twice", working(), {
             let (drive, detail) = (DriveLabel::default(), String::new());
-            Effect::Record { slot: Slot(0), drive, job: JobId(1), code: Code::Stalled, detail }
+            Effect::Record { slot: Slot(1), kind: JobKind::Write, drive, job: JobId(1), code: Code::Stalled, detail }
         }),
-        ("an end while a job runs", working(), Effect::Finish(done())),
+        ("an end while a job runs", working(), Effect::Finish(ORDER, done(0, 0, Vec::new(), &[]))),
         ("a job stopped by nobody", working(), Effect::Cancel(JobId(1))),
         ("an end of a job that never began", ready(), {
             Effect::Tell(Event::JobEnded { job: JobId(1), end: JobEnd::failed(Code::Stalled, "") })
         }),
-        ("a drive looked at twice", ready(), Effect::Look(Slot(0))),
+        ("a drive looked at twice", ready(), Effect::Look(ORDER, 0, Slot(1))),
     ];
     for (what, mut world, effect) in planted {
         let seen = catch_unwind(AssertUnwindSafe(|| {

@@ -1,0 +1,229 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Random histories of a whole station, and some that are told. The last tests plant what must never be.
+
+mod ops;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use platen_events::{BatchId, Code, Event, JobEnd, JobId, JobKind};
+use proptest::prelude::*;
+
+use self::ops::*;
+use self::world::World;
+use super::{Ask, ClientId, Effect, Input, Inserted, Reply, Station};
+use crate::config::{DriveClass, Role, Roles};
+use crate::core::request::{OrderEffect, OrderId, Slot};
+use crate::failure::Failure;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens(ops in ops()) {
+        let mut world = World::new();
+        for op in ops {
+            world.apply(op);
+            world.check();
+        }
+        world.wind_down();
+        world.check();
+    }
+}
+
+fn stick(world: &mut World, socket: usize, serial: u8) {
+    world.apply(Op::Insert { socket, serial: Some(serial), class: DriveClass::UsbRemovable, small: false });
+    world.apply(Op::Recall(0));
+}
+
+fn finish(world: &mut World) {
+    for _ in 0..40 {
+        world.apply(Op::Look { which: 0, is_other: false, fails: false });
+        world.apply(Op::Prepare { which: 0, fails: false });
+        for which in 0..world.running.len() {
+            world.apply(Op::JobGoesOn { which, goes_well: true });
+        }
+        world.apply(Op::JobOver(0));
+    }
+}
+
+fn refused_as(world: &World, socket: usize) -> Option<Code> {
+    let drive = &world.inserted[&socket].drive;
+    world.record.drives()[drive].refused.as_ref()?.code.as_ref()?.known()
+}
+
+/// A staging centre's day: three copies are wanted, one drive fails, a good one comes back, the next batch begins by itself.
+#[test]
+fn a_batch_ends_with_its_good_copies_and_the_next_begins() {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: Some(3), ports: Vec::new() });
+    stick(&mut world, 0, 1);
+    stick(&mut world, 1, 2);
+    finish(&mut world);
+    assert_eq!(world.record.batches()[&BatchId(1)].good, 2);
+    // The good one comes back, in another port.
+    world.apply(Op::Pull(0));
+    stick(&mut world, 2, 1);
+    assert_eq!(refused_as(&world, 2), Some(Code::AlreadyDone));
+    // One that fails does not count, and is refused with its old code when it comes back.
+    stick(&mut world, 0, 3);
+    world.apply(Op::Look { which: 0, is_other: false, fails: false });
+    world.apply(Op::Prepare { which: 0, fails: false });
+    world.apply(Op::JobGoesOn { which: 0, goes_well: true });
+    world.apply(Op::JobGoesOn { which: 0, goes_well: false });
+    finish(&mut world);
+    assert_eq!((world.record.batches()[&BatchId(1)].good, world.record.batches()[&BatchId(1)].failed), (2, 1));
+    world.apply(Op::Pull(0));
+    stick(&mut world, 0, 3);
+    assert_eq!(refused_as(&world, 0), Some(Code::WriteFailed));
+    // The third good copy closes the batch.
+    world.apply(Op::Pull(1));
+    stick(&mut world, 1, 4);
+    finish(&mut world);
+    let batches: Vec<(BatchId, u32)> = world.record.batches().iter().map(|(id, batch)| (*id, batch.good)).collect();
+    assert_eq!(batches, [(BatchId(2), 0)]);
+}
+
+/// No more drives are taken up than copies are wanted, and those that wait are taken up when one fails.
+#[test]
+fn drives_wait_while_enough_are_in_the_making() {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: Some(1), ports: Vec::new() });
+    stick(&mut world, 0, 1);
+    stick(&mut world, 1, 2);
+    assert_eq!(world.commissioned.len(), 1);
+    world.apply(Op::Look { which: 0, is_other: false, fails: true });
+    assert_eq!(world.commissioned.len(), 1, "the other one is taken up");
+}
+
+#[test]
+fn a_drive_that_was_exchanged_is_never_started() {
+    let mut world = World::new();
+    stick(&mut world, 0, 1);
+    let seen = world.inserted[&0].drive.clone();
+    stick(&mut world, 0, 2);
+    world.ask(BOSS, Ask::Start { port: label(0), drive: seen, work: work(JobKind::Write) });
+    assert!(world.commissioned.is_empty());
+    let now = world.inserted[&0].drive.clone();
+    world.ask(BOSS, Ask::Start { port: label(0), drive: now, work: work(JobKind::Write) });
+    assert_eq!(world.commissioned.len(), 1);
+}
+
+#[test]
+fn a_loose_plug_is_not_begun_for_ever() {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: None, ports: Vec::new() });
+    for _ in 0..2 {
+        stick(&mut world, 0, 1);
+        world.apply(Op::Look { which: 0, is_other: false, fails: false });
+        world.apply(Op::Prepare { which: 0, fails: false });
+        world.apply(Op::JobGoesOn { which: 0, goes_well: true });
+        world.apply(Op::Pull(0));
+        finish(&mut world);
+    }
+    stick(&mut world, 0, 1);
+    assert_eq!((refused_as(&world, 0), world.commissioned.len()), (Some(Code::Vanished), 0));
+    // By hand it is begun, and another drive is by itself.
+    let drive = world.inserted[&0].drive.clone();
+    world.ask(BOSS, Ask::Start { port: label(0), drive, work: work(JobKind::Write) });
+    assert_eq!(world.commissioned.len(), 1);
+    finish(&mut world);
+    world.apply(Op::Pull(0));
+    stick(&mut world, 0, 2);
+    assert_eq!(world.commissioned.len(), 1);
+}
+
+#[test]
+fn a_batch_comes_back_with_its_counts_after_a_restart() {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: Some(5), ports: vec![0, 1] });
+    stick(&mut world, 0, 1);
+    finish(&mut world);
+    stick(&mut world, 1, 2);
+    world.apply(Op::Look { which: 0, is_other: false, fails: false });
+    world.apply(Op::Prepare { which: 0, fails: false });
+    world.apply(Op::JobGoesOn { which: 0, goes_well: true });
+    world.restart();
+    assert_eq!(world.record.batches()[&BatchId(1)].good, 1);
+    // The good one is still there and is not redone; the one in the making is done anew.
+    for _ in 0..2 {
+        world.apply(Op::Recall(0));
+    }
+    assert_eq!(refused_as(&world, 0), Some(Code::AlreadyDone));
+    finish(&mut world);
+    assert_eq!(world.record.batches()[&BatchId(1)].good, 2);
+}
+
+/// What a core with a fault would ask for, and a world that has come so far.
+#[test]
+fn the_world_sees_what_must_never_be() {
+    let seen = || {
+        let mut world = World::new();
+        stick(&mut world, 0, 1);
+        world
+    };
+    let commission = |world: &World, change: fn(&mut Inserted)| {
+        let mut inserted = world.inserted[&0].clone();
+        change(&mut inserted);
+        Effect::Commission(OrderId(99), inserted, work(JobKind::Write))
+    };
+    type Planted = Box<dyn Fn(&mut World) -> Effect>;
+    let planted: Vec<(&str, Planted)> = vec![
+        ("an order about a drive that was exchanged", {
+            Box::new(move |world| commission(world, |inserted| inserted.drive.disk_sequence = Some(77)))
+        }),
+        ("an order about a drive in no port", {
+            Box::new(move |world| commission(world, |inserted| inserted.socket = format!("socket-{PORTS}")))
+        }),
+        ("an order about an internal disk", {
+            Box::new(move |world| commission(world, |inserted| inserted.class = DriveClass::Sata))
+        }),
+        ("an order although the ledger's disk is full", {
+            Box::new(move |world| {
+                world.is_halted = true;
+                commission(world, |_| {})
+            })
+        }),
+        ("a job on a drive that was not opened", {
+            Box::new(|_| Effect::Order(OrderEffect::Start(vec![(Slot(1), JobId(9))])))
+        }),
+        ("a stranger who is obeyed", Box::new(|_| Effect::Reply(GUEST, 1, Ok(Reply::Accepted)))),
+        ("an end of a job that never began", {
+            Box::new(|_| Effect::Tell(Event::JobEnded { job: JobId(1), end: JobEnd::failed(Code::Stalled, "") }))
+        }),
+    ];
+    for (what, effect) in planted {
+        let mut world = seen();
+        let effect = effect(&mut world);
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            world.take(effect);
+        }));
+        assert!(found.is_err(), "{what}: not seen");
+    }
+}
+
+#[test]
+fn roles_are_asked_for_and_a_failed_login_takes_them_away() {
+    let mut world = World::new();
+    let mut station = std::mem::take(&mut world.station);
+    let arm = |station: &mut Station, client| {
+        let ask = Ask::Arm { ports: Vec::new(), work: work(JobKind::Write), wanted: None };
+        let effects = station.step(Input::Asked(client, 7, ask));
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::Reply(_, 7, reply) => Some(reply),
+            _ => None,
+        })
+    };
+    let refused =
+        |reply: Option<Result<Reply, Failure>>| reply.expect("a reply").err().and_then(|failure| failure.code);
+    assert_eq!(refused(arm(&mut station, GUEST)), Some(Code::NotPermitted));
+    station.step(Input::Login(GUEST, 1, Role::Technician, Ok(())));
+    assert_eq!(refused(arm(&mut station, GUEST)), Some(Code::NotPermitted));
+    station.step(Input::Login(GUEST, 2, Role::Operator, Ok(())));
+    assert_eq!(refused(arm(&mut station, GUEST)), None);
+    station.step(Input::Login(GUEST, 3, Role::Administrator, Err(failure())));
+    assert_eq!(refused(arm(&mut station, GUEST)), Some(Code::NotPermitted));
+    assert!(Roles::default().may(Role::Operator, crate::config::Action::Arm), "control");
+}

@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! The lines that clients and a station exchange over its socket: one JSON object each, as `docs/formats/socket.md`
+//! describes them.
+
+use platen_events::AnyCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::history::From;
+use crate::config::Role;
+use crate::core::{Ask, Reply};
+use crate::failure::Failure;
+
+/// The longest line a client may send, in bytes.
+pub(crate) const LINE_BYTES: usize = 64 << 10;
+
+/// What a client can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// The record from now on, or from the number after this one on if it is still known.
+    Subscribe { from: Option<From> },
+    /// A role, by its PIN.
+    Login { role: Role, pin: Option<Secret> },
+    /// A PIN for a role; the first is free.
+    SetPin { role: Role, pin: Secret },
+    /// Everything else.
+    Ask(Ask),
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subscribe {
+    /// Where the client was, as the stream's first line and last record said.
+    #[serde(default)]
+    stream: Option<String>,
+    #[serde(default)]
+    after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    role: Role,
+    #[serde(default)]
+    pin: Option<Secret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetPin {
+    role: Role,
+    pin: Secret,
+}
+
+/// A request and its number. The error is for the client: which request it is about, if that can be said, and what is
+/// wrong with it.
+pub(crate) fn read(line: &[u8]) -> Result<(u64, Wish), (Option<u64>, String)> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| (None, format!("expected JSON: {error}")))?;
+    let Value::Object(mut fields) = value else { return Err((None, "expected a JSON object".to_owned())) };
+    let id = match fields.remove("id") {
+        Some(id) => id.as_u64().ok_or((None, format!("id: expected a whole number, found {id}")))?,
+        None => return Err((None, "id: expected a whole number, found nothing".to_owned())),
+    };
+    let wrong = |error: serde_json::Error| (Some(id), error.to_string());
+    let name = fields.get("request").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let wish = match name.as_str() {
+        "subscribe" | "login" | "set-pin" => {
+            fields.remove("request");
+            let fields = Value::Object(fields);
+            match name.as_str() {
+                "subscribe" => serde_json::from_value(fields).map(|Subscribe { stream, after }| {
+                    let from = stream.zip(after).map(|(stream, after)| From { stream, after });
+                    Wish::Subscribe { from }
+                }),
+                "login" => serde_json::from_value(fields).map(|Login { role, pin }| Wish::Login { role, pin }),
+                _ => serde_json::from_value(fields).map(|SetPin { role, pin }| Wish::SetPin { role, pin }),
+            }
+        }
+        _ => serde_json::from_value(Value::Object(fields)).map(Wish::Ask),
+    };
+    wish.map(|wish| (id, wish)).map_err(wrong)
+}
+
+/// The answer to a request.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    /// Of the request; absent where it has none that can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Content<'a> {
+    Ok(Value),
+    Error {
+        /// As the exit status of the tool: 2 the request is wrong, 3 refused by policy, 4 the machine lacks something.
+        exit: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<AnyCode>,
+        text: &'a str,
+    },
+}
+
+fn line(answer: &Answer<'_>) -> String {
+    let text = serde_json::to_string(answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    text + "\n"
+}
+
+/// A request that was done, and what came of it.
+pub(crate) fn done(id: u64, value: Value) -> String {
+    line(&Answer { id: Some(id), content: Content::Ok(value) })
+}
+
+/// A request that could not be read.
+pub(crate) fn unread(id: Option<u64>, text: &str) -> String {
+    line(&Answer { id, content: Content::Error { exit: 2, code: None, text } })
+}
+
+/// What came of a request.
+pub(crate) fn answered(id: u64, reply: Result<Reply, Failure>) -> String {
+    match reply {
+        Ok(reply) => done(id, serde_json::to_value(reply).unwrap_or_default()),
+        Err(failure) => failed(id, &failure),
+    }
+}
+
+/// A request that could not be done.
+pub(crate) fn failed(id: u64, failure: &Failure) -> String {
+    let (exit, code, text) = (failure.exit as u8, failure.code.map(AnyCode::from), &*failure.reason());
+    line(&Answer { id: Some(id), content: Content::Error { exit, code, text } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platen_events::{JobKind, Work};
+
+    #[test]
+    fn requests_are_read_strictly() {
+        let arm = r#"{"id":3,"request":"arm","work":{"kind":"write","medium":"TREE-r1"},"wanted":5}"#;
+        let work = Work { kind: JobKind::Write, medium: Some("TREE-r1".to_owned()) };
+        let expected = Wish::Ask(Ask::Arm { ports: Vec::new(), work, wanted: Some(5) });
+        assert_eq!(read(arm.as_bytes()), Ok((3, expected)));
+        let login = read(br#"{"id":4,"request":"login","role":"operator","pin":"4711"}"#).expect("good");
+        assert_eq!(login.0, 4);
+        assert!(!format!("{login:?}").contains("4711"));
+        for (line, id, said) in [
+            (&b"\xff\xfe"[..], None, "expected JSON"),
+            (b"[]", None, "a JSON object"),
+            (b"{}", None, "id: expected a whole number, found nothing"),
+            (br#"{"id":-1}"#, None, "found -1"),
+            (br#"{"id":1}"#, Some(1), "missing field `request`"),
+            (br#"{"id":1,"request":"dance"}"#, Some(1), "unknown variant `dance`"),
+            (br#"{"id":1,"request":"arm","work":{"kind":"write"},"wnated":5}"#, Some(1), "unknown field `wnated`"),
+            (br#"{"id":1,"request":"subscribe","afer":5}"#, Some(1), "unknown field `afer`"),
+            (br#"{"id":1,"request":"login","role":"king"}"#, Some(1), "unknown variant `king`"),
+        ] {
+            let (found, text) = read(line).expect_err("refused");
+            assert!(found == id && text.contains(said), "{text}");
+        }
+    }
+}
