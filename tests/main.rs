@@ -16,6 +16,7 @@ mod judges;
 mod layouts;
 mod refusals;
 mod secrets;
+mod station;
 mod store;
 mod stream;
 mod texts;

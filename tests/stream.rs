@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use platen_events::{Answer, Code, Event, JobKind, Verdict};
+use platen_events::{Answer, BatchId, Code, Event, JobKind, Verdict};
 use serde_json::{Value, json};
 
 use crate::common::{Ran, Station};
+use platen_testkit::daemon::Daemon;
 use platen_testkit::record::Recorded;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/appliance/events/events.schema.json");
@@ -256,6 +257,26 @@ fn recording(runs: &mut Runs<'_>) {
     }
 }
 
+/// What only a station has: ports, batches, drives that come and go.
+fn at_a_station(runs: &mut Runs<'_>) {
+    let daemon = Daemon::new(runs.station, 2, "");
+    let mut connection = daemon.connect();
+    connection.send(r#"{"id":1,"request":"subscribe"}"#);
+    daemon.ask(&["arm", "write", "TREE-r2", "--wanted", "1"]).expect(0);
+    daemon.insert(1, "AAA", "");
+    daemon.until("a batch is closed", |state| state.batches().contains_key(&BatchId(2)));
+    let drive = daemon.pull(1);
+    daemon.until("the drive is gone", |state| state.drives().is_empty());
+    std::fs::remove_file(drive).expect("removes");
+    daemon.ask(&["shut-down"]).expect(0);
+    let mut lines = String::new();
+    while !lines.contains("\"condition\":\"stopping\"") {
+        lines += &connection.line().unwrap_or_default();
+    }
+    let lines: Vec<&str> = lines.lines().filter(|line| line.contains("\"event\":")).collect();
+    runs.lines += &(lines.join("\n") + "\n");
+}
+
 /// The kinds of events and answers that the schema describes.
 fn described(schema: &Value, field: &str, kinds: &mut BTreeSet<String>) {
     match schema {
@@ -279,6 +300,7 @@ fn whatever_is_said_is_in_the_schema_and_whatever_is_in_the_schema_is_said() {
     storing(&mut runs);
     writing(&mut runs);
     recording(&mut runs);
+    at_a_station(&mut runs);
     let count = runs.lines.lines().count();
     assert!(count > 200, "{count} lines");
     assert_eq!(judged(&runs.lines), []);

@@ -11,6 +11,7 @@ use platen_cache::MediaRef;
 use platen_engine::Limits;
 use platen_media::examination::Depth;
 use platen_media::manifest::Scheme;
+use platen_station::config::Role;
 use platen_station::{Paths, Targets};
 
 /// Make USB drives into signed, bootable deployment media, and prove each one right.
@@ -85,6 +86,8 @@ pub enum Verb {
     /// The record of every drive written here
     #[command(subcommand)]
     Ledger(LedgerVerb),
+    /// A running station (platend), over its socket
+    Station(StationOptions),
     /// Read the drive given as standard input, without any rights (for `verify` and `inspect`)
     #[command(hide = true)]
     ExamineDrive {
@@ -92,6 +95,112 @@ pub enum Verb {
         #[arg(long, value_enum)]
         depth: DepthArg,
     },
+}
+
+/// How a station is reached, and what it is asked for.
+#[derive(Debug, ClapArgs)]
+pub struct StationOptions {
+    /// The station's socket
+    #[arg(long, env = "PLATEN_SOCKET", default_value = "/run/platen/station.sock", value_name = "FILE")]
+    pub socket: PathBuf,
+    /// Log in with this role; its PIN is taken from the environment variable PLATEN_PIN
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub role: Option<Role>,
+    #[command(subcommand)]
+    pub verb: StationVerb,
+}
+
+/// What is done with a drive.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum WorkArg {
+    /// Write a medium
+    Write,
+    /// Write what differs from an older version of the medium
+    Update,
+    /// Compare with what was signed
+    Verify,
+    /// Overwrite partition tables and boot sectors
+    EraseQuick,
+    /// Overwrite everything
+    EraseFull,
+    /// Fill and read back
+    Test,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StationVerb {
+    /// Ports, drives and batches
+    Status,
+    /// Print what happens, one JSON object a line, until interrupted
+    Watch,
+    /// From now on, do this with every drive that is inserted
+    Arm {
+        #[arg(value_enum)]
+        work: WorkArg,
+        medium: Option<String>,
+        /// End the batch, and begin the next, when so many good copies were made
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+        wanted: Option<u32>,
+        /// In these ports only
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
+    /// Begin nothing by itself any more
+    Disarm {
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
+    /// Do this with the drive that is in a port now
+    Start {
+        #[arg(value_enum)]
+        work: WorkArg,
+        medium: Option<String>,
+        #[arg(long, value_name = "LABEL")]
+        port: String,
+    },
+    /// Stop what is under way
+    Cancel {
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
+    /// Begin nothing until `resume`; what is under way goes on
+    Pause {
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
+    /// Go on after a pause
+    Resume {
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
+    /// Check the media of a layout and copy them into the station's cache
+    Import { layout: PathBuf },
+    /// The media of the station's cache
+    Media,
+    /// Rows of the ledger, the newest last
+    History {
+        /// Only drives whose serial number contains this
+        #[arg(long)]
+        serial: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Read and check everything in the station's cache
+    Scrub,
+    /// Set the PIN of a role; it is taken from the environment variable PLATEN_PIN
+    SetPin {
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+    /// End the station, when what is under way was stopped
+    ShutDown,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    let known = Role::ALL.iter().copied().find(|role| role.word() == word);
+    known.ok_or_else(|| {
+        format!("expected one of {}", Role::ALL.iter().map(|role| role.word()).collect::<Vec<_>>().join(", "))
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,6 +335,7 @@ impl DriveOptions {
     pub fn targets(&self) -> Targets {
         Targets {
             drives: self.drives.clone(),
+            seat: None,
             allowed: self.allow_device.clone(),
             rescan: self.rescan,
             limits: Limits {

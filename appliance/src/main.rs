@@ -86,6 +86,7 @@ fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
         Verb::Verify(options) => verbs::verify::verify(&options, paths, output),
         Verb::Inspect { drive } => verbs::verify::inspect(&drive, paths, output),
         Verb::Ledger(verb) => verbs::ledger::run(verb, paths, output),
+        Verb::Station(options) => verbs::station::run(options, output),
         Verb::ExamineDrive { size_bytes, depth } => verbs::examine::child(size_bytes, depth),
     }
 }

@@ -49,9 +49,8 @@ pub fn run(
 
 /// What was moved, and how fast, for each drive that was written to.
 fn summary(finished: &Finished, paths: &Paths, output: &Output) {
-    let record = finished.station.record();
-    let ended = finished.station.jobs().filter_map(|job| {
-        let (job, label) = record.job(job)?;
+    let ended = finished.jobs().iter().filter_map(|job| {
+        let (job, label) = finished.record.job(*job)?;
         Some((job.kind, label, job.end.as_ref()?))
     });
     let rows: Vec<Vec<String>> =

@@ -9,6 +9,7 @@ pub mod drives;
 pub mod examine;
 pub mod ledger;
 pub mod overwrite;
+pub mod station;
 pub mod verify;
 pub mod write;
 

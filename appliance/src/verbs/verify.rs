@@ -11,7 +11,7 @@ use std::time::Duration;
 use platen_engine::Limits;
 use platen_events::{Answer, Code, Event};
 use platen_media::sign::TrustedKeys;
-use platen_station::{Exit, Failure, Order, Paths, answer_of, load, stop_flag};
+use platen_station::{Exit, Failure, Order, Paths, Targets, answer_of, load, stop_flag};
 
 use crate::args::VerifyOptions;
 use crate::output::Output;
@@ -34,7 +34,9 @@ pub fn verify(options: &VerifyOptions, paths: &Paths, output: &Arc<Output>) -> R
     };
     warn_of_unusable(&keys, output);
     let headline = format!("verifying {} drive(s)", options.drives.len());
-    let order = Order::verify(expected, keys, options.drives.clone(), limits, paths);
+    let (drives, allowed) = (options.drives.clone(), Vec::new());
+    let targets = Targets { drives, seat: None, allowed, rescan: false, limits };
+    let order = Order::verify(expected, keys, targets, paths);
     run(order, &headline, paths, &stop, output)
 }
 

@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping")]
 #![allow(clippy::new_without_default, reason = "making one writes files")]
 
+pub mod daemon;
 pub mod drive;
 pub mod files;
 pub mod machine;

@@ -1,0 +1,303 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! `platen station`: everything a running station offers, over its socket.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use platen_events::{JobKind, Line, Replay, StationState, Verdict, Work};
+use platen_station::config::Role;
+use platen_station::{Exit, Failure};
+use serde_json::{Value, json};
+
+use crate::args::{StationOptions, StationVerb, WorkArg};
+use crate::output::{Output, human_bytes, table};
+
+/// The environment variable with the PIN of the role, so that it stands in no list of processes.
+const PIN: &str = "PLATEN_PIN";
+
+pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(&options.socket)?;
+    if let Some(role) = options.role {
+        client.login(role)?;
+    }
+    match options.verb {
+        StationVerb::Status => {
+            let state = client.state()?;
+            output.text(|| status(&state));
+        }
+        StationVerb::Watch => return client.watch(),
+        StationVerb::Arm { work, medium, wanted, ports } => {
+            let work = work_of(work, medium);
+            let mut request = json!({ "request": "arm", "ports": ports, "work": work });
+            if let Some(wanted) = wanted {
+                request["wanted"] = wanted.into();
+            }
+            let done = client.ask(request)?;
+            output.text(|| format!("armed for batch {}", done["batch"]));
+        }
+        StationVerb::Start { work, medium, port } => {
+            // The drive that was seen is meant, not whatever is there by then.
+            let state = client.state()?;
+            let drive = state.drives().iter().find(|(_, drive)| drive.label.port == port && !drive.is_gone);
+            let (drive, _) =
+                drive.ok_or_else(|| Failure::new(Exit::Request, format!("port {port}: no drive is in it")))?;
+            let work = work_of(work, medium);
+            client.ask(json!({ "request": "start", "port": port, "drive": drive, "work": work }))?;
+        }
+        StationVerb::Disarm { ports } => drop(client.ask(json!({ "request": "disarm", "ports": ports }))?),
+        StationVerb::Cancel { ports } => drop(client.ask(json!({ "request": "cancel", "ports": ports }))?),
+        StationVerb::Pause { ports } => drop(client.ask(json!({ "request": "pause", "ports": ports }))?),
+        StationVerb::Resume { ports } => drop(client.ask(json!({ "request": "resume", "ports": ports }))?),
+        StationVerb::Import { layout } => {
+            let folder = std::path::absolute(&layout).map_err(|error| Failure::new(Exit::Request, error))?;
+            let done = client.errand(json!({ "errand": "import", "folder": folder }))?;
+            output.text(|| lines(&done["imported"], "imported"));
+            if done["refused"].as_array().is_some_and(|refused| !refused.is_empty()) {
+                output.text(|| lines(&done["refused"], "refused"));
+                return Ok(Exit::Policy.into());
+            }
+        }
+        StationVerb::Media => {
+            let media = client.errand(json!({ "errand": "media" }))?;
+            let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+            let row = |line: &Value| {
+                let size = human_bytes(line["content_bytes"].as_u64().unwrap_or_default());
+                vec![text(line, "medium"), text(line, "version"), size, text(line, "title"), text(line, "problem")]
+            };
+            let rows: Vec<Vec<String>> = media.as_array().into_iter().flatten().map(row).collect();
+            output.text(|| table(&["MEDIUM", "VERSION", "SIZE", "TITLE", "PROBLEM"], &rows));
+        }
+        StationVerb::History { serial, limit } => {
+            let rows = client.errand(json!({ "errand": "history", "serial": serial, "limit": limit }))?;
+            let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+            let fields = ["finished", "port", "serial", "job", "medium", "verdict", "code"];
+            let row = |line: &Value| fields.map(|field| text(line, field)).to_vec();
+            let rows: Vec<Vec<String>> = rows.as_array().into_iter().flatten().map(row).collect();
+            output.text(|| table(&["FINISHED", "PORT", "SERIAL", "JOB", "MEDIUM", "VERDICT", "CODE"], &rows));
+        }
+        StationVerb::Scrub => {
+            let done = client.errand(json!({ "errand": "scrub" }))?;
+            let checked = human_bytes(done["checked_bytes"].as_u64().unwrap_or_default());
+            match done["damage"].as_array().map_or(0, Vec::len) {
+                0 => output.text(|| format!("{checked} checked, all digests right")),
+                count => {
+                    output.text(|| format!("{checked} checked, {count} damaged; import the media again"));
+                    return Ok(Exit::Machine.into());
+                }
+            }
+        }
+        StationVerb::SetPin { role } => {
+            let pin = std::env::var(PIN).map_err(|_| {
+                Failure::new(Exit::Request, format!("expected the new PIN in the environment variable {PIN}"))
+            })?;
+            client.ask(json!({ "request": "set-pin", "role": role, "pin": pin }))?;
+        }
+        StationVerb::ShutDown => drop(client.errand(json!({ "errand": "shut-down" }))?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn work_of(work: WorkArg, medium: Option<String>) -> Work {
+    Work { kind: work.into(), medium }
+}
+
+fn lines(list: &Value, what: &str) -> String {
+    let names = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.map(|name| format!("{name} {what}")).collect::<Vec<_>>().join("\n")
+}
+
+/// One connection.
+struct Client {
+    lines: BufReader<UnixStream>,
+    last_id: u64,
+}
+
+impl Client {
+    fn connect(socket: &Path) -> Result<Self, Failure> {
+        let stream = UnixStream::connect(socket).map_err(|error| {
+            let text = format!("connecting to the station at {}: {error}; is platend running?", socket.display());
+            Failure::new(Exit::Machine, text)
+        })?;
+        Ok(Self { lines: BufReader::new(stream), last_id: 0 })
+    }
+
+    fn send(&mut self, mut request: Value) -> Result<u64, Failure> {
+        self.last_id += 1;
+        request["id"] = self.last_id.into();
+        let line = format!("{request}\n");
+        self.lines.get_mut().write_all(line.as_bytes()).map_err(lost)?;
+        Ok(self.last_id)
+    }
+
+    fn line(&mut self) -> Result<String, Failure> {
+        let mut line = String::new();
+        match self.lines.read_line(&mut line) {
+            Ok(0) => Err(Failure::new(Exit::Machine, "the station ended the connection")),
+            Ok(_) => Ok(line),
+            Err(error) => Err(lost(error)),
+        }
+    }
+
+    /// Send a request and wait for its answer; what is said in between is handed on.
+    fn exchange(&mut self, request: Value, mut between: impl FnMut(&str)) -> Result<Value, Failure> {
+        let id = self.send(request)?;
+        loop {
+            let line = self.line()?;
+            let value: Value = serde_json::from_str(&line).map_err(|error| Failure::new(Exit::Machine, error))?;
+            if value["id"].as_u64() != Some(id) {
+                between(&line);
+                continue;
+            }
+            if let Some(error) = value.get("error") {
+                return Err(refused(error));
+            }
+            return Ok(value["ok"].clone());
+        }
+    }
+
+    fn ask(&mut self, request: Value) -> Result<Value, Failure> {
+        self.exchange(request, |_| {})
+    }
+
+    fn errand(&mut self, mut errand: Value) -> Result<Value, Failure> {
+        errand["request"] = "errand".into();
+        if let Some(fields) = errand.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        self.ask(errand)
+    }
+
+    fn login(&mut self, role: Role) -> Result<(), Failure> {
+        let mut request = json!({ "request": "login", "role": role });
+        if let Ok(pin) = std::env::var(PIN) {
+            request["pin"] = pin.into();
+        }
+        self.ask(request).map(drop)
+    }
+
+    /// What everybody who reads the station's record knows now.
+    fn state(&mut self) -> Result<StationState, Failure> {
+        self.ask(json!({ "request": "subscribe" }))?;
+        let (mut replay, mut broken) = (Replay::default(), None);
+        // The answer to this comes after the state.
+        self.exchange(json!({ "request": "errand", "errand": "media" }), |line| {
+            let read = serde_json::from_str::<Line>(line).map_err(|error| error.to_string());
+            if let Err(error) = read.and_then(|line| replay.take(&line).map_err(|error| error.to_string())) {
+                broken.get_or_insert(error);
+            }
+        })?;
+        match broken {
+            Some(error) => Err(Failure::new(Exit::Machine, format!("what the station said can't be read: {error}"))),
+            None => Ok(replay.state().clone()),
+        }
+    }
+
+    /// Print the record as it comes.
+    fn watch(&mut self) -> Result<ExitCode, Failure> {
+        self.ask(json!({ "request": "subscribe" }))?;
+        loop {
+            let line = self.line()?;
+            let mut out = std::io::stdout().lock();
+            if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+}
+
+fn lost(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Machine, format!("the connection to the station: {error}"))
+}
+
+/// What the station says of a request that was not done.
+fn refused(error: &Value) -> Failure {
+    let exit = match error["exit"].as_u64() {
+        Some(1) => Exit::Drive,
+        Some(3) => Exit::Policy,
+        Some(4) => Exit::Machine,
+        _ => Exit::Request,
+    };
+    let failure = Failure::new(exit, error["text"].as_str().unwrap_or("the station refused").to_owned());
+    match error["code"].as_str().and_then(platen_events::Code::from_id) {
+        Some(code) => failure.coded(code),
+        None => failure,
+    }
+}
+
+/// A line for each port, then the batches, then what concerns the whole station.
+fn status(state: &StationState) -> String {
+    let mut rows = Vec::new();
+    for (port, used) in state.ports() {
+        let work = used.work.as_ref().map_or_else(String::new, ToString::to_string);
+        let batch = used.batch.map_or_else(String::new, |batch| batch.to_string());
+        let paused = if used.is_paused { "paused" } else { "" };
+        let mut empty = true;
+        for drive in state.drives().values().filter(|drive| drive.label.port == *port) {
+            empty = false;
+            let serial = drive.label.serial.clone().unwrap_or_default();
+            let size = drive.label.size_bytes.map_or_else(String::new, human_bytes);
+            let text = drive_text(state, drive);
+            rows.push(vec![port.clone(), work.clone(), batch.clone(), serial, size, text]);
+        }
+        if empty {
+            rows.push(vec![port.clone(), work, batch, String::new(), String::new(), format!("empty {paused}")]);
+        }
+    }
+    for drive in state.drives().values().filter(|drive| !state.ports().contains_key(&drive.label.port)) {
+        let size = drive.label.size_bytes.map_or_else(String::new, human_bytes);
+        let serial = drive.label.serial.clone().unwrap_or_default();
+        let none = String::new;
+        rows.push(vec![drive.label.port.clone(), none(), none(), serial, size, drive_text(state, drive)]);
+    }
+    let mut text = table(&["PORT", "ARMED FOR", "BATCH", "SERIAL", "SIZE", "DRIVE"], &rows);
+    for (id, batch) in state.batches() {
+        let wanted = batch.wanted.map_or_else(String::new, |wanted| format!(" of {wanted}"));
+        text += &format!(
+            "\nbatch {id}: {}: {} good{wanted}, {} failed, {} refused",
+            batch.work, batch.good, batch.failed, batch.refused
+        );
+    }
+    for (condition, said) in state.conditions() {
+        text += &format!("\n{condition}: {said}");
+    }
+    text
+}
+
+fn drive_text(state: &StationState, drive: &platen_events::DriveState) -> String {
+    if let Some(refused) = &drive.refused {
+        let code = refused.code.as_ref().map_or_else(String::new, |code| format!("{code} "));
+        let why = refused.code.as_ref().and_then(|code| code.known()).map(|code| code.entry().what.to_owned());
+        return format!("refused: {code}{}", why.unwrap_or_else(|| refused.text.clone()));
+    }
+    let Some(job) = drive.job.and_then(|job| state.jobs().get(&job)) else { return "waits".to_owned() };
+    match (&job.end, &job.step) {
+        (Some(end), _) if end.verdict == Verdict::Ready => "READY: remove it".to_owned(),
+        (Some(end), _) => match end.verdict.code() {
+            Some(code) => format!("{} {code}: {}", end.verdict, code.entry().todo),
+            None => end.verdict.to_string(),
+        },
+        (None, Some(step)) => match step.total_bytes {
+            Some(total) if total > 0 => format!("{} {} %", step.step, step.done_bytes * 100 / total),
+            _ => step.step.to_string(),
+        },
+        (None, None) => "begins".to_owned(),
+    }
+}
+
+impl From<WorkArg> for JobKind {
+    fn from(work: WorkArg) -> Self {
+        match work {
+            WorkArg::Write => Self::Write,
+            WorkArg::Update => Self::Update,
+            WorkArg::Verify => Self::Verify,
+            WorkArg::EraseQuick => Self::EraseQuick,
+            WorkArg::EraseFull => Self::EraseFull,
+            WorkArg::Test => Self::Test,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! A whole station, as people use it: the program `platend` with simulated ports, asked over its socket.
+
+use std::path::Path;
+use std::process::Command;
+
+use platen_events::{BatchId, Code, DriveState, StationState, Verdict};
+use platen_testkit::daemon::Daemon;
+
+use crate::common::{Station, assert_no_medium, tool};
+
+/// The drive in a port.
+fn drive_in(state: &StationState, port: usize) -> Option<&DriveState> {
+    let port = port.to_string();
+    state.drives().values().find(|drive| drive.label.port == port && !drive.is_gone)
+}
+
+fn verdict_in(state: &StationState, port: usize) -> Option<Verdict> {
+    let job = drive_in(state, port)?.job?;
+    Some(state.jobs()[&job].end.as_ref()?.verdict.clone())
+}
+
+fn refused_in(state: &StationState, port: usize) -> Option<Code> {
+    drive_in(state, port)?.refused.as_ref()?.code.as_ref()?.known()
+}
+
+fn counts(state: &StationState, batch: u64) -> Option<(u32, u32)> {
+    state.batches().get(&BatchId(batch)).map(|batch| (batch.good, batch.failed))
+}
+
+/// By a judge that is not ours, and as people would see it later.
+#[track_caller]
+fn assert_is_medium(station: &Station, drive: &Path) {
+    let drive = drive.to_str().expect("UTF-8");
+    station.platen(&["verify", drive]).expect(0);
+    let listed = tool("mdir", &["-b", "-i", &format!("{drive}@@1M"), "::/"]).expect(0).stdout;
+    assert!(listed.contains("readme.txt"), "{listed}");
+}
+
+#[track_caller]
+fn assert_replays(station: &Station) {
+    for journal in ["state/journal.jsonl", "state/journal.1.jsonl"] {
+        if station.path(journal).exists() {
+            let mut command = Command::new(crate::common::program().with_file_name("platend"));
+            let output = command.args(["replay", &station.text(journal)]).output().expect("platend runs");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.contains("the same followed from each"), "{journal}: {said}");
+        }
+    }
+}
+
+/// A staging centre's day on four ports: good drives, one that lies, one that is pulled, one that comes back, one that
+/// failed before, a restart in the middle of a batch.
+#[test]
+fn a_batch_from_arming_to_its_last_good_copy() {
+    let station = Station::with_medium();
+    let mut daemon = Daemon::new(&station, 4, "");
+    daemon.ask(&["arm", "write", "TREE-r1", "--wanted", "6"]).expect(0);
+
+    // 1, 2: good. 3: gives back wrong bits in the middle of what is written. 4: it is pulled by itself.
+    daemon.insert(1, "GOOD-1", "");
+    daemon.insert(2, "GOOD-2", "");
+    daemon.insert(3, "LIAR", "wrong-at-mib = 6");
+    daemon.insert(4, "LOOSE", "vanish-at-mib = 4");
+    let state = daemon.until("four drives have their end", |state| {
+        verdict_in(state, 1) == Some(Verdict::Ready)
+            && verdict_in(state, 2) == Some(Verdict::Ready)
+            && verdict_in(state, 3).is_some()
+            && drive_in(state, 4).is_none()
+            && counts(state, 1) == Some((2, 2))
+    });
+    assert_eq!(verdict_in(&state, 3), Some(Verdict::of_code(Code::ReadBackDiffers)));
+
+    // 5: a good one comes back in another port. 6: the liar comes back, and behaves. 7: the same one again as it was.
+    let good = daemon.pull(1);
+    assert_is_medium(&station, &good);
+    let liar = daemon.pull(3);
+    assert_no_medium(liar.to_str().expect("UTF-8"));
+    daemon.insert_again(1, "LIAR", &liar);
+    daemon.insert_again(3, "GOOD-1", &good);
+    let state =
+        daemon.until("both are refused", |state| refused_in(state, 1).is_some() && refused_in(state, 3).is_some());
+    assert_eq!(refused_in(&state, 1), Some(Code::ReadBackDiffers));
+    assert_eq!(refused_in(&state, 3), Some(Code::AlreadyDone));
+
+    // 8: another drive with the serial number of a good one, but empty: it is no copy yet.
+    daemon.pull(2);
+    daemon.insert(2, "GOOD-1", "");
+    daemon.until("the twin is written", |state| counts(state, 1) == Some((3, 2)));
+
+    // 9: one that was pulled comes back whole. 10: a slow one, in the making when the power is cut.
+    daemon.insert(4, "LOOSE", "");
+    daemon.until("the loose one is written", |state| counts(state, 1) == Some((4, 2)));
+    daemon.pull(1);
+    daemon.insert(1, "SLOW", "slow-ms-per-mib = 200");
+    daemon.until("it is in the making", |state| {
+        drive_in(state, 1).and_then(|drive| drive.job).is_some_and(|job| state.jobs()[&job].step.is_some())
+    });
+    daemon.kill();
+    assert_replays(&station);
+    assert_no_medium(station.path("ports/1").to_str().expect("UTF-8"));
+    daemon.start();
+
+    // The counts are as they were, what was good is not redone, what was in the making is made anew.
+    let state = daemon.until("it is written after the restart", |state| counts(state, 1) == Some((5, 2)));
+    assert_eq!(refused_in(&state, 2), Some(Code::AlreadyDone));
+    assert_eq!(verdict_in(&state, 1), Some(Verdict::Ready));
+
+    // 11: the sixth good copy ends the batch, and the next has begun. 12: it takes the next drive.
+    daemon.pull(2);
+    daemon.insert(2, "GOOD-6", "");
+    daemon.until("the next batch has begun", |state| counts(state, 1).is_none() && counts(state, 2) == Some((0, 0)));
+    daemon.pull(4);
+    daemon.insert(4, "GOOD-7", "");
+    daemon.until("its first copy", |state| counts(state, 2) == Some((1, 0)));
+    let history = daemon.ask(&["history", "--serial", "LIAR"]).expect(0).stdout;
+    assert!(history.contains("P-V-001"), "{history}");
+    assert_eq!(daemon.stop(), 0);
+    assert_replays(&station);
+    station.platen(&["ledger", "check"]).expect(0);
+}
+
+#[test]
+fn what_was_seen_is_started_and_nothing_else() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 2, "");
+    daemon.insert(1, "FIRST", "");
+    let state = daemon.until("it waits", |state| drive_in(state, 1).is_some());
+    let seen = state.drives().keys().next().expect("one").clone();
+    // Exchanged between choosing and confirming.
+    let first = daemon.pull(1);
+    let second = daemon.insert(1, "SECOND", "");
+    daemon.until("the other one is there", |state| {
+        drive_in(state, 1).is_some_and(|drive| drive.label.serial.as_deref() == Some("SECOND"))
+    });
+    let before = [std::fs::read(&first).expect("reads"), std::fs::read(&second).expect("reads")];
+    let mut client = daemon.connect();
+    let request = serde_json::json!({
+        "id": 1, "request": "start", "port": "1", "drive": seen, "work": { "kind": "write", "medium": "TREE-r1" },
+    });
+    let answer = client.ask(&request.to_string());
+    assert_eq!(answer["error"]["code"], "P-W-002", "{answer}");
+    assert!([std::fs::read(&first).expect("reads"), std::fs::read(&second).expect("reads")] == before);
+    // Chosen by what is there now, it is written; and cancelled in the middle it is no medium.
+    daemon.ask(&["start", "write", "TREE-r1", "--port", "1"]).expect(0);
+    daemon.until("it is written", |state| verdict_in(state, 1) == Some(Verdict::Ready));
+    let slow = daemon.insert(2, "SLOW", "slow-ms-per-mib = 500");
+    daemon.until("it waits", |state| drive_in(state, 2).is_some());
+    daemon.ask(&["start", "write", "TREE-r1", "--port", "2"]).expect(0);
+    daemon.until("it is in the making", |state| drive_in(state, 2).is_some_and(|drive| drive.job.is_some()));
+    daemon.ask(&["cancel", "--port", "2"]).expect(0);
+    daemon.until("it has stopped", |state| verdict_in(state, 2) == Some(Verdict::Cancelled));
+    assert_no_medium(slow.to_str().expect("UTF-8"));
+    assert_replays(&station);
+}
+
+#[test]
+fn ports_take_what_they_are_for() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 2, "largest-drive = \"48 MiB\"");
+    daemon.ask(&["arm", "write", "TREE-r1"]).expect(0);
+    let wrong = [(1, "", Code::TooLarge), (2, "class = \"sata\"", Code::NotTaken), (3, "", Code::NotAPort)];
+    for (port, traits, code) in wrong {
+        let drive = daemon.insert(port, "X", traits);
+        let before = std::fs::read(&drive).expect("reads");
+        let name = port.to_string();
+        daemon.until("it is refused", |state| {
+            let refused = state.drives().values().find(|drive| drive.label.port == name);
+            refused.and_then(|drive| drive.refused.as_ref()?.code.as_ref()?.known()) == Some(code)
+        });
+        assert!(std::fs::read(&drive).expect("reads") == before, "{code}: it was touched");
+    }
+}
+
+#[test]
+fn clients_that_say_nonsense_or_do_not_read_harm_nobody() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 1, "");
+    let mut client = daemon.connect();
+    // The transcript that `docs/formats/socket.md` shows.
+    for (request, answer) in [
+        ("\u{7f}garbage", r#""error":{"exit":2,"text":"expected JSON"#),
+        ("[1]", r#"{"error":{"exit":2,"text":"expected a JSON object"}}"#),
+        (r#"{"id":7,"request":"dance"}"#, r#"{"id":7,"error":{"exit":2,"text":"unknown variant `dance`"#),
+        (
+            r#"{"id":8,"request":"pause","ports":["9"]}"#,
+            r#"{"id":8,"error":{"exit":2,"text":"port 9: the station has none"}}"#,
+        ),
+        (r#"{"id":9,"request":"pause"}"#, r#"{"id":9,"ok":{"done":"accepted"}}"#),
+        (r#"{"id":10,"request":"resume"}"#, r#"{"id":10,"ok":{"done":"accepted"}}"#),
+        (
+            r#"{"id":11,"request":"arm","work":{"kind":"write","medium":"NONE-r1"}}"#,
+            r#"{"id":11,"error":{"exit":2,"text":"NONE-r1: the cache has no such medium to be written"}}"#,
+        ),
+        (r#"{"id":12,"request":"login","role":"operator"}"#, r#"{"id":12,"ok":{"done":"admitted","role":"operator"}}"#),
+    ] {
+        client.send(request);
+        let line = loop {
+            if let Some(line) = client.line() {
+                break line;
+            }
+        };
+        assert!(line.contains(answer), "{request}\n{line}");
+    }
+    // Longer than any request, and never ending.
+    let mut endless = daemon.connect();
+    endless.send(&"x".repeat(1 << 20));
+    assert!(endless.has_ended());
+    // One that listens and never reads is cut off; the others go on.
+    let mut deaf = daemon.connect();
+    deaf.send(r#"{"id":1,"request":"subscribe"}"#);
+    for n in 0..9000 {
+        let request = if n % 2 == 0 { "pause" } else { "resume" };
+        client.send(&format!(r#"{{"id":{n},"request":"{request}"}}"#));
+        client.line();
+    }
+    assert!(client.ask(r#"{"id":1,"request":"resume"}"#)["ok"].is_object());
+    // A second station at the same socket.
+    let second = Daemon::command(&station).output().expect("platend runs");
+    assert_eq!(second.status.code(), Some(4), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another station already listens"), "{second:?}");
+    daemon.ask(&["status"]).expect(0);
+}
+
+#[test]
+fn roles_have_pins_and_a_station_without_configuration_does_not_start() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 1, "");
+    let with_pin = |pin: &str, args: &[&str]| {
+        let mut command = station.command(&[&["station", "--socket", &station.text("station.sock")], args].concat());
+        command.env("PLATEN_PIN", pin).output().expect("platen runs")
+    };
+    assert!(with_pin("8264", &["set-pin", "administrator"]).status.success());
+    assert!(with_pin("3918", &["set-pin", "operator"]).status.success());
+    let wrong = with_pin("1111", &["set-pin", "technician"]);
+    assert_eq!(wrong.status.code(), Some(2), "one that is guessed first: {wrong:?}");
+    assert!(with_pin("3918", &["--role", "operator", "arm", "write", "TREE-r1"]).status.success());
+    let tried = with_pin("3919", &["--role", "operator", "arm", "write", "TREE-r1"]);
+    assert!(String::from_utf8_lossy(&tried.stderr).contains("P-A-001"), "{tried:?}");
+    let technician = with_pin("3918", &["--role", "operator", "import", "layout"]);
+    assert!(String::from_utf8_lossy(&technician.stderr).contains("expected the role administrator"), "{technician:?}");
+    let pins = std::fs::read_to_string(station.path("state/pins.json")).expect("reads");
+    assert!(!pins.contains("8264") && pins.contains("$argon2id$"), "{pins}");
+    let journal = std::fs::read_to_string(station.path("state/journal.jsonl")).unwrap_or_default();
+    assert!(!journal.contains("8264") && !journal.contains("3918"));
+    drop(daemon);
+
+    let text = std::fs::read_to_string(station.path("station.toml")).expect("reads");
+    std::fs::write(station.path("station.toml"), text.replace("lowest-free", "lowest-fee")).expect("writes");
+    let output = Daemon::command(&station).output().expect("platend runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("lowest-fee"), "{said}");
+}
