@@ -217,10 +217,28 @@ fn clients_that_say_nonsense_or_do_not_read_harm_nobody() {
         client.line();
     }
     assert!(client.ask(r#"{"id":1,"request":"resume"}"#)["ok"].is_object());
-    // A second station at the same socket.
-    let second = Daemon::command(&station).output().expect("platend runs");
-    assert_eq!(second.status.code(), Some(4), "{second:?}");
-    assert!(String::from_utf8_lossy(&second.stderr).contains("another station already listens"), "{second:?}");
+    // A second station with the same things, at this socket and at another.
+    let config = std::fs::read_to_string(station.path("station.toml")).expect("reads");
+    for socket in ["station.sock", "other.sock"] {
+        std::fs::write(station.path("station.toml"), config.replace("station.sock", socket)).expect("writes");
+        let second = Daemon::command(&station).output().expect("platend runs");
+        assert_eq!(second.status.code(), Some(4), "{second:?}");
+        assert!(String::from_utf8_lossy(&second.stderr).contains("another station already uses"), "{second:?}");
+    }
+    daemon.ask(&["status"]).expect(0);
+    // One with a state of its own at the same socket, and one whose socket would take somebody's file.
+    std::fs::write(station.path("mine.txt"), "mine").expect("writes");
+    let other = config.replace("/state\"", "/other-state\"");
+    for (config, said) in [
+        (other.clone(), "another station already listens"),
+        (other.replace("station.sock", "mine.txt"), "listening at the socket"),
+    ] {
+        std::fs::write(station.path("station.toml"), config).expect("writes");
+        let second = Daemon::command(&station).output().expect("platend runs");
+        assert!(second.status.code() == Some(4), "{second:?}");
+        assert!(String::from_utf8_lossy(&second.stderr).contains(said), "{second:?}");
+    }
+    assert_eq!(std::fs::read_to_string(station.path("mine.txt")).expect("reads"), "mine");
     daemon.ask(&["status"]).expect(0);
 }
 

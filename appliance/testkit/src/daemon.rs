@@ -136,17 +136,20 @@ impl<'a> Daemon<'a> {
     pub fn until(&self, what: &str, is_so: impl Fn(&StationState) -> bool) -> StationState {
         let mut connection = self.connect();
         connection.send(r#"{"id":1,"request":"subscribe"}"#);
-        let mut replay = Replay::default();
+        // Its answer comes when the whole state was told; before that there are only parts of one.
+        connection.send(r#"{"id":2,"request":"errand","errand":"media"}"#);
+        let (mut replay, mut is_whole) = (Replay::default(), false);
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE, "never: {what}\n{:#?}\n{}", replay.state(), self.log());
             let Some(line) = connection.line() else { continue };
-            if line.contains("\"id\":1") {
-                continue;
+            if line.starts_with("{\"id\":") {
+                is_whole |= line.starts_with("{\"id\":2,");
+            } else {
+                let line: Line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                replay.take(&line).unwrap_or_else(|broken| panic!("{broken:?}: {line:?}"));
             }
-            let line: Line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            replay.take(&line).unwrap_or_else(|broken| panic!("{broken:?}: {line:?}"));
-            if is_so(replay.state()) {
+            if is_whole && is_so(replay.state()) {
                 return replay.state().clone();
             }
         }

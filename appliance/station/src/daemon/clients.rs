@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -111,13 +111,15 @@ pub(crate) fn listen(path: &Path, call: impl Fn(Call) + Clone + Send + 'static) 
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| context("making the folder of", error))?;
     }
+    // A connection to a file that is no socket is refused as well, and such a file is somebody's.
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     match UnixStream::connect(path) {
         Ok(_) => {
             let text = format!("another station already listens at {}", path.display());
             return Err(io::Error::new(ErrorKind::AddrInUse, text));
         }
-        // What a station that was killed left behind.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+        // What a station that was killed left behind. One that is only slow to answer does not refuse.
+        Err(error) if is_socket && error.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| context("removing", error))?;
         }
         Err(_) => {}

@@ -3,8 +3,9 @@
 
 //! What the station keeps from one start to the next: `memory.json` in the folder of its state.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -54,6 +55,20 @@ pub(super) fn load(folder: &Path) -> Result<Memory, Failure> {
                 stored::read(&bytes.unwrap_or_default()).map_err(|error| failed(&platen_engine::chain(&error)))?;
             Ok(document.memory)
         }
+    }
+}
+
+/// The folder is this program's alone for as long as the answer is kept: two stations would count one batch twice.
+pub(super) fn lock(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join("lock");
+    let opened = std::fs::create_dir_all(folder)
+        .and_then(|()| File::options().create(true).truncate(false).write(true).mode(0o600).open(&path));
+    let failed = |text: String| Failure::new(Exit::Machine, format!("{}: {text}", path.display()));
+    let file = opened.map_err(|error| failed(error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(failed("another station already uses this folder".to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error.to_string())),
     }
 }
 

@@ -112,6 +112,7 @@ pub fn serve(
     let limits = config.policy.limits();
     process::reserve_handles(map.ports().len().max(32)).map_err(machine)?;
     let notifier = Notifier::from_environment().map_err(machine)?;
+    let _lock = memory::lock(&config.paths.state)?;
     let memory = memory::load(&config.paths.state)?;
     let pins = Pins::open(&config.paths.state, since_boot()).map_err(|error| Failure::new(Exit::Machine, error))?;
     let ledger_path = paths.ledger.clone();
