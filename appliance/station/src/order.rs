@@ -95,12 +95,22 @@ impl Order {
 
     /// Compare with what was signed; nothing is changed.
     pub fn verify(expected: Option<CachedMedia>, keys: TrustedKeys, targets: Targets, paths: &Paths) -> Self {
+        Self::checking(move || Ok(expected.clone()), keys, targets, paths)
+    }
+
+    /// The same; what is expected is loaded when the drive is opened.
+    fn checking(
+        expected: impl Fn() -> Result<Option<CachedMedia>, Failure> + Send + Sync + 'static,
+        keys: TrustedKeys,
+        targets: Targets,
+        paths: &Paths,
+    ) -> Self {
         let Targets { drives, seat, limits, .. } = targets;
         let (paths, own_seat) = (paths.clone(), seat.clone());
         let prepare = move |candidate: Candidate, _: &Signs| {
             let mut drive = candidate.for_reading().map_err(open_failure)?;
             let handle = handle_of(&mut drive)?;
-            let (expected, keys, paths) = (expected.clone(), keys.clone(), paths.clone());
+            let (expected, keys, paths) = (expected()?, keys.clone(), paths.clone());
             let check = MediumCheck { expected, keys, paths, handle };
             Ok((seated(own_seat.as_ref(), drive), Task::Check(Box::new(check))))
         };
@@ -144,9 +154,10 @@ impl Order {
             JobKind::EraseFull => Self::erase(Erase::Full, targets, paths),
             JobKind::Test => Self::test(targets, paths),
             JobKind::Verify => {
-                let expected = work.medium.as_ref().map(|_| loaded()).transpose()?;
+                let is_named = work.medium.is_some();
+                let expected = move || is_named.then(&loaded).transpose();
                 let limits = Limits { minimum_bytes_per_s: 0, ..targets.limits };
-                Ok(Self::verify(expected, keys, Targets { limits, ..targets }, paths))
+                Ok(Self::checking(expected, keys, Targets { limits, ..targets }, paths))
             }
             JobKind::ReadMaster | JobKind::Unknown => {
                 Err(Failure::new(Exit::Request, format!("{}: no work of a station", work.kind)))

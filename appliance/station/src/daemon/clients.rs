@@ -22,6 +22,8 @@ use crate::core::ClientId;
 
 /// How many lines a client may be behind. One that joins is told the whole state at once, so it is not few.
 const BEHIND_LINES: usize = 16 << 10;
+/// How many requests of a client may wait; then it is not read until one was taken.
+const WAITING_LINES: usize = 64;
 /// More are refused: a station has a display, a service or two, and people.
 const MAX_CLIENTS: usize = 32;
 /// How long a client's socket may take none of what it is sent.
@@ -43,6 +45,7 @@ pub(crate) struct Caller {
     pub(crate) is_trusted: bool,
     stream: UnixStream,
     lines: SyncSender<Arc<str>>,
+    waiting: Receiver<()>,
 }
 
 /// All who are connected.
@@ -54,14 +57,21 @@ pub(crate) struct Clients {
 struct Client {
     stream: UnixStream,
     lines: SyncSender<Arc<str>>,
+    /// One for each of its requests that was not taken yet.
+    waiting: Receiver<()>,
     /// It is told what happens.
     is_subscribed: bool,
 }
 
 impl Clients {
     pub(crate) fn add(&mut self, id: ClientId, caller: Caller) {
-        let Caller { stream, lines, .. } = caller;
-        self.all.insert(id, Client { stream, lines, is_subscribed: false });
+        let Caller { stream, lines, waiting, .. } = caller;
+        self.all.insert(id, Client { stream, lines, waiting, is_subscribed: false });
+    }
+
+    /// A request of this client was taken.
+    pub(crate) fn taken(&self, id: ClientId) {
+        self.all.get(&id).map(|client| client.waiting.try_recv());
     }
 
     pub(crate) fn remove(&mut self, id: ClientId) {
@@ -157,19 +167,26 @@ fn serve(id: ClientId, stream: UnixStream, call: impl Fn(Call) + Send + 'static,
     let is_trusted = process::is_owner(&stream)?;
     stream.set_write_timeout(Some(WRITE_LIMIT))?;
     let (lines, told) = sync_channel(BEHIND_LINES);
+    let (wait, waiting) = sync_channel(WAITING_LINES);
     let (writing, reading) = (stream.try_clone()?, stream.try_clone()?);
     std::thread::Builder::new().name("client".to_owned()).spawn(move || write(writing, &told))?;
     std::thread::Builder::new().name("client".to_owned()).spawn(move || {
-        call(Call::Connected(id, Caller { is_trusted, stream, lines }));
-        read(reading, |line| call(Call::Line(id, line)));
+        call(Call::Connected(id, Caller { is_trusted, stream, lines, waiting }));
+        read(reading, |line| {
+            let is_served = wait.send(()).is_ok();
+            if is_served {
+                call(Call::Line(id, line));
+            }
+            is_served
+        });
         call(Call::Left(id));
         drop(counted);
     })?;
     Ok(())
 }
 
-/// Until the connection ends. A line that is too long ends it.
-fn read(stream: UnixStream, line: impl Fn(Result<Vec<u8>, &'static str>)) {
+/// Until the connection ends, or `line` says that nobody takes requests any more. A line that is too long ends it.
+fn read(stream: UnixStream, line: impl Fn(Result<Vec<u8>, &'static str>) -> bool) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut bytes = Vec::new();
@@ -180,7 +197,8 @@ fn read(stream: UnixStream, line: impl Fn(Result<Vec<u8>, &'static str>)) {
                 return;
             }
             Ok(_) if bytes.trim_ascii().is_empty() => {}
-            Ok(_) => line(Ok(bytes)),
+            Ok(_) if line(Ok(bytes)) => {}
+            Ok(_) => return,
         }
     }
 }

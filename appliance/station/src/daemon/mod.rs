@@ -34,7 +34,7 @@ pub use self::journal::{Replayed, replay};
 use self::past::Pasts;
 use self::protocol::Wish;
 use crate::attend::{LOOK, answer_of};
-use crate::config::{PortMap, Role, StartMode, StationConfig};
+use crate::config::{DriveClass, PortMap, Role, StartMode, StationConfig};
 use crate::core::{ClientId, Effect, Input, OrderInput, Past, Settings, Station};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -100,7 +100,7 @@ impl Journal for Recorder {
     }
 }
 
-/// Run a station until `stop` is set. `ready` is called when it listens.
+/// Run a station until `stop` is set.
 pub fn serve(
     config: &StationConfig,
     map: PortMap,
@@ -280,7 +280,10 @@ impl Daemon {
                 self.clients.remove(client);
                 self.take(Input::Left(client));
             }
-            Happening::Call(Call::Line(client, line)) => self.called(client, line),
+            Happening::Call(Call::Line(client, line)) => {
+                self.clients.taken(client);
+                self.called(client, line);
+            }
             Happening::Recalled(drive, past) => self.take(Input::Recalled(drive, past)),
             Happening::Tried(client, request, role, tried) => self.take(Input::Login(client, request, role, tried)),
             Happening::Ran(client, request, ran) => {
@@ -393,7 +396,8 @@ impl Daemon {
                 let seat = Seat {
                     port: inserted.label.port.clone(),
                     drive: inserted.drive.clone(),
-                    takes_disks: true,
+                    // The guard asks for a removable USB drive unless the port is for something else.
+                    takes_disks: inserted.class != DriveClass::UsbRemovable,
                     script: self.scripts.get(&inserted.drive).cloned().flatten(),
                 };
                 let path = inserted.label.path.into();
