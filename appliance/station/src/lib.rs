@@ -20,6 +20,7 @@ mod exit;
 mod failure;
 mod hands;
 mod images;
+pub mod line;
 mod look;
 mod media;
 pub mod notify;

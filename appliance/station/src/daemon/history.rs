@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use platen_device::{boot_id, since_boot};
-use platen_engine::{Clock, SystemClock};
 use platen_events::{Event, Hello, Line, Record, SCHEMA, Stamper, StationState};
+
+use crate::line::now;
 
 /// How many lines are kept: some minutes of a busy station.
 const KEPT_LINES: usize = 20_000;
@@ -25,7 +26,6 @@ pub(crate) struct From {
 /// What was told so far.
 pub(crate) struct History {
     stamper: Stamper,
-    clock: SystemClock,
     /// Of this start of the program: numbers mean nothing in another.
     stream: String,
     kept: VecDeque<Arc<str>>,
@@ -35,16 +35,13 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn new() -> Self {
         let stream = format!("{:016x}", getrandom::u64().unwrap_or_else(|_| since_boot().as_nanos() as u64));
-        Self { stamper: Stamper::default(), clock: SystemClock::new(), stream, kept: VecDeque::new(), last_seq: 0 }
-    }
-
-    fn wall_ms(&self) -> Option<u64> {
-        u64::try_from(self.clock.now().unix_s()).ok().map(|s| s * 1000)
+        Self { stamper: Stamper::default(), stream, kept: VecDeque::new(), last_seq: 0 }
     }
 
     /// The line of what has happened.
     pub(crate) fn take(&mut self, event: Event) -> Arc<str> {
-        let record = self.stamper.stamp(event, self.wall_ms(), since_boot().as_millis() as u64);
+        let (wall_ms, mono_ms) = now();
+        let record = self.stamper.stamp(event, wall_ms, mono_ms);
         self.last_seq = record.seq;
         let line: Arc<str> = line(&Line::Record(record)).into();
         if self.kept.len() == KEPT_LINES {
@@ -75,7 +72,7 @@ impl History {
         match missed {
             Some(missed) => lines.extend(self.kept.iter().skip(self.kept.len() - missed).cloned()),
             None => {
-                let (wall_ms, mono_ms) = (self.wall_ms(), since_boot().as_millis() as u64);
+                let (wall_ms, mono_ms) = now();
                 let record = |event| Line::Record(Record { seq: self.last_seq, wall_ms, mono_ms, event });
                 lines.extend(state.replicate().into_iter().map(|event| line(&record(event)).into()));
             }
@@ -85,7 +82,7 @@ impl History {
 }
 
 fn line(line: &Line) -> String {
-    serde_json::to_string(line).unwrap_or_default() + "\n"
+    crate::line::line(line) + "\n"
 }
 
 #[cfg(test)]

@@ -123,8 +123,11 @@ pub fn serve(
     let (happenings, happened) = channel();
     let say = Say { happenings, waker: hands.waker() };
     *recorder.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(say.clone());
-    let armed = config.groups.iter().filter(|group| group.mode == StartMode::Armed);
-    let armed = armed.flat_map(|group| group.ports.iter().cloned()).collect();
+    for (group, label) in config.groups_without_port(&map) {
+        tracing::warn!("group {group}: the board has no port {label}");
+    }
+    let labels = map.ports().iter().map(|port| port.label.clone());
+    let armed = labels.filter(|label| config.mode_of(label) == StartMode::Armed).collect();
     let settings = Settings { map, armed, policy: config.policy.clone(), roles: config.roles.clone() };
     let mut daemon = Daemon {
         station: Station::default(),

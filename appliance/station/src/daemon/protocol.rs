@@ -118,8 +118,7 @@ enum Content<'a> {
 }
 
 fn line(answer: &Answer<'_>) -> String {
-    let text = serde_json::to_string(answer).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-    text + "\n"
+    crate::line::line(answer) + "\n"
 }
 
 /// A request that was done, and what came of it.
