@@ -126,3 +126,63 @@ fn a_tested_drive_is_good_and_can_be_written_afterwards() {
     station.platen(&["verify", &drive]).expect(0);
     assert_eq!(rows(&station)[0], ("test".to_owned(), "GOOD".to_owned(), String::new()));
 }
+
+/// What the station signed, made without Platen, and what becomes of it elsewhere.
+#[test]
+fn a_drive_proves_which_station_wrote_it() {
+    let station = Station::with_medium();
+    let drive = station.drive("a.img", 64);
+    station.platen(&["write", "TREE", &drive]).expect(0);
+    let public = station.text("office.pub");
+    station.platen(&["ledger", "export", "--public-key", &public]).expect(0);
+
+    // Judged by minisign, over what Python's JSON makes of the file.
+    let record = station.text("drive.json");
+    tool("mcopy", &["-i", &format!("{drive}@@1M"), "::/platen/drive.json", &record]).expect(0);
+    let signed = station.text("record");
+    let parts = "import json, sys\n\
+                 record = json.load(open(sys.argv[1]))\n\
+                 open(sys.argv[2] + '.minisig', 'w').write(record.pop('signature'))\n\
+                 json.dump(record, open(sys.argv[2], 'w'), sort_keys=True, separators=(',', ':'), ensure_ascii=False)\n";
+    tool("python3", &["-c", parts, &record, &signed]).expect(0);
+    tool("minisign", &["-Vm", &signed, "-p", &public]).expect(0);
+
+    let verify = |drive: &str, stations: &str| station.platen(&["verify", drive, "--stations", stations]);
+    let said = verify(&drive, &public).expect(0).stdout;
+    assert!(said.contains("says the station's key"), "{said}");
+
+    // Another station's key; a file that is no key; a record somebody changed; a drive of another size; no signature.
+    let stranger = Station::with_medium();
+    let other = stranger.drive("b.img", 64);
+    stranger.platen(&["write", "TREE", &other]).expect(0);
+    let strange = stranger.text("strange.pub");
+    stranger.platen(&["ledger", "export", "--public-key", &strange]).expect(0);
+    verify(&drive, &strange).refused(1, &["P-V-007", "signed by key"]);
+    verify(&drive, &record).refused(2, &["expected a minisign public key"]);
+    let changed = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = std::fs::read(&drive).expect("reads");
+        change(&mut bytes);
+        let path = station.path(name);
+        std::fs::write(&path, bytes).expect("writes");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let at = |bytes: &[u8], text: &str| {
+        bytes.windows(text.len()).position(|window| window == text.as_bytes()).expect("it is there")
+    };
+    let forged = changed("forged.img", &|bytes| {
+        let at = at(bytes, "\"port\": \"a.img\"");
+        bytes[at + 9] = b'b';
+    });
+    verify(&forged, &public).refused(1, &["P-V-007", "does not match"]);
+    let unsigned = changed("unsigned.img", &|bytes| {
+        let at = at(bytes, "\"signature\":");
+        bytes[at + 1] = b'x';
+    });
+    verify(&unsigned, &public).refused(1, &["P-V-007", "without a signature"]);
+    let bigger = changed("bigger.img", &|bytes| bytes.resize(80 << 20, 0));
+    verify(&bigger, &public).refused(1, &["P-V-007", "size: this drive has 83886080 bytes"]);
+    // Nobody asked: they are media all the same.
+    for drive in [&forged, &unsigned, &bigger] {
+        station.platen(&["verify", drive]).expect(0);
+    }
+}

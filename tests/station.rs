@@ -122,6 +122,61 @@ fn a_batch_from_arming_to_its_last_good_copy() {
     station.platen(&["ledger", "check"]).expect(0);
 }
 
+/// A drive whose power is cut between writing and reading back is another insertion, and still the same drive of the same
+/// batch.
+#[test]
+fn a_drive_is_read_back_after_its_power_was_cut() {
+    let station = Station::with_medium();
+    let mut daemon = Daemon::new(&station, 5, "attempts = 1");
+    daemon.ask(&["arm", "write", "TREE-r1"]).expect(0);
+    daemon.insert(1, "HONEST", "power = \"cut\"");
+    daemon.insert(2, "QUIET", "power = \"disconnected\"");
+    // It has everything as long as it has power.
+    daemon.insert(3, "FORGETFUL", "power = \"cut\"\nforgets-from-mib = 2");
+    daemon.insert(4, "SWAPPED", "power = \"cut\"\nserial-after-power = \"OTHER\"");
+    let lost = daemon.insert(5, "LOST", "power = \"away\"");
+    let state = daemon.until("all have their end", |state| {
+        let is_judged = |serial: &str| {
+            let drive = state.drives().values().find(|drive| drive.label.serial.as_deref() == Some(serial));
+            drive.is_some_and(|drive| drive.job.is_some_and(|job| state.jobs()[&job].end.is_some()))
+        };
+        ["HONEST", "QUIET", "FORGETFUL", "OTHER"].iter().all(|serial| is_judged(serial))
+            && counts(state, 1) == Some((3, 3))
+    });
+    assert_eq!(verdict_in(&state, 1), Some(Verdict::Ready));
+    assert_eq!(verdict_in(&state, 2), Some(Verdict::Ready));
+    assert_eq!(verdict_in(&state, 3), Some(Verdict::of_code(Code::ReadBackDiffers)));
+    // The one that was put in its place was not taken for it, and was written by a job of its own.
+    assert_eq!(verdict_in(&state, 4), Some(Verdict::Ready));
+    assert!(drive_in(&state, 5).is_none());
+    assert_no_medium(lost.to_str().expect("UTF-8"));
+    assert_no_medium(station.path("ports/3").to_str().expect("UTF-8"));
+    assert_is_medium(&station, &daemon.pull(1));
+    let history = daemon.ask(&["--json", "history"]).expect(0).stdout;
+    let rows = |said: &str| history.matches(said).count();
+    assert_eq!((rows("its power was cut before"), rows("did not say that it lost its power")), (2, 1), "{history}");
+    assert_eq!(daemon.stop(), 0);
+    assert_replays(&station);
+}
+
+#[test]
+fn a_station_that_demands_it_writes_only_where_the_power_can_be_cut() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 3, "attempts = 1\npower-cycle = \"require\"");
+    daemon.ask(&["arm", "write", "TREE-r1"]).expect(0);
+    let fixed = daemon.insert(1, "NO-SWITCH", "");
+    daemon.insert(2, "QUIET", "power = \"disconnected\"");
+    daemon.insert(3, "GOOD", "power = \"cut\"");
+    let state = daemon.until("all have their end", |state| {
+        refused_in(state, 1).is_some() && refused_in(state, 2).is_some() && verdict_in(state, 3) == Some(Verdict::Ready)
+    });
+    assert_eq!(refused_in(&state, 1), Some(Code::NoPowerSwitch));
+    assert!(std::fs::read(fixed).expect("reads").iter().all(|&byte| byte == 0), "it was written to");
+    assert_no_medium(station.path("ports/2").to_str().expect("UTF-8"));
+    let history = daemon.ask(&["history", "--serial", "QUIET"]).expect(0).stdout;
+    assert!(history.contains("P-V-006"), "{history}");
+}
+
 #[test]
 fn what_was_seen_is_started_and_nothing_else() {
     let station = Station::with_medium();
@@ -270,4 +325,159 @@ fn roles_have_pins_and_a_station_without_configuration_does_not_start() {
     let output = Daemon::command(&station).output().expect("platend runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(2) && said.contains("lowest-fee"), "{said}");
+}
+
+/// Which socket has which label, by inserting a drive in one port after the other.
+#[test]
+fn ports_are_learnt_by_inserting_drives() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 2, "");
+    let socket = station.text("station.sock");
+    let learn = station.command(&["station", "--socket", &socket, "learn", "left", "right"]);
+    let mut learn = { learn }.stdout(std::process::Stdio::piped()).spawn().expect("platen runs");
+    let waits_for = |label: &str| {
+        daemon.until("it says where to put one", |state| {
+            state
+                .conditions()
+                .get("learning")
+                .is_some_and(|text| text.ends_with(&format!("insert a drive in port {label}")))
+        });
+    };
+    waits_for("left");
+    daemon.insert(7, "A", "");
+    waits_for("right");
+    // The same port again is no other port; and nothing is begun meanwhile.
+    daemon.pull(7);
+    daemon.insert(7, "B", "");
+    daemon.until("it is known", |state| {
+        state.conditions().get("learning").is_some_and(|text| text.starts_with("that was port left"))
+    });
+    daemon.ask(&["start", "write", "TREE-r1", "--port", "7"]).refused(4, &["nothing is begun"]);
+    daemon.insert(9, "C", "class = \"sata\"");
+    assert!(learn.wait().expect("ends").success());
+    let map = std::fs::read_to_string(station.path("ports.toml")).expect("reads");
+    assert!(map.contains("label = \"left\"\nsocket = \"7\"") && map.contains("\"sata\""), "{map}");
+    // The station has begun anew by itself, with the new map.
+    let is_new = || daemon.ask(&["status"]).stdout.contains("left");
+    let begun = std::time::Instant::now();
+    while !is_new() {
+        assert!(begun.elapsed().as_secs() < 60, "{}", daemon.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    daemon.ask(&["learn", "a", "A"]).refused(2, &["label"]);
+    daemon.ask(&["arm", "write", "TREE-r1"]).expect(0);
+    daemon.until("the drive on the right is written", |state| {
+        state.drives().values().any(|drive| {
+            let end = drive.job.and_then(|job| state.jobs()[&job].end.as_ref());
+            drive.label.port == "right" && end.is_some_and(|end| end.verdict == Verdict::Ready)
+        })
+    });
+}
+
+#[test]
+fn a_lost_pin_is_taken_away_by_a_signed_request_and_a_report_has_no_secret() {
+    let station = Station::with_medium();
+    let daemon = Daemon::new(&station, 1, "");
+    let with_pin = |pin: &str, args: &[&str]| {
+        let mut command = station.command(&[&["station", "--socket", &station.text("station.sock")], args].concat());
+        command.env("PLATEN_PIN", pin).output().expect("platen runs")
+    };
+    assert!(with_pin("8264", &["set-pin", "administrator"]).status.success());
+    let request = daemon.ask(&["pin-request"]).expect(0).stdout;
+    let file = station.text("reset.json");
+    std::fs::write(&file, &request).expect("writes");
+    // By a key that nobody trusts here, then by the author's.
+    let stranger = Station::new();
+    for (signer, succeeds) in [(&stranger, false), (&station, true)] {
+        let key = signer.text("test-insecure.key");
+        tool("minisign", &["-S", "-m", &file, "-s", &key, "-x", &format!("{file}.minisig")]).expect(0);
+        let reset = daemon.ask(&["reset-pin", &file]);
+        assert_eq!(reset.status == 0, succeeds, "{}{}", reset.stdout, reset.stderr);
+    }
+    daemon.ask(&["reset-pin", &file]).refused(3, &["no challenge is open"]);
+    let lost = with_pin("8264", &["--role", "administrator", "media"]);
+    assert!(String::from_utf8_lossy(&lost.stderr).contains("it has no PIN"), "{lost:?}");
+    assert!(with_pin("9173", &["set-pin", "administrator"]).status.success());
+
+    // A drive that would speak to the terminal of whoever reads the report.
+    let hostile = "serial = \"\\u001b]0;owned\\u0007../../etc\"\n";
+    std::fs::write(station.path("ports/1.toml"), hostile).expect("writes");
+    std::fs::rename(station.drive("hostile.img", 64), station.path("ports/1")).expect("renames");
+    daemon.until("it is there", |state| drive_in(state, 1).is_some());
+    let folder = daemon.ask(&["diagnostics", &station.text("")]).expect(0).stdout;
+    let folder = Path::new(folder.trim_end());
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(!text.contains("9173") && !text.contains("argon2") && !text.contains('\u{1b}'), "{}", path.display());
+        names.push(path.file_name().expect("a name").to_string_lossy().into_owned());
+    }
+    names.sort();
+    let expected = ["history.json", "journal.jsonl", "ports.toml", "record.jsonl", "settings.txt", "versions.txt"]
+        .map(str::to_owned);
+    assert_eq!(names, expected);
+    let mut command = Command::new(crate::common::program().with_file_name("platend"));
+    let journal = folder.join("journal.jsonl");
+    assert!(command.arg("replay").arg(&journal).output().expect("platend runs").status.success());
+    daemon.ask(&["diagnostics", "/nowhere"]).refused(4, &["/nowhere"]);
+}
+
+/// A drive that no trusted author signed becomes copies that are what it is, as the station says and as other tools see.
+#[test]
+fn a_foreign_drive_is_duplicated_by_this_station_alone() {
+    let station = Station::with_medium();
+    let mut daemon = Daemon::new(&station, 4, "");
+    let master = daemon.insert(1, "MASTER", "");
+    daemon.pull(1);
+    // FAT32 with a file, and what is in nobody's cluster.
+    let master = master.with_file_name("../away-1");
+    let drive = master.to_str().expect("UTF-8");
+    std::fs::write(&master, vec![0x5a; 64 << 20]).expect("writes");
+    tool("mkfs.fat", &["-F", "32", "-s", "1", "-n", "FOREIGN", drive]).expect(0);
+    let file = station.text("payload.bin");
+    std::fs::write(&file, (0..3_000_000_u32).map(|n| (n * 7 >> 3) as u8).collect::<Vec<u8>>()).expect("writes");
+    tool("mcopy", &["-i", drive, &file, "::/payload.bin"]).expect(0);
+    daemon.insert_again(1, "MASTER", &master);
+    daemon.until("it is there", |state| drive_in(state, 1).is_some());
+    let said = daemon.ask(&["duplicate", "--from", "1", "--wanted", "2"]).expect(0).stdout;
+    assert!(said.contains("port 1 is DUPLICATE-00001-r1"), "{said}");
+    daemon.insert(2, "COPY-1", "");
+    daemon.insert(3, "COPY-2", "");
+    daemon.until("two copies are ready", |state| {
+        [2, 3].iter().all(|port| verdict_in(state, *port) == Some(Verdict::Ready))
+    });
+    let media = daemon.ask(&["media"]).expect(0).stdout;
+    assert!(media.contains("not signed by its author") && media.contains("Duplicate of MASTER"), "{media}");
+    for port in [2, 3] {
+        let copy = daemon.pull(port);
+        let copy = copy.to_str().expect("UTF-8");
+        tool("fsck.fat", &["-n", copy]).expect(0);
+        let back = station.text("back.bin");
+        tool("mcopy", &["-n", "-o", "-i", copy, "::/payload.bin", &back]).expect(0);
+        assert!(std::fs::read(&back).expect("reads") == std::fs::read(&file).expect("reads"));
+        // What was in no cluster of the master was not taken along.
+        let foreign =
+            std::fs::read(copy).expect("reads").iter().rev().take(1 << 20).filter(|&&byte| byte == 0x5a).count();
+        assert_eq!(foreign, 0);
+    }
+    let rows = daemon.ask(&["history"]).expect(0).stdout;
+    assert!(rows.contains("read-master") && rows.contains("DUPLICATE-00001-r1"), "{rows}");
+    // Another station trusts neither the image nor what says of itself that it is one.
+    let other = Station::with_medium();
+    tool("cp", &["-r", &station.text("cache"), &other.text("foreign")]).expect(0);
+    other.platen(&["cache", "import", "foreign", "DUPLICATE-00001"]).refused(3, &["signed by key"]);
+    assert_eq!(daemon.stop(), 0);
+    assert_replays(&station);
+
+    // Who may not, and a medium of a trusted author.
+    let mut daemon = Daemon::new(&station, 2, "");
+    let written = station.drive("own.img", 64);
+    station.platen(&["write", "TREE", &written]).expect(0);
+    daemon.insert_again(1, "OWN", Path::new(&written));
+    daemon.until("it is there", |state| drive_in(state, 1).is_some());
+    let said = daemon.ask(&["duplicate", "--from", "1"]).expect(0).stdout;
+    assert!(said.contains("port 1 is TREE-r1"), "{said}");
+    daemon.ask(&["arm", "write", "DUPLICATE-00002-r1"]).refused(2, &["no such medium"]);
+    assert_eq!(daemon.stop(), 0);
 }

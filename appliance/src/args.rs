@@ -158,6 +158,19 @@ pub enum StationVerb {
         #[arg(long, value_name = "LABEL")]
         port: String,
     },
+    /// Read the drive in a port, and make copies of it in others: a medium of a trusted author by its own signature, any other
+    /// drive as a disk image that this station alone takes
+    Duplicate {
+        /// The port with the drive that is copied
+        #[arg(long, value_name = "LABEL")]
+        from: String,
+        /// How many good copies make a batch
+        #[arg(long)]
+        wanted: Option<u32>,
+        /// Only this port; may be given several times
+        #[arg(long = "port", value_name = "LABEL")]
+        ports: Vec<String>,
+    },
     /// Stop what is under way
     Cancel {
         #[arg(long = "port", value_name = "LABEL")]
@@ -191,6 +204,20 @@ pub enum StationVerb {
     SetPin {
         #[arg(value_parser = role)]
         role: Role,
+    },
+    /// Print the text to be signed by a trusted key when the administrator's PIN is lost (`minisign -Sm FILE`)
+    PinRequest,
+    /// Take the administrator's PIN away, by that text and its signature (FILE.minisig beside it)
+    ResetPin { file: PathBuf },
+    /// Learn which socket has which label: a drive is inserted in one port after the other
+    Learn {
+        #[arg(required = true, value_name = "LABEL")]
+        labels: Vec<String>,
+    },
+    /// Write what helps others to find a fault into a new folder in this one
+    Diagnostics {
+        #[arg(default_value = ".")]
+        folder: PathBuf,
     },
     /// End the station, when what is under way was stopped
     ShutDown,
@@ -461,6 +488,9 @@ pub struct VerifyOptions {
     /// Compare with this medium of the cache (needed for raw images, which carry no manifest)
     #[arg(long, value_name = "MEDIUM")]
     pub medium: Option<MediaRef>,
+    /// One of these stations must have written the drive and read it back: its public key, or a folder of them
+    #[arg(long, value_name = "FILE")]
+    pub stations: Option<PathBuf>,
     /// Give up a drive that does not answer for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub stall_limit: u64,
@@ -485,6 +515,9 @@ pub enum LedgerVerb {
         /// Also write the signed head to this file, for `ledger check --head`
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
+        /// Also write this station's public key to this file, for `verify --stations` elsewhere
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
     },
 }
 

@@ -7,13 +7,14 @@
 // A program has no public face.
 #![allow(unreachable_pub)]
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 use platen_station::config::{PortMap, StationConfig};
 use platen_station::ports::{MachinePorts, Ports, SimulatedPorts};
-use platen_station::{Exit, Failure, replay, serve, stop_flag};
+use platen_station::{Ended, Exit, Failure, replay, serve, stop_flag};
 use tracing_subscriber::EnvFilter;
 
 /// The station: watches its ports, writes what is inserted, and answers at a local socket (`platen station`).
@@ -84,8 +85,14 @@ fn station(args: &Args) -> Result<ExitCode, Failure> {
     let config = StationConfig::load(&args.config)?;
     let map = PortMap::load(&config.paths.ports)?;
     let ports = ports(args.ports.as_deref(), &map)?;
-    serve(&config, map, ports, &stop)?;
-    Ok(ExitCode::SUCCESS)
+    match serve(&config, map, ports, &stop)? {
+        Ended::Stopped => Ok(ExitCode::SUCCESS),
+        // In its own place: whoever supervises the program sees the same process go on. This returns only if it fails.
+        Ended::ToBeginAnew => {
+            let error = Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).exec();
+            Err(Failure::new(Exit::Machine, format!("starting again with the new map of ports: {error}")))
+        }
+    }
 }
 
 fn ports(wanted: Option<&str>, map: &PortMap) -> Result<Box<dyn Ports>, Failure> {

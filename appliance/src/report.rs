@@ -24,7 +24,9 @@ pub fn text(path: &Path, good: bool, report: &DriveReport) -> String {
         line("layout", format_args!("{}, label {:?}, {} files", medium.scheme, medium.label, medium.files));
         if let Some(record) = &medium.record {
             let (at, station, port) = (&record.verified_at, &record.station, &record.port);
-            line("written", format_args!("at {at} by {station} in port {port}"));
+            let vouched =
+                medium.station_key.as_ref().map_or(String::new(), |key| format!(", says the station's key {key}"));
+            line("written", format_args!("at {at} by {station} in port {port}{vouched}"));
         }
     }
     if let Some(image) = &report.image {

@@ -32,8 +32,8 @@ bench_station() {
             $((written_bytes >> 20)) $((read_bytes >> 20)) "$(read_back)" "$content"
         [ $tool = platen ] || continue
         goal "station: wall / limit" "<=" 1.02 "$ratio"
-        goal "station: CPU for each GiB and drive" "<=" 0.40 "$cost" s
-        goal "station: memory, 8 drives" "<=" 64 "$mib" MiB
+        goal "station: CPU for each GiB and drive" "<=" 0.20 "$cost" s
+        goal "station: memory, 8 drives" "<=" 40 "$mib" MiB
         goal "station: bytes read from the drives / image" ">=" 1.00 "$(compute "$read_bytes / (8 * $bytes)")"
     done
     echo "   CPU is for each GiB of image and each drive: user and system time of all processes, daemons included."
@@ -52,5 +52,5 @@ bench_station32() {
     unthrottle
     printf '   platen: peak %.0f MiB (8 drives: see station), %.1f s, %.2f x limit, %.3f CPU-s/GiB, content %s\n' \
         "$mib" "$wall" "$(compute "$wall / $limit" %.3f)" "$(compute "$cpu / (32 * $bytes / 2^30)" %.3f)" "$content"
-    goal "station32: memory, 32 drives" "<=" 128 "$mib" MiB
+    goal "station32: memory, 32 drives" "<=" 80 "$mib" MiB
 }

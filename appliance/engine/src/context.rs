@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use platen_events::{Event, Step};
+use platen_events::{DriveId, DriveLabel, Event, Step};
 
 use crate::Clock;
 use crate::content::shared::Sources;
+use crate::drive::Returned;
 use crate::drive::heartbeat::{Heartbeat, Waiting};
 use crate::teller::Teller;
 
@@ -62,6 +63,13 @@ impl<'a> Context<'a> {
         if due || done_bytes == total_bytes {
             self.last_report.set(Some(now));
             self.tell(Event::Progress { job: self.teller.job(), done_bytes });
+        }
+    }
+
+    /// The drive is back after its power was cut.
+    pub(crate) fn returned(&self, label: DriveLabel, drive: DriveId, returned: Returned) {
+        if !self.heartbeat.is_decided() {
+            self.teller.returned(label, drive, returned.powered_on);
         }
     }
 

@@ -29,7 +29,7 @@ pub use clock::{Clock, SystemClock};
 pub use content::{SourceError, Sources};
 pub use drive::{
     AlignedBuffer, Drive, DriveError, DriveFacts, DriveKind, DriveRef, MEMORY_ALIGN_BYTES, Operation, ReadDrive,
-    Trouble, Watch,
+    Returned, Trouble, Watch,
 };
 pub use job::{
     Conclusion, Engine, EventReceiver, EventSender, Job, JobHandle, Journal, Limits, NewEntry, Subject, Task,

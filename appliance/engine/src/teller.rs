@@ -5,10 +5,10 @@
 //! is first to say so.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use platen_events::{DriveId, Event, JobEnd, JobId};
+use platen_events::{DriveId, DriveLabel, Event, JobEnd, JobId};
 
 /// Drives that were given up and are still held: the kernel lets go of one that hangs when it answers or is pulled.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,6 @@ impl GivenUp {
 /// Where a job's events go.
 pub(crate) struct Teller<'a> {
     job: JobId,
-    drive: DriveId,
     given_up: GivenUp,
     report: Box<dyn Fn(Event) + Send + Sync + 'a>,
     told: Mutex<Told>,
@@ -40,8 +39,9 @@ pub(crate) struct Teller<'a> {
 }
 
 /// What was told, or is to be told as soon as its turn comes.
-#[derive(Default)]
 struct Told {
+    /// What the job's drive is known by.
+    drive: DriveId,
     ended: bool,
     /// It ended because its drive was no longer waited for.
     given_up: bool,
@@ -55,20 +55,34 @@ impl<'a> Teller<'a> {
         given_up: GivenUp,
         report: impl Fn(Event) + Send + Sync + 'a,
     ) -> Self {
-        Self { job, drive, given_up, report: Box::new(report), told: Mutex::default(), released: Condvar::new() }
+        let told = Mutex::new(Told { drive, ended: false, given_up: false, released: false });
+        Self { job, given_up, report: Box::new(report), told, released: Condvar::new() }
     }
 
     pub(crate) fn job(&self) -> JobId {
         self.job
     }
 
-    pub(crate) fn drive(&self) -> &DriveId {
-        &self.drive
+    pub(crate) fn drive(&self) -> DriveId {
+        self.told().drive.clone()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The drive is back, and is known by another number from here on.
+    pub(crate) fn returned(&self, label: DriveLabel, drive: DriveId, powered_on: bool) {
+        let mut told = self.told();
+        if !told.ended {
+            told.drive.clone_from(&drive);
+            (self.report)(Event::DriveReturned { job: self.job, drive, label, powered_on });
+        }
     }
 
     /// Nothing is told of a job that has ended.
     pub(crate) fn tell(&self, event: Event) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.told();
         if !told.ended {
             (self.report)(event);
         }
@@ -85,14 +99,14 @@ impl<'a> Teller<'a> {
     }
 
     fn end_with(&self, end: &JobEnd, given_up: bool) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told();
         if told.ended {
             return;
         }
         told.ended = true;
         (self.report)(Event::JobEnded { job: self.job, end: end.clone() });
         if told.released {
-            (self.report)(Event::DriveReleased { drive: self.drive.clone() });
+            (self.report)(Event::DriveReleased { drive: told.drive.clone() });
         } else if given_up {
             told.given_up = true;
             self.given_up.add();
@@ -101,10 +115,10 @@ impl<'a> Teller<'a> {
 
     /// The drive was closed. That is told after the job's end, which may still come.
     pub(crate) fn release(&self) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told();
         told.released = true;
         if told.ended {
-            (self.report)(Event::DriveReleased { drive: self.drive.clone() });
+            (self.report)(Event::DriveReleased { drive: told.drive.clone() });
         }
         if std::mem::take(&mut told.given_up) {
             self.given_up.remove();
@@ -114,7 +128,7 @@ impl<'a> Teller<'a> {
 
     /// Wait until the drive is closed, but no longer than `limit`: closing one that hangs may hang as well.
     pub(crate) fn wait_for_release(&self, limit: Duration) {
-        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.told();
         drop(self.released.wait_timeout_while(told, limit, |told| !told.released));
     }
 }

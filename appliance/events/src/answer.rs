@@ -350,6 +350,9 @@ pub struct MediumOnDrive {
     /// What the drive says about its making; not signed, so nothing is decided by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<MakingRecord>,
+    /// The number of a trusted station's key, which vouches for the record. Absent: nobody asked, or nobody vouches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub station_key: Option<String>,
 }
 
 /// What a drive says about its own making.

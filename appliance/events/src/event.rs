@@ -23,6 +23,8 @@ pub enum Step {
     Prepare,
     /// Content is sent to the drive.
     Write,
+    /// The drive's power is cut and comes back, so that nothing is left in its cache.
+    PowerCycle,
     /// What is on the drive is read from it and compared.
     Verify,
     /// Boot sectors, partition table and drive record are written and read back.
@@ -39,8 +41,9 @@ impl Step {
         match self {
             Self::Prepare => Some(0),
             Self::Write => Some(1),
-            Self::Verify => Some(2),
-            Self::Seal => Some(3),
+            Self::PowerCycle => Some(2),
+            Self::Verify => Some(3),
+            Self::Seal => Some(4),
             Self::Unknown => None,
         }
     }
@@ -52,6 +55,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Prepare => "preparing",
             Self::Write => "writing",
+            Self::PowerCycle => "cutting the power of",
             Self::Verify => "reading back",
             Self::Seal => "sealing",
             Self::Unknown => "working on",
@@ -118,6 +122,13 @@ pub enum Event {
         #[serde(flatten)]
         used: PortUse,
     },
+    /// A drive was inserted to show which socket has a label. The map that is learnt holds from the next start on.
+    PortLearnt {
+        /// What is printed on the case.
+        port: String,
+        /// The socket, as the machine calls it.
+        socket: String,
+    },
     /// From here on good copies are counted.
     BatchStarted {
         /// Number of the new batch.
@@ -174,6 +185,18 @@ pub enum Event {
         /// How much the step will move. Absent when nobody knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total_bytes: Option<u64>,
+    },
+    /// The drive of a job is back after its power was cut. It is known by another disk sequence number from here on.
+    DriveReturned {
+        /// A job that is running.
+        job: JobId,
+        /// What the drive is known by now.
+        drive: DriveId,
+        /// What people call it now: the kernel may have given it another name.
+        label: DriveLabel,
+        /// It said that it was started anew (the unit attention condition 29h). Otherwise it lost its connection, and
+        /// nobody knows whether it lost its power.
+        powered_on: bool,
     },
     /// How far the step is: at most ten times a second, and at its end when the total is known.
     Progress {

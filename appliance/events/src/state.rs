@@ -252,6 +252,7 @@ impl StationState {
                 }
                 state.step = Some(StepState { step: *step, total_bytes: *total_bytes, done_bytes: 0 });
             }
+            Event::DriveReturned { job, drive, label, .. } => self.come_back(*job, drive, label)?,
             Event::Progress { job, done_bytes } => {
                 let step = self.running(*job)?.step.as_mut().ok_or(Illegal::NoStep(*job))?;
                 let (at_least, at_most) = (step.done_bytes, step.total_bytes);
@@ -290,7 +291,8 @@ impl StationState {
             Event::ActionEnded { action } => {
                 self.actions.remove(action).ok_or(Illegal::NoAction(*action))?;
             }
-            Event::BatchEnded { .. }
+            Event::PortLearnt { .. }
+            | Event::BatchEnded { .. }
             | Event::MediumImported { .. }
             | Event::MediumPresent { .. }
             | Event::MediumSkipped { .. }
@@ -352,6 +354,18 @@ impl StationState {
     fn running(&mut self, job: JobId) -> Result<&mut JobState, Illegal> {
         let state = self.jobs.get_mut(&job).ok_or(Illegal::UnknownJob(job))?;
         if state.end.is_some() { Err(Illegal::EndedJob(job)) } else { Ok(state) }
+    }
+
+    /// A job's drive is known by another name from here on. Whoever saw it come back may have told of it already.
+    fn come_back(&mut self, job: JobId, drive: &DriveId, label: &DriveLabel) -> Result<(), Illegal> {
+        let before = self.running(job)?.drive.clone();
+        if before != *drive && self.drives.get(drive).is_some_and(|seen| seen.job.is_some()) {
+            return Err(Illegal::HeldDrive(drive.clone()));
+        }
+        let state = self.drives.remove(&before).ok_or(Illegal::UnknownDrive(before))?;
+        self.drives.insert(drive.clone(), DriveState { label: label.clone(), is_gone: false, ..state });
+        self.running(job)?.drive = drive.clone();
+        Ok(())
     }
 
     /// A drive's last job takes the place of the one before.

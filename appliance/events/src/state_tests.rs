@@ -20,6 +20,7 @@ enum Op {
     Batch { batch: u64, counts: Option<(u32, u32, u32)>, is_over: bool },
     Condition(usize, Option<String>),
     Start { drive: usize, kind: JobKind, medium: Option<String> },
+    Return { job: usize, drive: usize, label: DriveLabel },
     Step { job: usize, step: Step, total_bytes: Option<u64> },
     Progress { job: usize, percent: u64 },
     Notice(usize, String),
@@ -62,7 +63,14 @@ fn kind() -> impl Strategy<Value = JobKind> {
 
 fn op() -> impl Strategy<Value = Op> {
     let at = 0_usize..4;
-    let step = prop::sample::select(vec![Step::Prepare, Step::Write, Step::Verify, Step::Seal, Step::Unknown]);
+    let step = prop::sample::select(vec![
+        Step::Prepare,
+        Step::Write,
+        Step::PowerCycle,
+        Step::Verify,
+        Step::Seal,
+        Step::Unknown,
+    ]);
     let action = || prop::sample::select(vec![Action::Import, Action::Scrub, Action::Build, Action::Unknown]);
     let moved = any::<(u64, u64)>().prop_map(|(written_bytes, verified_bytes)| Moved {
         written_bytes,
@@ -83,6 +91,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(drive, kind, medium)| Op::Start { drive, kind, medium }),
         4 => (at.clone(), step, prop::option::of(0_u64..1 << 40))
             .prop_map(|(job, step, total_bytes)| Op::Step { job, step, total_bytes }),
+        1 => (at.clone(), at.clone(), label()).prop_map(|(job, drive, label)| Op::Return { job, drive, label }),
         4 => (at.clone(), 0_u64..=100).prop_map(|(job, percent)| Op::Progress { job, percent }),
         1 => (at.clone(), any::<String>()).prop_map(|(job, text)| Op::Notice(job, text)),
         1 => (at.clone(), code()).prop_map(|(job, code)| Op::Retry(job, code)),
@@ -133,6 +142,9 @@ fn event(op: Op, state: &StationState, next_job: &mut u64) -> Option<Event> {
             Event::JobStarted { job: JobId(*next_job), kind, drive: drive(which), medium }
         }
         Op::Step { job: which, step, total_bytes } => Event::StepStarted { job: job(which)?, step, total_bytes },
+        Op::Return { job: which, drive: by, label } => {
+            Event::DriveReturned { job: job(which)?, drive: drive(by), label, powered_on: true }
+        }
         Op::Progress { job: which, percent } => {
             let job = job(which)?;
             let total_bytes = state.jobs()[&job].step?.total_bytes.unwrap_or(100);
@@ -265,7 +277,7 @@ fn drawn_histories_are_eventful() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut ended, mut retried, mut released, mut refused, mut again, mut acting) = (0, 0, 0, 0, 0, 0);
-    let (mut gone, mut ports, mut batches, mut conditions) = (0, 0, 0, 0);
+    let (mut gone, mut ports, mut batches, mut conditions, mut returned) = (0, 0, 0, 0, 0);
     for _ in 0..200 {
         let ops = prop::collection::vec(op(), 120).new_tree(&mut runner).unwrap().current();
         let (state, events) = live(ops);
@@ -278,10 +290,11 @@ fn drawn_histories_are_eventful() {
         ports += state.ports().len();
         batches += state.batches().len();
         conditions += state.conditions().len();
+        returned += events.iter().filter(|event| matches!(event, Event::DriveReturned { .. })).count();
         let begun = events.iter().filter(|event| matches!(event, Event::JobStarted { .. })).count();
         again += usize::from(begun > state.jobs().len());
     }
-    let reached = [ended, retried, released, refused, again, acting, gone, ports, batches, conditions];
+    let reached = [ended, retried, released, refused, again, acting, gone, ports, batches, conditions, returned];
     assert!(reached.iter().all(|count| *count > 30), "{reached:?}");
 }
 
@@ -304,6 +317,10 @@ fn what_can_not_happen_is_named() {
     let closed = Event::BatchClosed { batch: BatchId(1) };
     let step = |step| Event::StepStarted { job: JobId(1), step, total_bytes: Some(10) };
     let progress = |done_bytes| Event::Progress { job: JobId(1), done_bytes };
+    let returned = |which| {
+        let (job, drive, label) = (JobId(1), drive(which), DriveLabel::default());
+        Event::DriveReturned { job, drive, label, powered_on: true }
+    };
     let ended = |verdict| Event::JobEnded { job: JobId(1), end: JobEnd { verdict, moved: None, detail: None } };
     let retried = Event::JobRetried { job: JobId(1), code: Code::WriteFailed.into(), detail: String::new() };
     let import = |of: &str| Event::ActionStarted { action: Action::Import, of: of.to_owned() };
@@ -346,6 +363,12 @@ fn what_can_not_happen_is_named() {
             ended(Verdict::Ready),
             Illegal::Verdict { job: JobId(1), kind: JobKind::Test, verdict: Verdict::Ready },
         ),
+        // One that came back is known by its new name only, and takes no other's.
+        ([writing(), vec![returned(1)]].concat(), released(0), Illegal::UnknownDrive(drive(0))),
+        ([writing(), vec![gone(0), returned(1)]].concat(), started(2, 1), Illegal::HeldDrive(drive(1))),
+        ([writing(), vec![seen(2), started(2, 2)]].concat(), returned(2), Illegal::HeldDrive(drive(2))),
+        (done(), returned(1), Illegal::EndedJob(JobId(1))),
+        (vec![], returned(1), Illegal::UnknownJob(JobId(1))),
         // What was pulled is forgotten; what a job holds, when that lets go.
         (vec![seen(0), gone(0)], refused(0), Illegal::UnknownDrive(drive(0))),
         ([done(), vec![gone(0), released(0)]].concat(), refused(0), Illegal::UnknownDrive(drive(0))),

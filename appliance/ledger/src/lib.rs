@@ -18,7 +18,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use platen_engine::{Journal, NewEntry, Unrecorded, chain};
@@ -43,6 +43,7 @@ pub struct Ledger {
     path: PathBuf,
     file: FileId,
     connection: Mutex<Connection>,
+    key: OnceLock<StationKey>,
 }
 
 impl Ledger {
@@ -74,7 +75,10 @@ impl Ledger {
         let connection = connect(path, flags).map_err(LedgerError::database("opening", path))?;
         match (before, FileId::of(path)) {
             (Ok(before), Ok(after)) if before != after => Err(LedgerError::Replaced { path: path.to_owned() }),
-            (_, Ok(file)) => Ok(Self { path: path.to_owned(), file, connection: Mutex::new(connection) }),
+            (_, Ok(file)) => {
+                let (connection, key) = (Mutex::new(connection), OnceLock::new());
+                Ok(Self { path: path.to_owned(), file, connection, key })
+            }
             (_, Err(_)) => Err(LedgerError::Replaced { path: path.to_owned() }),
         }
     }
@@ -88,9 +92,19 @@ impl Ledger {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn key(&self) -> Result<StationKey, LedgerError> {
+    /// Read once: signing must not wait for a disk.
+    fn key(&self) -> Result<&StationKey, LedgerError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        StationKey::open(folder.unwrap_or(Path::new(".")))
+        let key = StationKey::open(folder.unwrap_or(Path::new(".")))?;
+        Ok(self.key.get_or_init(|| key))
+    }
+
+    /// The public half of the station's key, as a minisign public key file: who has it can check heads and drive records.
+    pub fn public_key(&self) -> Result<String, LedgerError> {
+        self.key()?.public_text()
     }
 
     fn fail(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError {
@@ -245,6 +259,11 @@ impl Journal for Ledger {
     fn append(&self, entry: &NewEntry) -> Result<(), Unrecorded> {
         let appended = Ledger::append(self, entry).map(drop);
         appended.map_err(|error| Unrecorded { code: error.code(), detail: chain(&error) })
+    }
+
+    fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, Unrecorded> {
+        let signed = self.key().and_then(|key| key.sign(bytes, comment));
+        signed.map_err(|error| Unrecorded { code: error.code(), detail: chain(&error) })
     }
 }
 

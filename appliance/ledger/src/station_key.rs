@@ -4,6 +4,7 @@
 //! The station's own key: it says that something comes from this station, and nothing else. It is made beside the
 //! ledger at first start, never leaves the station, and never counts as an author's key.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -20,6 +21,13 @@ const PUBLIC: &str = "station.pub";
 pub(crate) struct StationKey {
     secret: SecretKey,
     path: PathBuf,
+}
+
+/// Nothing of the secret.
+impl fmt::Debug for StationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StationKey").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl StationKey {

@@ -42,16 +42,23 @@ pub fn run(verb: LedgerVerb, paths: &Paths, output: &Output) -> Result<ExitCode,
             let answer = Answer::LedgerHead { rows, head: head.to_string(), signature: signature.clone() };
             output.answer(answer, || signature.trim_end().to_owned());
         }
-        LedgerVerb::Export { format, head } => {
+        LedgerVerb::Export { format, head, public_key } => {
             // The head first: rows that are added meanwhile come after it.
             if let Some(path) = head {
-                let text = |error| Failure::new(Exit::Machine, format!("writing {}: {error}", path.display()));
-                std::fs::write(&path, signed_head(&ledger, paths)?.signature).map_err(text)?;
+                write(&path, &signed_head(&ledger, paths)?.signature)?;
+            }
+            if let Some(path) = public_key {
+                write(&path, &ledger.public_key()?)?;
             }
             export(&ledger, format, output)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::new(Exit::Machine, format!("writing {}: {error}", path.display()));
+    std::fs::write(path, text).map_err(failed)
 }
 
 /// The document itself; in the record it is one answer.

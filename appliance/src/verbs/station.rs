@@ -3,13 +3,13 @@
 
 //! `platen station`: everything a running station offers, over its socket.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use platen_events::{JobKind, Line, Replay, StationState, Verdict, Work};
+use platen_events::{Answer, Code, DriveId, Event, JobKind, Line, Record, Replay, StationState, Verdict, Work};
 use platen_station::config::Role;
 use platen_station::{Exit, Failure};
 use serde_json::{Value, json};
@@ -41,13 +41,22 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
             output.text(|| format!("armed for batch {}", done["batch"]));
         }
         StationVerb::Start { work, medium, port } => {
-            // The drive that was seen is meant, not whatever is there by then.
+            client.start(&port, &work_of(work, medium))?;
+        }
+        StationVerb::Duplicate { from, wanted, ports } => {
+            let medium = client.read_master(&from)?;
+            output.text(|| format!("port {from} is {medium}"));
+            // The others: the drive that is copied stays where it is.
             let state = client.state()?;
-            let drive = state.drives().iter().find(|(_, drive)| drive.label.port == port && !drive.is_gone);
-            let (drive, _) =
-                drive.ok_or_else(|| Failure::new(Exit::Request, format!("port {port}: no drive is in it")))?;
-            let work = work_of(work, medium);
-            client.ask(json!({ "request": "start", "port": port, "drive": drive, "work": work }))?;
+            let others = state.ports().keys().filter(|port| **port != from).cloned();
+            let ports = if ports.is_empty() { others.collect() } else { ports };
+            let work = Work { kind: JobKind::Write, medium: Some(medium) };
+            let mut request = json!({ "request": "arm", "ports": ports, "work": work });
+            if let Some(wanted) = wanted {
+                request["wanted"] = wanted.into();
+            }
+            let done = client.ask(request)?;
+            output.text(|| format!("armed for batch {}", done["batch"]));
         }
         StationVerb::Disarm { ports } => drop(client.ask(json!({ "request": "disarm", "ports": ports }))?),
         StationVerb::Cancel { ports } => drop(client.ask(json!({ "request": "cancel", "ports": ports }))?),
@@ -97,9 +106,36 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
             })?;
             client.ask(json!({ "request": "set-pin", "role": role, "pin": pin }))?;
         }
+        StationVerb::PinRequest => {
+            let request = client.ask(json!({ "request": "pin-challenge" }))?;
+            output.text(|| request["text"].as_str().unwrap_or_default().trim_end().to_owned());
+        }
+        StationVerb::ResetPin { file } => {
+            let signature = file.with_added_extension("minisig");
+            let (text, signature) = (read(&file)?, read(&signature)?);
+            let done = client.ask(json!({ "request": "reset-pin", "text": text, "signature": signature }))?;
+            let key = done["signed_by"].as_str().unwrap_or_default().to_owned();
+            output.text(|| format!("the administrator has no PIN any more (signed by {key}); set one now"));
+        }
+        StationVerb::Learn { labels } => client.learn(&labels, output)?,
+        StationVerb::Diagnostics { folder } => {
+            let folder = std::path::absolute(&folder).map_err(|error| Failure::new(Exit::Request, error))?;
+            let done = client.errand(json!({ "errand": "diagnostics", "folder": folder }))?;
+            output.text(|| done["folder"].as_str().unwrap_or_default().to_owned());
+        }
         StationVerb::ShutDown => drop(client.errand(json!({ "errand": "shut-down" }))?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A short text.
+fn read(path: &Path) -> Result<String, Failure> {
+    const MOST_BYTES: u64 = 16 << 10;
+    let file = std::fs::File::open(path).and_then(|file| {
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text).map(|_| text)
+    });
+    file.map_err(|error| Failure::new(Exit::Request, format!("reading {}: {error}", path.display())))
 }
 
 fn work_of(work: WorkArg, medium: Option<String>) -> Work {
@@ -195,6 +231,83 @@ impl Client {
             Some(error) => Err(Failure::new(Exit::Machine, format!("what the station said can't be read: {error}"))),
             None => Ok(replay.state().clone()),
         }
+    }
+
+    /// Do this with the drive that is in a port now: the drive that was seen is meant, not whatever is there by then.
+    fn start(&mut self, port: &str, work: &Work) -> Result<DriveId, Failure> {
+        let state = self.state()?;
+        let drive = state.drives().iter().find(|(_, drive)| drive.label.port == port && !drive.is_gone);
+        let (drive, _) = drive.ok_or_else(|| Failure::new(Exit::Request, format!("port {port}: no drive is in it")))?;
+        self.ask(json!({ "request": "start", "port": port, "drive": drive, "work": work }))?;
+        Ok(drive.clone())
+    }
+
+    /// Read the drive in a port, and wait for the medium that it is.
+    fn read_master(&mut self, port: &str) -> Result<String, Failure> {
+        let drive = self.start(port, &Work { kind: JobKind::ReadMaster, medium: None })?;
+        let (mut job, mut medium) = (None, None);
+        let failed = |code: Option<Code>, text: &str| {
+            let failure = Failure::new(Exit::Drive, format!("port {port}: {text}"));
+            Err(match code {
+                Some(code) => failure.coded(code),
+                None => failure,
+            })
+        };
+        loop {
+            match self.record()?.event {
+                Event::DriveRefused { drive: on, code, text } if on == drive => {
+                    return failed(code.and_then(|code| code.known()), &text);
+                }
+                Event::JobStarted { job: its, drive: on, .. } if on == drive => job = Some(its),
+                Event::Answer(answer) => {
+                    if let Answer::DriveExamined { drive: on, report, .. } = *answer
+                        && on == drive
+                    {
+                        let named = report.medium.map(|medium| format!("{}-r{}", medium.id, medium.revision));
+                        medium = named.or(report.image);
+                    }
+                }
+                Event::JobEnded { job: its, end } if Some(its) == job => {
+                    return match (medium, end.verdict.is_success()) {
+                        (Some(medium), true) => Ok(medium),
+                        _ => failed(end.verdict.code(), end.detail()),
+                    };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What happens next.
+    fn record(&mut self) -> Result<Record, Failure> {
+        loop {
+            let line = self.line()?;
+            let line = serde_json::from_str::<Line>(&line).map_err(|error| Failure::new(Exit::Machine, error))?;
+            if let Line::Record(record) = line {
+                return Ok(record);
+            }
+        }
+    }
+
+    /// One port after the other: say which, and wait until a drive was inserted there.
+    fn learn(&mut self, labels: &[String], output: &Output) -> Result<(), Failure> {
+        self.ask(json!({ "request": "subscribe" }))?;
+        for label in labels {
+            self.ask(json!({ "request": "learn", "label": label }))?;
+            output.text(|| format!("insert a drive in port {label}"));
+            let socket = loop {
+                let line: Line =
+                    serde_json::from_str(&self.line()?).map_err(|error| Failure::new(Exit::Machine, error))?;
+                let Line::Record(record) = line else { continue };
+                match record.event {
+                    Event::PortLearnt { port, socket } if port == *label => break socket,
+                    Event::Condition { condition, text: Some(text) } if condition == "learning" => output.text(|| text),
+                    _ => {}
+                }
+            };
+            output.text(|| format!("port {label} is {socket}"));
+        }
+        self.ask(json!({ "request": "learn-end", "keep": true })).map(drop)
     }
 
     /// Print the record as it comes.

@@ -28,15 +28,16 @@ pub fn verify(options: &VerifyOptions, paths: &Paths, output: &Arc<Output>) -> R
         let (paths, medium) = (paths.clone(), options.medium.clone());
         answer_of(&stop, limits.stall, Code::CacheStalled, move || {
             let keys = TrustedKeys::load(&paths.trust)?;
-            let medium = medium.map(|medium| load(&paths.cache, &medium, &keys)).transpose()?;
+            let medium = medium.map(|medium| load(&paths, &medium, &keys)).transpose()?;
             Ok((keys, medium))
         })?
     };
     warn_of_unusable(&keys, output);
+    let stations = options.stations.as_deref().map(TrustedKeys::load).transpose()?;
     let headline = format!("verifying {} drive(s)", options.drives.len());
     let (drives, allowed) = (options.drives.clone(), Vec::new());
     let targets = Targets { drives, seat: None, allowed, rescan: false, limits };
-    let order = Order::verify(expected, keys, targets, paths);
+    let order = Order::verify(expected, keys, stations, targets, paths);
     run(order, &headline, paths, &stop, output)
 }
 

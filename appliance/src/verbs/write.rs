@@ -19,7 +19,7 @@ use crate::verbs::{trusted_keys, warn_of_unusable};
 
 pub fn plan(options: &PlanOptions, paths: &Paths, output: &Output) -> Result<ExitCode, Failure> {
     let keys = trusted_keys(paths, output)?;
-    let media = load(&paths.cache, &options.medium, &keys)?;
+    let media = load(paths, &options.medium, &keys)?;
     let shape = match (&options.drive, options.size) {
         (Some(drive), _) => shape_of(&Candidate::find(drive).and_then(Candidate::for_reading).map_err(open_failure)?),
         (None, size) => DriveShape { size_bytes: size.unwrap_or(0), sector_bytes: options.sector_size },
@@ -63,7 +63,7 @@ pub fn write(options: &WriteOptions, paths: &Paths, output: &Arc<Output>) -> Res
         let (paths, medium) = (paths.clone(), options.medium.clone());
         answer_of(&stop, targets.limits.stall, Code::CacheStalled, move || {
             let keys = TrustedKeys::load(&paths.trust)?;
-            let media = load(&paths.cache, &medium, &keys)?;
+            let media = load(&paths, &medium, &keys)?;
             Ok((keys, media))
         })?
     };

@@ -31,6 +31,8 @@ pub(crate) struct MediumCheck {
     /// The medium it should be; None: whatever it carries.
     pub(crate) expected: Option<CachedMedia>,
     pub(crate) keys: TrustedKeys,
+    /// One of these stations must have written the drive; None: whichever.
+    pub(crate) stations: Option<TrustedKeys>,
     pub(crate) paths: Paths,
     /// The drive, for the process that looks at it.
     pub(crate) handle: File,
@@ -60,6 +62,9 @@ impl Check for MediumCheck {
         {
             let text = format!("expected {}, found {}-r{}", media.name(), found.id, found.revision);
             report.problems.push(Problem::new(Code::NotAMedium, &text));
+        }
+        if let Some(stations) = &self.stations {
+            report.prove(drive.facts(), stations);
         }
         report
     }
@@ -97,7 +102,7 @@ pub fn inspect(
 }
 
 /// Look, and hold what was found against what was signed.
-fn examined(
+pub(crate) fn examined(
     drive: &mut dyn ReadDrive,
     handle: File,
     depth: Depth,

@@ -16,7 +16,7 @@ use platen_media::sign::TrustedKeys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::media::shape_of;
+use crate::media::{load, shape_of};
 use crate::paths::Paths;
 
 /// A drive without a manifest: is it one of the images this station knows?
@@ -30,7 +30,7 @@ pub(crate) fn recognise(
 ) -> Report {
     let cache = Cache::open_existing(&paths.cache).ok();
     let mut differing = None;
-    for media in cache.iter().flat_map(|cache| images(cache, keys)) {
+    for media in cache.iter().flat_map(|cache| images(cache, paths, keys)) {
         let Ok(plan) = image_plan(&media, drive) else { continue };
         match begins_like(&plan, drive) {
             Ok(true) if depth == Depth::Content => match judge(&plan, media.name(), drive, watch) {
@@ -88,10 +88,10 @@ fn image_plan(media: &CachedMedia, drive: &dyn ReadDrive) -> Result<WritePlan, F
 }
 
 /// Those that may be written.
-fn images(cache: &Cache, keys: &TrustedKeys) -> Vec<CachedMedia> {
+fn images(cache: &Cache, paths: &Paths, keys: &TrustedKeys) -> Vec<CachedMedia> {
     let listed = cache.list().unwrap_or_default().into_iter();
     let raw = listed.filter(|listed| listed.kind == MediaKind::Raw.to_string());
-    raw.filter_map(|listed| cache.load(&listed.name.parse().ok()?, keys).ok()).collect()
+    raw.filter_map(|listed| load(paths, &listed.name.parse().ok()?, keys).ok()).collect()
 }
 
 /// The last that was made of this drive here, if that was a medium and it came out right.
@@ -101,7 +101,7 @@ fn last_written(paths: &Paths, facts: &DriveFacts) -> Option<NewEntry> {
     let is_this = |entry: &LedgerEntry| {
         let LedgerEntry { entry, .. } = entry;
         // Looking at a drive makes nothing of it.
-        if entry.job == JobKind::Verify.word() {
+        if [JobKind::Verify, JobKind::ReadMaster].iter().any(|kind| entry.job == kind.word()) {
             return false;
         }
         let same = if serial.is_empty() { entry.path == facts.drive.path } else { entry.serial == serial };

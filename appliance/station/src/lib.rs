@@ -22,6 +22,7 @@ mod hands;
 mod images;
 pub mod line;
 mod look;
+mod master;
 mod media;
 pub mod notify;
 mod order;
@@ -34,7 +35,7 @@ mod seat;
 
 pub use attend::answer_of;
 pub use check::inspect;
-pub use daemon::{Replayed, replay, serve};
+pub use daemon::{Ended, Replayed, replay, serve};
 pub use exit::Exit;
 pub use failure::{Failure, open_failure, stopped};
 pub use media::{load, new_plan, shape_of, stop_flag};

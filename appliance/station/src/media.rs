@@ -3,7 +3,6 @@
 
 //! Media and their plans, with the operator's codes.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,13 +15,22 @@ use platen_media::sign::TrustedKeys;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::master::{PREFIX, station_keys};
+use crate::paths::Paths;
 
 /// How long to wait for another process that changes the store.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// This station made it of a foreign drive, and signs for it alone.
+pub(crate) fn is_duplicate(id: &str) -> bool {
+    id.starts_with(PREFIX)
+}
+
 /// A medium that may be written now: signature, minimum version and content are checked here.
-pub fn load(cache: &Path, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
-    let loaded = Cache::open_existing(cache).and_then(|cache| cache.patient(PATIENCE).load(medium, keys));
+pub fn load(paths: &Paths, medium: &MediaRef, keys: &TrustedKeys) -> Result<CachedMedia, Failure> {
+    let own = is_duplicate(&medium.id).then(|| station_keys(paths)).transpose()?;
+    let keys = own.as_ref().unwrap_or(keys);
+    let loaded = Cache::open_existing(&paths.cache).and_then(|cache| cache.patient(PATIENCE).load(medium, keys));
     loaded.map_err(|error| {
         let failure = Failure::from(error);
         match failure.code {

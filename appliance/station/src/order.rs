@@ -5,11 +5,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use platen_cache::{CachedMedia, MediaRef};
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, TargetPolicy};
 use platen_engine::plan::{Erase, WritePlan, fresh_ids, plan_erase, plan_test, plan_update};
-use platen_engine::{Clock, Drive, Limits, ReadDrive, SystemClock, Task, chain};
+use platen_engine::{Clock, Drive, Journal, Limits, ReadDrive, SystemClock, Task, chain};
 use platen_events::{Code, DriveId, DriveLabel, JobKind, Work};
 use platen_media::examination::Depth;
 use platen_media::manifest::Scheme;
@@ -21,9 +22,10 @@ use crate::core::{Admission, Request, Wanted};
 use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
 use crate::look::look;
+use crate::master::MasterCheck;
 use crate::media::{load, new_plan, shape_of};
 use crate::paths::Paths;
-use crate::seat::Seat;
+use crate::seat::{Again, Seat};
 
 /// A drive that was opened, and what its job is.
 pub(crate) type Prepared = (Box<dyn Drive>, Task);
@@ -93,15 +95,22 @@ impl Order {
         Self::planned(JobKind::Test, targets, paths, move |drive, _| Ok(plan_test(shape_of(drive), nonce)))
     }
 
-    /// Compare with what was signed; nothing is changed.
-    pub fn verify(expected: Option<CachedMedia>, keys: TrustedKeys, targets: Targets, paths: &Paths) -> Self {
-        Self::checking(move || Ok(expected.clone()), keys, targets, paths)
+    /// Compare with what was signed; nothing is changed. With `stations` one of these must have written the drive.
+    pub fn verify(
+        expected: Option<CachedMedia>,
+        keys: TrustedKeys,
+        stations: Option<TrustedKeys>,
+        targets: Targets,
+        paths: &Paths,
+    ) -> Self {
+        Self::checking(move || Ok(expected.clone()), keys, stations, targets, paths)
     }
 
     /// The same; what is expected is loaded when the drive is opened.
     fn checking(
         expected: impl Fn() -> Result<Option<CachedMedia>, Failure> + Send + Sync + 'static,
         keys: TrustedKeys,
+        stations: Option<TrustedKeys>,
         targets: Targets,
         paths: &Paths,
     ) -> Self {
@@ -110,9 +119,9 @@ impl Order {
         let prepare = move |candidate: Candidate, _: &Signs| {
             let mut drive = candidate.for_reading().map_err(open_failure)?;
             let handle = handle_of(&mut drive)?;
-            let (expected, keys, paths) = (expected()?, keys.clone(), paths.clone());
-            let check = MediumCheck { expected, keys, paths, handle };
-            Ok((seated(own_seat.as_ref(), drive), Task::Check(Box::new(check))))
+            let (expected, keys, stations, paths) = (expected()?, keys.clone(), stations.clone(), paths.clone());
+            let check = MediumCheck { expected, keys, stations, paths, handle };
+            Ok((seated(own_seat.as_ref(), drive, None), Task::Check(Box::new(check))))
         };
         Self {
             kind: JobKind::Verify,
@@ -133,14 +142,15 @@ impl Order {
         seat: Seat,
         paths: &Paths,
         limits: Limits,
+        journal: &Arc<dyn Journal>,
     ) -> Result<Self, Failure> {
         let targets = Targets { drives: vec![drive], seat: Some(seat), allowed: Vec::new(), rescan: false, limits };
         let medium = work.medium.as_ref().map(|medium| medium.parse::<MediaRef>()).transpose();
         let medium = medium.map_err(|error| Failure::new(Exit::Request, error.to_string()))?;
         let keys = TrustedKeys::load(&paths.trust)?;
-        let (cache, own_keys) = (paths.cache.clone(), keys.clone());
+        let (own_paths, own_keys) = (paths.clone(), keys.clone());
         let loaded = move || match &medium {
-            Some(medium) => load(&cache, medium, &own_keys),
+            Some(medium) => load(&own_paths, medium, &own_keys),
             None => Err(Failure::new(Exit::Request, "expected a medium, found none")),
         };
         match work.kind {
@@ -157,12 +167,26 @@ impl Order {
                 let is_named = work.medium.is_some();
                 let expected = move || is_named.then(&loaded).transpose();
                 let limits = Limits { minimum_bytes_per_s: 0, ..targets.limits };
-                Ok(Self::checking(expected, keys, Targets { limits, ..targets }, paths))
+                Ok(Self::checking(expected, keys, None, Targets { limits, ..targets }, paths))
             }
-            JobKind::ReadMaster | JobKind::Unknown => {
-                Err(Failure::new(Exit::Request, format!("{}: no work of a station", work.kind)))
-            }
+            JobKind::ReadMaster => Ok(Self::master(keys, targets, paths, journal)),
+            JobKind::Unknown => Err(Failure::new(Exit::Request, format!("{}: no work of a station", work.kind))),
         }
+    }
+
+    /// Read a drive as content for others.
+    fn master(keys: TrustedKeys, targets: Targets, paths: &Paths, journal: &Arc<dyn Journal>) -> Self {
+        let Targets { drives, seat, limits, .. } = targets;
+        let (paths, journal, own_seat) = (paths.clone(), Arc::clone(journal), seat.clone());
+        let prepare = move |candidate: Candidate, _: &Signs| {
+            let mut drive = candidate.for_reading().map_err(open_failure)?;
+            let handle = handle_of(&mut drive)?;
+            let (keys, paths, journal) = (keys.clone(), paths.clone(), Arc::clone(&journal));
+            let check = MasterCheck { keys, paths, journal, handle };
+            Ok((seated(own_seat.as_ref(), drive, None), Task::Check(Box::new(check))))
+        };
+        let (find, prepare) = (finder(seat.clone()), Box::new(prepare));
+        Self { kind: JobKind::ReadMaster, admission: Admission::Each, drives, limits, find, seat, prepare }
     }
 
     fn planned(
@@ -174,19 +198,25 @@ impl Order {
         let Targets { drives, seat, allowed, rescan, limits } = targets;
         let policy = TargetPolicy::new(&allowed, paths.own_files()).map_err(open_failure)?;
         let own_seat = seat.clone();
+        // Nothing on an erased or tested drive says that it is the same.
+        let is_cut = matches!(kind, JobKind::Write | JobKind::Update);
         let prepare = move |candidate: Candidate, signs: &Signs| {
-            let expected = Expected::of(candidate.facts());
-            let policy = match &own_seat {
-                Some(seat) if seat.takes_disks => policy.clone().allowing(candidate.identity()),
-                _ => policy.clone(),
+            let switch = own_seat.as_ref().filter(|_| is_cut).map(Seat::switch).transpose()?.flatten();
+            let opened = match &own_seat {
+                Some(seat) => seat.open(candidate, &policy),
+                None => {
+                    let expected = Expected::of(candidate.facts());
+                    candidate.for_writing(&expected, &policy)
+                }
             };
-            let mut drive = candidate.for_writing(&expected, &policy).map_err(open_failure)?;
+            let mut drive = opened.map_err(open_failure)?;
             if rescan {
                 drive.rescan_when_finished();
             }
             signs.alive();
             let plan = plan(&mut drive, signs)?;
-            Ok((seated(own_seat.as_ref(), drive), Task::Plan(Box::new(plan))))
+            let again = switch.map(|switch| Again { switch, policy: policy.clone() });
+            Ok((seated(own_seat.as_ref(), drive, again), Task::Plan(Box::new(plan))))
         };
         Ok(Self {
             kind,
@@ -222,9 +252,9 @@ fn finder(seat: Option<Seat>) -> Box<Find> {
     }
 }
 
-fn seated(seat: Option<&Seat>, drive: OpenedDrive) -> Box<dyn Drive> {
+fn seated(seat: Option<&Seat>, drive: OpenedDrive, again: Option<Again>) -> Box<dyn Drive> {
     match seat {
-        Some(seat) => seat.seated(drive),
+        Some(seat) => seat.seated(drive, again),
         None => Box::new(drive),
     }
 }

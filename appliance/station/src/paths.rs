@@ -27,6 +27,11 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// The public half of the station's own key, which stands beside the ledger.
+    pub(crate) fn station_key(&self) -> PathBuf {
+        self.ledger.with_file_name("station.pub")
+    }
+
     /// What no drive can be.
     pub(crate) fn own_files(&self) -> OwnFiles {
         OwnFiles::new([&self.cache, &self.trust, &self.ledger].map(Clone::clone))

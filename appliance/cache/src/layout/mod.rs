@@ -16,6 +16,7 @@
 //! its bytes are on disk, and `index.json` is replaced, never edited, after every blob it leads to.
 
 mod blob;
+mod image;
 mod index;
 mod oci;
 mod small_files;
@@ -29,6 +30,7 @@ use platen_media::manifest::Manifest;
 use serde::Deserialize;
 
 pub use self::blob::{BlobStream, BlobWriter};
+pub use self::image::ImageParts;
 pub use self::index::IndexEntry;
 pub(crate) use self::oci::Release;
 pub use self::small_files::MediaEntry;

@@ -12,6 +12,7 @@
 
 mod authorise;
 mod power;
+mod power_cycle;
 mod scan;
 mod socket;
 mod usb;
@@ -24,6 +25,7 @@ use std::io;
 
 pub use authorise::{InterfaceClass, Stranger, refuse, strangers};
 pub use power::PortPower;
+pub use power_cycle::CameBack;
 pub use scan::Inserted;
 pub use socket::{Bus, Socket};
 pub use watch::PortWatch;

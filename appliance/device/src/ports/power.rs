@@ -53,6 +53,11 @@ impl PortPower {
         }
     }
 
+    /// One half is off. Whoever switched it may have been ended before he could switch it on again.
+    pub fn is_off(&self) -> bool {
+        self.halves.iter().any(|half| fs::read_to_string(half).is_ok_and(|text| text.trim() == "1"))
+    }
+
     /// Switch both halves off. The first error is given, and the other half is switched all the same.
     pub fn off(&self) -> io::Result<()> {
         // USB 2 first: a drive that loses its SuperSpeed half would come up in the other one.
@@ -124,8 +129,9 @@ mod tests {
         let power = power(&recorded, "pci-0000:00:14.0-usb-7-lun-1").expect("a switch");
         assert!(power.halves[0].ends_with("usb1-port7/disable"), "USB 2 goes first");
         power.off().expect("switches");
-        assert_eq!(disabled(&recorded, &ports), ["1", "1", "0"]);
+        assert_eq!((disabled(&recorded, &ports), power.is_off()), (["1", "1", "0"].map(str::to_owned).to_vec(), true));
         power.on().expect("switches");
+        assert!(!power.is_off());
         assert_eq!(disabled(&recorded, &ports), ["0", "0", "0"]);
     }
 

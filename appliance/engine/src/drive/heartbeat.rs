@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::Clock;
-use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
+use crate::drive::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Returned, Trouble};
 
 /// The speed is judged once the drive was waited for this long; time spent on anything else does not count.
 const SPEED_WINDOW: Duration = Duration::from_secs(20);
@@ -173,6 +173,14 @@ impl Drive for WatchedDrive<'_> {
 
     fn confirm_unshared(&mut self) -> Result<(), DriveError> {
         self.stamped(|drive| drive.confirm_unshared()).0
+    }
+
+    fn has_power_switch(&self) -> bool {
+        self.drive.has_power_switch()
+    }
+
+    fn power_cycle(&mut self) -> Result<Option<Returned>, DriveError> {
+        self.stamped(|drive| drive.power_cycle()).0
     }
 
     fn publish(&mut self) {

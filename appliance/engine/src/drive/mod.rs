@@ -98,6 +98,8 @@ pub enum Operation {
     Flush,
     /// Asking whether it is still the drive that was opened.
     Confirm,
+    /// Its power was cut, and it was waited for.
+    PowerCycle,
 }
 
 /// What is wrong with a drive that refused an operation.
@@ -113,6 +115,8 @@ pub enum Trouble {
     TooSlow,
     /// Somebody else has begun to use it.
     InUse,
+    /// Its power was to be cut, and was not as far as anybody knows.
+    PowerKept,
 }
 
 /// A drive's failure.
@@ -135,6 +139,7 @@ impl DriveError {
             Operation::Write => format!("writing {len_bytes} bytes at {offset_bytes:#x}"),
             Operation::Flush => "flushing what was written".to_owned(),
             Operation::Confirm => "looking whether it is still the drive that was opened".to_owned(),
+            Operation::PowerCycle => "cutting its power and waiting for it to come back".to_owned(),
         }
     }
 
@@ -145,11 +150,21 @@ impl DriveError {
             (Trouble::ReadOnly, _) => Code::ReadOnly,
             (Trouble::TooSlow, _) => Code::TooSlow,
             (Trouble::InUse, _) => Code::Busy,
-            (Trouble::Broken, Operation::Read | Operation::Confirm) => Code::ReadFailed,
+            (Trouble::PowerKept, _) => Code::PowerKept,
+            (Trouble::Broken, Operation::Read | Operation::Confirm | Operation::PowerCycle) => Code::ReadFailed,
             (Trouble::Broken, Operation::Write) => Code::WriteFailed,
             (Trouble::Broken, Operation::Flush) => Code::FlushFailed,
         }
     }
+}
+
+/// A drive that is back after its port's power was cut. Its facts are new ones: another disk sequence number, maybe another
+/// path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Returned {
+    /// It said that it was started anew (the unit attention condition 29h of SPC-4, 5.14). Otherwise it was disconnected,
+    /// and nobody knows whether it lost its power.
+    pub powered_on: bool,
 }
 
 /// A drive that can be looked at.
@@ -177,6 +192,16 @@ pub trait Drive: ReadDrive {
     fn confirm(&mut self) -> Result<(), DriveError>;
     /// See that nobody else has begun to use the drive since it was opened.
     fn confirm_unshared(&mut self) -> Result<(), DriveError>;
+    /// Its power can be cut here, as far as anybody knows.
+    fn has_power_switch(&self) -> bool {
+        false
+    }
+    /// Cut its power and wait until it is back, so that nothing is left in its cache. None: its port has a switch that
+    /// does nothing, and it was there all the time. What came back has the same place, serial number and size; whether it is the same drive, only what was
+    /// written to it says.
+    fn power_cycle(&mut self) -> Result<Option<Returned>, DriveError> {
+        Ok(None)
+    }
     /// It is finished and recorded: let the rest of the system see what is on it, where that was asked for.
     fn publish(&mut self) {}
 }

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use platen_events::{Answer, Code, Event, JobEnd, JobKind, Moved, Step};
+use platen_events::{Answer, Code, Event, JobEnd, Moved, Step};
 
 use super::row::{About, entry, record_failure};
 use super::work::stopped;
@@ -20,9 +20,10 @@ use crate::verify::{Check, Report};
 pub(super) fn check(engine: &Engine, check: &mut dyn Check, drive: &mut dyn Drive, context: &Context<'_>) -> JobEnd {
     let heartbeat = &context.heartbeat;
     let drive = &mut WatchedDrive::new(drive, heartbeat, &*engine.clock, engine.limits.minimum_bytes_per_s);
-    let (facts, job, id) = (drive.facts().clone(), context.teller.job(), context.teller.drive().clone());
-    let about = About::check(check.medium());
-    context.tell(Event::JobStarted { job, kind: JobKind::Verify, drive: id.clone(), medium: about.medium() });
+    let (facts, job, id) = (drive.facts().clone(), context.teller.job(), context.teller.drive());
+    let kind = check.kind();
+    let about = About::check(kind, check.medium());
+    context.tell(Event::JobStarted { job, kind, drive: id.clone(), medium: about.medium() });
     let (started, begun) = (engine.clock.now(), engine.clock.elapsed());
 
     let watch = Watching { context, told: Cell::new(None) };
@@ -50,9 +51,9 @@ pub(super) fn check(engine: &Engine, check: &mut dyn Check, drive: &mut dyn Driv
     let moved = Moved { verified_bytes: report.checked_bytes, verify_ms, ..Moved::default() };
     let mut entry = entry(engine, &about, &facts, started);
     (entry.verified_bytes, entry.verify_ms) = (moved.verified_bytes, moved.verify_ms);
-    entry.conclude(Conclusion::Ended(&JobKind::Verify.success()));
+    entry.conclude(Conclusion::Ended(&kind.success()));
     match engine.record(&entry, context.cancelled) {
-        Ok(()) => JobEnd::success(JobKind::Verify, moved),
+        Ok(()) => JobEnd::success(kind, moved),
         Err(Unrecorded { code, detail }) => JobEnd::failed(code, detail),
     }
 }

@@ -172,7 +172,7 @@ impl Engine {
                 self.sources.share_payload(plan);
                 About::plan(plan)
             }
-            Task::Check(check) => About::check(check.medium()),
+            Task::Check(check) => About::check(check.kind(), check.medium()),
         };
         let cancelled = Arc::new(AtomicBool::new(false));
         let (facts, started) = (drive.facts().clone(), self.clock.now());

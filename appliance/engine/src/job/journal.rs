@@ -11,6 +11,8 @@ use serde::Serialize;
 pub trait Journal: Send + Sync {
     /// Append a row. When this returns it survives a loss of power.
     fn append(&self, entry: &NewEntry) -> Result<(), Unrecorded>;
+    /// A minisign signature of the station over `bytes`; `comment` is one line, and signed too. Waits for no disk.
+    fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, Unrecorded>;
 }
 
 /// Why there is no row.

@@ -43,8 +43,8 @@ impl About {
     }
 
     /// Before anything is known of the drive.
-    pub(super) fn check(expected: Option<&str>) -> Self {
-        Self { medium: expected.unwrap_or_default().to_owned(), ..Self::no_medium(JobKind::Verify) }
+    pub(super) fn check(kind: JobKind, expected: Option<&str>) -> Self {
+        Self { medium: expected.unwrap_or_default().to_owned(), ..Self::no_medium(kind) }
     }
 
     /// With what was found on the drive.
@@ -75,7 +75,7 @@ pub(super) fn entry(engine: &Engine, about: &About, facts: &DriveFacts, started:
         job: Subject::Job(about.kind).word().to_owned(),
         port: facts.drive.port.clone(),
         path: facts.drive.path.clone(),
-        disk_sequence: facts.disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
+        disk_sequence: facts.id().disk_sequence.map_or_else(String::new, |sequence| sequence.to_string()),
         serial: facts.serial.clone().unwrap_or_default(),
         vendor_product: facts.label().vendor_product.unwrap_or_default(),
         size_bytes: facts.size_bytes,

@@ -15,7 +15,7 @@ use super::{Conclusion, Engine, Unrecorded};
 use crate::chain;
 use crate::context::Context;
 use crate::drive::heartbeat::WatchedDrive;
-use crate::drive::{Drive, DriveFacts, ReadDrive};
+use crate::drive::{Drive, ReadDrive};
 use crate::plan::WritePlan;
 use crate::plan::drive_record::{self, DriveRecord};
 use crate::write::{Reuse, SealedDrive, WriteError, write};
@@ -24,13 +24,13 @@ use crate::write::{Reuse, SealedDrive, WriteError, write};
 pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, context: &Context<'_>) -> JobEnd {
     let heartbeat = &context.heartbeat;
     let drive = &mut WatchedDrive::new(drive, heartbeat, &*engine.clock, engine.limits.minimum_bytes_per_s);
-    let facts = drive.facts().clone();
+    let path = drive.facts().drive.path.clone();
     let job = context.teller.job();
     let about = About::plan(plan);
-    let drive_id = context.teller.drive().clone();
+    let drive_id = context.teller.drive();
     context.tell(Event::JobStarted { job, kind: about.kind, drive: drive_id, medium: about.medium() });
     for notice in plan.notices() {
-        tracing::info!(drive = %facts.drive.path, medium = %plan.title(), "{notice}");
+        tracing::info!(drive = %path, medium = %plan.title(), "{notice}");
         context.tell(Event::JobNotice { job, text: notice.to_string() });
     }
     let mut reuse = Reuse::Matching;
@@ -44,12 +44,13 @@ pub(crate) fn work(engine: &Engine, plan: &WritePlan, drive: &mut dyn Drive, con
                 return if given_up {
                     stopped()
                 } else {
-                    record_success(engine, &about, &facts, started, times, sealed, context.cancelled)
+                    record_success(engine, &about, started, times, sealed, context.cancelled)
                 };
             }
             Err(error) => error,
         };
         let error = not_the_drives_fault(&error, drive).unwrap_or(error);
+        let facts = drive.facts().clone();
         // What it was presumed to hold is not there: nothing need be wrong with the drive.
         let presumed = matches!(error, WriteError::Changed(_));
         let again = presumed || (attempt < engine.limits.attempts && error.is_worth_another_try());
@@ -91,13 +92,13 @@ pub(super) fn stopped() -> JobEnd {
 fn record_success(
     engine: &Engine,
     about: &About,
-    facts: &DriveFacts,
     started: Timestamp,
     times: Times,
     sealed: SealedDrive<'_>,
     cancelled: &AtomicBool,
 ) -> JobEnd {
-    let mut entry = entry(engine, about, facts, started);
+    let facts = sealed.facts().clone();
+    let mut entry = entry(engine, about, &facts, started);
     entry.written_bytes = sealed.written_bytes;
     entry.verified_bytes = sealed.verified_bytes;
     (entry.write_ms, entry.verify_ms) = (times.write_ms, times.verify_ms);
@@ -117,7 +118,7 @@ fn record_success(
             // Dropped without `keep`: what is not recorded does not leave the station as a medium. Should the row be
             // there after all, the next one says what became of the drive.
             drop(sealed);
-            record_failure(engine, about, facts, started, (code, detail), cancelled)
+            record_failure(engine, about, &facts, started, (code, detail), cancelled)
         }
     }
 }
@@ -136,19 +137,22 @@ fn run<'a>(
     context: &Context<'_>,
     times: &mut Times,
 ) -> Result<SealedDrive<'a>, WriteError> {
-    let facts = drive.facts().clone();
     let ms_since = |then: Duration| (engine.clock.elapsed() - then).as_millis() as u64;
 
     let begun = engine.clock.elapsed();
     let written = write(plan, drive, reuse, context)?;
     times.write_ms = ms_since(begun);
+    let written = written.power_cycle(context)?;
     let begun = engine.clock.elapsed();
     let verified = written.verify(context)?;
     times.verify_ms = ms_since(begun);
 
+    let facts = verified.facts().clone();
     let record = plan.media().map(|media| DriveRecord {
         schema: drive_record::SCHEMA,
         station: engine.name.clone(),
+        vendor_product: facts.label().vendor_product,
+        size_bytes: Some(facts.size_bytes),
         drive: facts.drive,
         serial: facts.serial,
         medium: media.name().to_owned(),
@@ -157,6 +161,16 @@ fn run<'a>(
         verified_at: engine.clock.now(),
         verified_bytes: verified.verified_bytes(),
         read_back: facts.read_back,
+        signature: None,
     });
+    let record = record.map(|record| signed(engine, record.fitted())).transpose()?;
     verified.seal(record.as_ref(), context)
+}
+
+/// The station says that it wrote this drive and read it back.
+fn signed(engine: &Engine, record: DriveRecord) -> Result<DriveRecord, WriteError> {
+    let comment = format!("platen drive record of {}", record.medium);
+    let signature = engine.journal.sign(&record.signed_bytes(), &comment);
+    let signature = signature.map_err(|Unrecorded { code, detail }| WriteError::Unsigned { code, detail })?;
+    Ok(DriveRecord { signature: Some(signature), ..record })
 }

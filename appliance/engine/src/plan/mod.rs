@@ -22,7 +22,7 @@ use platen_events::Code;
 use platen_media::manifest::{Manifest, NotValid, Scheme};
 use platen_media::{Timestamp, envelope};
 
-pub use self::drive_record::DriveRecord;
+pub use self::drive_record::{DriveRecord, Unproven};
 pub use self::notice::Notice;
 pub use self::overwrite::{plan_erase, plan_test};
 pub use self::update::{UpdateError, plan_update};

@@ -3,12 +3,18 @@
 
 //! What a job needs that judges a drive.
 
+use platen_events::JobKind;
+
 use super::Report;
 use crate::drive::{ReadDrive, Watch};
 
 /// Judges a drive by looking at it only. What is on it may have to be parsed, which the engine never does; so this is
 /// given to it.
 pub trait Check: Send {
+    /// What kind of job it is: one that leaves the drive as it is.
+    fn kind(&self) -> JobKind {
+        JobKind::Verify
+    }
     /// The medium the drive should carry, `<id>-r<revision>`; None: whatever it carries.
     fn medium(&self) -> Option<&str>;
     /// Look at the drive. Everything that goes wrong is a problem in the report.

@@ -53,14 +53,16 @@ pub fn judge(
     let (signed, scheme) = (&claim.signed, claim.scheme());
     let manifest = signed.manifest();
     let text = |path| claim.text(path);
-    let record = text(envelope::DRIVE_RECORD).map(DriveRecord::read).transpose().unwrap_or_else(|error| {
+    let record_text = text(envelope::DRIVE_RECORD);
+    let record = record_text.map(DriveRecord::read).transpose().unwrap_or_else(|error| {
         // One that is damaged is nothing, since nobody decides by it; a newer one is worth a word.
         if let StoredError::Newer(newer) = error {
             report.note(&format!("{}: {newer}", envelope::DRIVE_RECORD));
         }
         None
     });
-    report.medium = Some(medium(signed, scheme, record));
+    let record_text = record_text.map(str::to_owned);
+    report.medium = Some(medium(signed, scheme, record, record_text));
     match check_dates(manifest, now) {
         Ok(notice) => report.notes.extend(notice.map(|notice| notice.to_string())),
         Err(error @ NotValid::Expired { .. }) => report.problem(Code::Expired, error.to_string()),
@@ -76,7 +78,7 @@ pub fn judge(
     Ok(report)
 }
 
-fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<DriveRecord>) -> Medium {
+fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<DriveRecord>, record_text: Option<String>) -> Medium {
     let manifest = signed.manifest();
     Medium {
         id: manifest.id.clone(),
@@ -94,6 +96,8 @@ fn medium(signed: &SignedMedia, scheme: Scheme, record: Option<DriveRecord>) -> 
         scheme,
         files: manifest.files.len(),
         record,
+        record_text,
+        station_key: None,
     }
 }
 

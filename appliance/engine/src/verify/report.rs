@@ -5,8 +5,11 @@
 
 use platen_events::{Code, answer, clean};
 use platen_media::manifest::{MediaKind, Scheme};
+use platen_media::sign::TrustedKeys;
 use platen_media::{Sha256, Timestamp};
 
+use crate::chain;
+use crate::drive::DriveFacts;
 use crate::plan::DriveRecord;
 
 /// Whoever reads them has seen enough.
@@ -50,8 +53,12 @@ pub struct Medium {
     pub scheme: Scheme,
     /// How many files it has.
     pub files: usize,
-    /// What the drive says about its making; not signed.
+    /// What the drive says about its making. Whether it is true is said by `station_key`.
     pub record: Option<DriveRecord>,
+    /// The same, as it stands on the drive.
+    pub(super) record_text: Option<String>,
+    /// The number of a trusted station's key: it wrote this drive and read it back. None: nobody asked, or nobody vouches.
+    pub station_key: Option<String>,
 }
 
 /// Something that keeps a drive from being used.
@@ -88,6 +95,18 @@ pub struct Report {
 }
 
 impl Report {
+    /// One of these stations must have written this drive and read it back.
+    pub fn prove(&mut self, facts: &DriveFacts, stations: &TrustedKeys) {
+        let Some(medium) = &mut self.medium else {
+            return self.problem(Code::NotProven, "nothing on it says who wrote it");
+        };
+        let text = medium.record_text.as_deref().unwrap_or_default();
+        match DriveRecord::prove(text, facts, medium.manifest_sha256, stations) {
+            Ok(key) => medium.station_key = Some(key),
+            Err(unproven) => self.problem(Code::NotProven, chain(&unproven)),
+        }
+    }
+
     /// The drive may be used.
     pub fn is_good(&self) -> bool {
         (self.medium.is_some() || self.image.is_some()) && self.problems.is_empty()
@@ -161,6 +180,7 @@ impl From<&Medium> for answer::MediumOnDrive {
             scheme: medium.scheme.to_string(),
             files: medium.files as u64,
             record: medium.record.as_ref().map(Into::into),
+            station_key: medium.station_key.clone(),
         }
     }
 }

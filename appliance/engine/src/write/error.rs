@@ -42,6 +42,9 @@ pub enum WriteError {
     /// The drive is not the one the plan was made for.
     #[error("the plan is for a drive of {planned_bytes} bytes, this one has {found_bytes}")]
     OtherDrive { planned_bytes: u64, found_bytes: u64 },
+    /// The station's key can't be used.
+    #[error("signing the drive's record: {detail}")]
+    Unsigned { code: Code, detail: String },
     /// Stopped by the operator.
     #[error("stopped before the drive was finished")]
     Cancelled,
@@ -68,6 +71,7 @@ impl WriteError {
             Self::NotValid { source: NotValid::Expired { .. }, .. } => Code::Expired,
             Self::NotValid { .. } => Code::NotYetValid,
             Self::OtherDrive { .. } => Code::Vanished,
+            Self::Unsigned { code, .. } => *code,
             Self::Cancelled => Code::Cancelled,
         }
     }

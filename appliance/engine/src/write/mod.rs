@@ -9,6 +9,7 @@
 
 mod error;
 mod piece_writer;
+mod power_cycle;
 mod read_back;
 mod seal;
 mod unsealed;

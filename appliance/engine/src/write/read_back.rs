@@ -16,7 +16,7 @@ use crate::content::shared::Subscription;
 use crate::content::source::PlanReader;
 use crate::context::Context;
 use crate::drive::heartbeat::Waiting;
-use crate::drive::{AlignedBuffer, ReadDrive, Watch};
+use crate::drive::{AlignedBuffer, DriveFacts, ReadDrive, Watch};
 use crate::plan::{PlannedExtent, Purpose, WritePlan};
 
 impl<'a> WrittenDrive<'a> {
@@ -55,6 +55,11 @@ impl<'a> WrittenDrive<'a> {
 }
 
 impl VerifiedDrive<'_> {
+    /// What is known of the drive.
+    pub(crate) fn facts(&self) -> &DriveFacts {
+        self.unsealed.drive.facts()
+    }
+
     /// Bytes of the payload: all of them were read back.
     pub(crate) fn verified_bytes(&self) -> u64 {
         self.verified_bytes

@@ -15,8 +15,8 @@ use crate::content::byte_ranges::pieces;
 use crate::content::check::ContentCheck;
 use crate::content::source::PlanReader;
 use crate::context::Context;
-use crate::drive::AlignedBuffer;
 use crate::drive::heartbeat::Waiting;
+use crate::drive::{AlignedBuffer, DriveFacts};
 use crate::plan::DriveRecord;
 
 /// A seal of which only sector 0 is missing.
@@ -115,6 +115,11 @@ impl<'a> VerifiedDrive<'a> {
 }
 
 impl SealedDrive<'_> {
+    /// What is known of the drive.
+    pub(crate) fn facts(&self) -> &DriveFacts {
+        self.unsealed.drive.facts()
+    }
+
     /// The drive may keep its seal: its result is recorded. Without this it is wiped when dropped.
     pub(crate) fn keep(self) {
         self.unsealed.keep();

@@ -42,6 +42,21 @@ impl<'a> UnsealedDrive<'a> {
         self.drive.publish();
     }
 
+    /// It may be another drive: it stays as it is, and is no medium.
+    pub(super) fn leave(mut self) {
+        self.kept = true;
+    }
+
+    /// The first of the marks on the places of the seal is there.
+    pub(super) fn is_marked(&mut self) -> Result<bool, DriveError> {
+        let sector_bytes = self.plan.shape().sector_bytes as usize;
+        let reserved = self.reserved();
+        let offset_bytes = reserved.first().expect("a medium has a seal").start;
+        let mut sector = AlignedBuffer::new(sector_bytes);
+        self.drive.read_at(offset_bytes, &mut sector)?;
+        Ok(look(self.nonce, offset_bytes, &sector[..MARKER_BYTES]) == Found::Own)
+    }
+
     /// Zero every place where a partition table or file system is looked for.
     pub(super) fn wipe_tables(&mut self) -> Result<(), DriveError> {
         self.wipe(self.plan.invalidate().to_vec(), false)

@@ -7,6 +7,7 @@
 
 mod bench;
 mod checks;
+mod cycled;
 mod faults;
 mod fuzz;
 mod judge;

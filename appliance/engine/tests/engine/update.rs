@@ -81,12 +81,15 @@ fn bytes_of(plan: &WritePlan, extent: &PlannedExtent) -> Vec<u8> {
                 station: "station".to_owned(),
                 drive: DriveRef { port: "2-1".to_owned(), path: "/dev/fake".to_owned() },
                 serial: None,
+                vendor_product: None,
+                size_bytes: None,
                 medium: plan.media().unwrap().name().to_owned(),
                 version: "1".to_owned(),
                 manifest_sha256: plan.media().unwrap().signed().manifest_digest(),
                 verified_at: now(),
                 verified_bytes: 1,
                 read_back: "memory".to_owned(),
+                signature: None,
             };
             record.to_bytes()
         }

@@ -103,10 +103,4 @@ impl Policy {
     pub fn may_write(&self, medium: &str) -> bool {
         self.media.as_ref().is_none_or(|media| media.contains(medium))
     }
-
-    /// Whether a drive of this size may be written.
-    pub fn takes_size(&self, size_bytes: u64) -> bool {
-        self.smallest_drive_bytes.is_none_or(|smallest| size_bytes >= smallest)
-            && self.largest_drive_bytes.is_none_or(|largest| size_bytes <= largest)
-    }
 }

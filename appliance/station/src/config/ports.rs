@@ -75,7 +75,7 @@ impl TryFrom<BTreeSet<DriveClass>> for Accepts {
 }
 
 /// One socket of the board.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// What is painted beside it: 1 to 8 printable characters, unique (case does not count).
     pub label: String,

@@ -103,8 +103,7 @@ fn settings_are_read_as_they_are_meant() {
     assert_eq!((limits.attempts, limits.minimum_bytes_per_s, limits.stall), (1, 500_000, Duration::from_secs(3600)));
     assert_eq!(config.policy.lowest_free_bytes, 2_000_000_000);
     assert!(config.policy.may_write("B.1") && !config.policy.may_write("b.1"));
-    assert!(config.policy.takes_size(16_000_000_000) && config.policy.takes_size(u64::MAX));
-    assert!(!config.policy.takes_size(15_999_999_999));
+    assert_eq!((config.policy.smallest_drive_bytes, config.policy.largest_drive_bytes), (Some(16_000_000_000), None));
     assert!(!config.roles.may(Role::Operator, Action::Erase) && config.roles.may(Role::Administrator, Action::Erase));
     assert!(config.roles.may(Role::Technician, Action::Import) && !config.roles.may(Role::Technician, Action::Arm));
     assert_eq!((config.mode_of("2"), config.mode_of("3")), (StartMode::Armed, StartMode::Kiosk));
@@ -115,8 +114,9 @@ fn settings_are_read_as_they_are_meant() {
 #[test]
 fn a_drive_sold_as_two_terabytes_is_taken() {
     let policy = Policy::default();
-    assert!(policy.takes_size(2_000_398_934_016) && policy.takes_size(1) && policy.may_write("anything"));
-    assert!(!policy.takes_size(4_000_787_030_016));
+    // What is sold as 2 TB has a little more.
+    let limits = (policy.smallest_drive_bytes, policy.largest_drive_bytes);
+    assert!(limits == (None, Some(2 << 40)) && (2 << 40) > 2_000_398_934_016_u64 && policy.may_write("anything"));
 }
 
 /// A station.toml with one thing wrong in it, and how the finding begins or what it contains.

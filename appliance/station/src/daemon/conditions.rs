@@ -36,11 +36,14 @@ pub(super) fn watch(config: &StationConfig, paths: &Paths, say: &Say) -> io::Res
         let (mut stamp, mut is_listed) = (None, false);
         loop {
             let disks = disks.iter().map(|(name, path)| (*name, too_full(path, lowest)));
-            let now: Vec<(&str, Option<String>)> = disks.chain([("clock", wrong_clock(&paths.ledger))]).collect();
+            let sys = Path::new("/sys");
+            let others =
+                [("clock", wrong_clock(&paths.ledger)), ("temperature", too_hot(sys)), ("wear", worn_out(sys))];
+            let now: Vec<(&str, Option<String>)> = disks.chain(others).collect();
             for (condition, text) in &now {
                 let was = said.iter().find(|(name, _)| name == condition).and_then(|(_, text)| text.clone());
                 if *text != was {
-                    let (condition, halts) = ((*condition).to_owned(), *condition != "clock");
+                    let (condition, halts) = ((*condition).to_owned(), condition.ends_with("-disk"));
                     say.say(Happening::Input(Input::Condition { condition, text: text.clone(), halts }));
                 }
             }
@@ -83,4 +86,93 @@ fn wrong_clock(ledger: &Path) -> Option<String> {
     // A minute is what clocks are corrected by.
     (now.unix_s() + 60 < finished.unix_s())
         .then(|| format!("the clock says {now}, but the last row of the ledger is of {finished}"))
+}
+
+/// The first sensor that is at its limit (Documentation/hwmon/sysfs-interface: thousandths of a degree).
+fn too_hot(sys: &Path) -> Option<String> {
+    let text = |path: PathBuf| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let degrees = |path: PathBuf| Some(text(path)?.parse::<i64>().ok()? / 1000);
+    for chip in folders(&sys.join("class/hwmon")) {
+        for (sensor, input) in numbered(&chip, "temp", "_input") {
+            let limit = |name: &str| degrees(chip.join(format!("temp{sensor}_{name}")));
+            let (Some(now), Some(limit)) = (degrees(input), limit("crit").or_else(|| limit("max"))) else { continue };
+            // Chips without a sensor there say 0, or less.
+            if limit > 0 && now >= limit {
+                let name = text(chip.join(format!("temp{sensor}_label"))).or_else(|| text(chip.join("name")));
+                let name = name.unwrap_or_else(|| "a sensor".to_owned());
+                return Some(format!("{name}: its limit of {limit} degrees Celsius is reached"));
+            }
+        }
+    }
+    None
+}
+
+/// The first soldered memory that says that it is used up (JEDEC JESD84-B51, 7.4: EXT_CSD 267 to 269; tenths of its life).
+fn worn_out(sys: &Path) -> Option<String> {
+    const NEARLY_USED_UP: u32 = 0x0a;
+    folders(&sys.join("block")).into_iter().find_map(|disk| {
+        let life = fs::read_to_string(disk.join("device/life_time")).ok()?;
+        let tenths = life.split_whitespace().filter_map(|part| u32::from_str_radix(part.strip_prefix("0x")?, 16).ok());
+        let worst = tenths.max().filter(|worst| *worst >= NEARLY_USED_UP)?;
+        let name = disk.file_name()?.to_string_lossy().into_owned();
+        let used = if worst > NEARLY_USED_UP { "more than its whole life" } else { "nine tenths of its life" };
+        Some(format!("{name}: the station's own memory has used up {used}; have it replaced"))
+    })
+}
+
+fn folders(of: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(of).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+/// Files such as `temp3_input`, with their number.
+fn numbered(folder: &Path, before: &str, after: &str) -> Vec<(u32, PathBuf)> {
+    let number = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let number = name.strip_prefix(before)?.strip_suffix(after)?.parse().ok()?;
+        Some((number, path))
+    };
+    folders(folder).into_iter().filter_map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine with these files.
+    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("makes");
+            fs::write(path, text).expect("writes");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_sensor_at_its_limit_is_named() {
+        let sensors = |now: &str, limit: &str| {
+            let files = [
+                ("class/hwmon/hwmon0/name", "cpu_thermal\n"),
+                ("class/hwmon/hwmon0/temp1_input", now),
+                ("class/hwmon/hwmon0/temp1_crit", limit),
+                ("class/hwmon/hwmon1/temp1_input", "990000"),
+            ];
+            too_hot(machine(&files).path())
+        };
+        assert_eq!(sensors("84999\n", "85000\n"), None, "one without a limit says nothing");
+        let said = sensors("85000\n", "85000\n").expect("it is said");
+        assert_eq!(said, "cpu_thermal: its limit of 85 degrees Celsius is reached");
+        assert_eq!((sensors("0", "0"), sensors("x", "85000"), sensors("-5000", "")), (None, None, None));
+    }
+
+    #[test]
+    fn memory_that_is_used_up_is_named() {
+        let worn = |life: &str| worn_out(machine(&[("block/mmcblk0/device/life_time", life)]).path());
+        assert_eq!((worn("0x01 0x09\n"), worn("nothing"), worn("")), (None, None, None));
+        assert!(worn("0x01 0x0a\n").is_some_and(|said| said.contains("mmcblk0") && said.contains("nine tenths")));
+        assert!(worn("0x0b 0x01\n").is_some_and(|said| said.contains("its whole life")));
+    }
 }

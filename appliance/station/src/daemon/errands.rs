@@ -4,8 +4,8 @@
 //! What clients ask for that is about no drive, each on a thread of its own.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError};
@@ -33,7 +33,9 @@ pub(super) fn run(client: ClientId, request: u64, errand: Errand, paths: &Paths,
             Errand::Import { folder } => import(Path::new(&folder), &paths, &own),
             Errand::Media => listed(&paths),
             Errand::History { serial, limit } => history(serial.as_deref(), limit, &paths),
-            Errand::Scrub => scrub(&paths, &own),
+            Errand::Scrub => scrub(&paths, &own, || {}),
+            // It is told of what only the station knows.
+            Errand::Diagnostics { .. } => Ok(Value::Null),
             Errand::ShutDown => {
                 stop.store(true, Ordering::Relaxed);
                 Ok(Value::Null)
@@ -53,6 +55,15 @@ fn acting<T>(
     say: &Say,
     act: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let under_way = || say.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+    {
+        let mut under_way = under_way();
+        if under_way.contains(&action) {
+            let text = "the same is under way already, for somebody else or by itself; wait for its end";
+            return Err(Failure::new(Exit::Request, text));
+        }
+        under_way.push(action);
+    }
     say.say(Happening::Told(Event::ActionStarted { action, of }));
     let mut last = std::time::Instant::now();
     let result = act(&mut |done_bytes, total_bytes| {
@@ -62,6 +73,7 @@ fn acting<T>(
         }
     });
     say.say(Happening::Told(Event::ActionEnded { action }));
+    under_way().retain(|other| *other != action);
     result
 }
 
@@ -132,11 +144,16 @@ fn history(serial: Option<&str>, limit: u32, paths: &Paths) -> Result<Value, Fai
     serde_json::to_value(newest).map_err(|error| Failure::new(Exit::Machine, error))
 }
 
-fn scrub(paths: &Paths, say: &Say) -> Result<Value, Failure> {
+/// `give_way` is called between pieces.
+pub(super) fn scrub(paths: &Paths, say: &Say, give_way: impl Fn()) -> Result<Value, Failure> {
     let cache = Cache::open_existing(&paths.cache)?.patient(PATIENCE);
     let of = paths.cache.display().to_string();
-    let scrubbed =
-        acting(Action::Scrub, of, say, |progress| Ok(cache.scrub(&mut |at| progress(at.done_bytes, at.total_bytes))?))?;
+    let scrubbed = acting(Action::Scrub, of, say, |progress| {
+        Ok(cache.scrub(&mut |at| {
+            give_way();
+            progress(at.done_bytes, at.total_bytes);
+        })?)
+    })?;
     let damage = scrubbed.damage.iter().map(|damage| json!({ "medium": damage.medium, "files": damage.files }));
     Ok(json!({ "checked_bytes": scrubbed.checked_bytes, "damage": damage.collect::<Vec<_>>() }))
 }

@@ -24,6 +24,8 @@ const FILE: &str = "journal.jsonl";
 const BEFORE: &str = "journal.1.jsonl";
 /// Two files of this size are kept: hours of a busy station, months of an idle one.
 const MAX_BYTES: u64 = 16 << 20;
+/// Both, in the state folder.
+pub(super) const JOURNALS: [&str; 2] = [BEFORE, FILE];
 const SCHEMA: u32 = 1;
 
 /// The first line.

@@ -8,12 +8,14 @@
 
 mod clients;
 mod conditions;
+mod diagnostics;
 mod errands;
 mod history;
 mod journal;
 mod memory;
 mod past;
 mod protocol;
+mod scrubber;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use platen_device::process;
-use platen_engine::{EventSender, Journal, NewEntry, Unrecorded};
-use platen_events::{Code, DriveId, Event};
+use platen_engine::{EventSender, Journal, NewEntry, Subject, Unrecorded};
+use platen_events::{Action, Code, DriveId, Event, JobKind};
 use platen_ledger::{Ledger, LedgerEntry};
-use serde_json::Value;
+use platen_media::sign::TrustedKeys;
+use serde_json::{Value, json};
 
 use self::clients::{Call, Clients};
 use self::history::History;
@@ -35,14 +38,14 @@ use self::past::Pasts;
 use self::protocol::Wish;
 use crate::attend::{LOOK, answer_of};
 use crate::config::{DriveClass, PortMap, Role, StartMode, StationConfig};
-use crate::core::{ClientId, Effect, Input, OrderInput, Past, Settings, Station};
+use crate::core::{ClientId, Effect, Errand, Input, OrderInput, Past, Settings, Station};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::notify::Notifier;
 use crate::order::Order;
 use crate::paths::{Paths, open_ledger};
-use crate::pins::{Answer as Tried, Pin, Pins};
+use crate::pins::{Answer as Tried, Pin, Pins, request_text};
 use crate::ports::{Ports, Script, Seen, changes};
 use crate::seat::Seat;
 
@@ -73,6 +76,8 @@ enum Happening {
 struct Say {
     happenings: Sender<Happening>,
     waker: EventSender,
+    /// What is about no drive and under way: one of each kind at a time.
+    under_way: Arc<Mutex<Vec<Action>>>,
 }
 
 impl Say {
@@ -98,6 +103,19 @@ impl Journal for Recorder {
         }
         Ok(())
     }
+
+    fn sign(&self, bytes: &[u8], comment: &str) -> Result<String, Unrecorded> {
+        self.ledger.sign(bytes, comment)
+    }
+}
+
+/// Why a station has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody wants it to end.
+    Stopped,
+    /// Its map of ports is another one now: the program is to start again.
+    ToBeginAnew,
 }
 
 /// Run a station until `stop` is set.
@@ -106,7 +124,7 @@ pub fn serve(
     map: PortMap,
     ports: Box<dyn Ports>,
     stop: &Arc<AtomicBool>,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let machine = |error: std::io::Error| Failure::new(Exit::Machine, error);
     let paths = config.job_paths();
     let limits = config.policy.limits();
@@ -121,7 +139,7 @@ pub fn serve(
     let recorder = Arc::new(Recorder { ledger, rows: Mutex::default() });
     let hands = Hands::with_journal(&paths, limits, stop, Some(Arc::clone(&recorder) as Arc<dyn Journal>));
     let (happenings, happened) = channel();
-    let say = Say { happenings, waker: hands.waker() };
+    let say = Say { happenings, waker: hands.waker(), under_way: Arc::default() };
     *recorder.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(say.clone());
     for (group, label) in config.groups_without_port(&map) {
         tracing::warn!("group {group}: the board has no port {label}");
@@ -138,12 +156,15 @@ pub fn serve(
         saver: memory::Saver::start(&config.paths.state).map_err(machine)?,
         pasts,
         pins: Arc::new(Mutex::new(pins)),
+        recorder,
         scripts: HashMap::new(),
         inputs: VecDeque::new(),
         paths,
         config: config.clone(),
         say: say.clone(),
         stop: Arc::clone(stop),
+        begins_anew: false,
+        is_busy: Arc::default(),
     };
     let rows = daemon.pasts.rows;
     daemon.take(Input::LedgerAt(rows));
@@ -151,6 +172,7 @@ pub fn serve(
     // Whoever connects first may ask for a medium at once.
     daemon.take(Input::Media(conditions::media(&daemon.paths.cache)));
     conditions::watch(config, &daemon.paths, &say).map_err(machine)?;
+    scrubber::start(&config.paths.state, &daemon.paths, Arc::clone(&daemon.is_busy), &say).map_err(machine)?;
     let calls = say.clone();
     clients::listen(&config.paths.socket, move |call| calls.say(Happening::Call(call))).map_err(machine)?;
     watch_ports(ports, say, Arc::clone(stop)).map_err(machine)?;
@@ -158,7 +180,7 @@ pub fn serve(
     daemon.run(&happened, &notifier)?;
     // The file would be taken for a station that hangs.
     let _ = std::fs::remove_file(&config.paths.socket);
-    Ok(())
+    Ok(if daemon.begins_anew { Ended::ToBeginAnew } else { Ended::Stopped })
 }
 
 fn since_boot() -> Duration {
@@ -210,12 +232,17 @@ struct Daemon {
     saver: memory::Saver,
     pasts: Pasts,
     pins: Arc<Mutex<Pins>>,
+    recorder: Arc<dyn Journal>,
     scripts: HashMap<DriveId, Option<Arc<Script>>>,
     inputs: VecDeque<Input>,
     paths: Paths,
     config: StationConfig,
     say: Say,
     stop: Arc<AtomicBool>,
+    /// It ends only to be started again.
+    begins_anew: bool,
+    /// Drives are worked on.
+    is_busy: Arc<AtomicBool>,
 }
 
 impl Daemon {
@@ -233,6 +260,7 @@ impl Daemon {
             while let Ok(happening) = happened.try_recv() {
                 self.happened(happening);
             }
+            self.is_busy.store(self.hands.running() > 0, Ordering::Relaxed);
             // What a kill at this moment would take from a report is the last moment.
             self.journal.save();
             if kept.elapsed() >= KEEP {
@@ -299,6 +327,10 @@ impl Daemon {
             Happening::Told(event) => self.take(Input::Order(OrderInput::Told(event))),
             Happening::Row(row) => {
                 self.pasts.take(&row);
+                if row.entry.job == Subject::Job(JobKind::ReadMaster).word() {
+                    // Whoever hears of its end asks for the medium at once.
+                    self.take(Input::Media(conditions::media(&self.paths.cache)));
+                }
                 self.take(Input::LedgerAt(row.number));
             }
             Happening::Input(input) => self.take(input),
@@ -319,6 +351,8 @@ impl Daemon {
             }
             Ok((request, Wish::Login { role, pin })) => self.login(client, request, role, pin),
             Ok((request, Wish::SetPin { role, pin })) => self.set_pin(client, request, role, pin),
+            Ok((request, Wish::Challenge)) => self.challenge(client, request),
+            Ok((request, Wish::ResetPin { text, signature })) => self.reset_pin(client, request, text, signature),
             Err((request, text)) => self.clients.tell(client, &protocol::unread(request, &text)),
         }
     }
@@ -372,6 +406,31 @@ impl Daemon {
         self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
     }
 
+    /// What a request to reset the administrator's PIN must contain. Anyone may see it: it is of no use without a trusted key.
+    fn challenge(&self, client: ClientId, request: u64) {
+        let name = self.config.name.clone();
+        let act = move |pins: &mut Pins| {
+            let text = pins.challenge(since_boot()).map(|challenge| request_text(&name, &challenge));
+            Happening::Ran(client, request, text.map(|text| json!({ "text": text })).map_err(Failure::from))
+        };
+        self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
+    }
+
+    /// Whoever holds a trusted key takes the administrator's PIN away, so that a new one is set as on the first start.
+    fn reset_pin(&self, client: ClientId, request: u64, text: String, signature: String) {
+        let (name, trust) = (self.config.name.clone(), self.paths.trust.clone());
+        let act = move |pins: &mut Pins| {
+            let reset = TrustedKeys::load(&trust)
+                .map_err(Failure::from)
+                .and_then(|keys| Ok(pins.reset_with(text.as_bytes(), &signature, &keys, &name, since_boot())?));
+            if let Ok(key) = &reset {
+                tracing::warn!(%key, "the administrator's PIN was taken away by a signed request");
+            }
+            Happening::Ran(client, request, reset.map(|key| json!({ "signed_by": key })))
+        };
+        self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
+    }
+
     /// Hand an input to the core, and do what follows.
     fn take(&mut self, input: Input) {
         self.inputs.push_back(input);
@@ -398,13 +457,16 @@ impl Daemon {
             Effect::Commission(id, inserted, work) => {
                 let seat = Seat {
                     port: inserted.label.port.clone(),
+                    socket: inserted.socket.clone(),
                     drive: inserted.drive.clone(),
                     // The guard asks for a removable USB drive unless the port is for something else.
                     takes_disks: inserted.class != DriveClass::UsbRemovable,
+                    power_cycle: self.config.policy.power_cycle,
                     script: self.scripts.get(&inserted.drive).cloned().flatten(),
                 };
                 let path = inserted.label.path.into();
-                let order = Order::for_seat(&work, path, seat, &self.paths, self.config.policy.limits());
+                let order =
+                    Order::for_seat(&work, path, seat, &self.paths, self.config.policy.limits(), &self.recorder);
                 self.hands.take(id, order);
             }
             Effect::Order(effect) => {
@@ -415,8 +477,28 @@ impl Daemon {
             Effect::Reply(client, request, reply) => {
                 self.clients.tell(client, &protocol::answered(request, reply));
             }
+            Effect::Run(client, request, Errand::Diagnostics { folder }) => {
+                let sources = diagnostics::Sources {
+                    config: self.config.clone(),
+                    record: self.history.beginning(None, self.station.record()),
+                };
+                self.journal.save();
+                diagnostics::run(client, request, folder, sources, &self.say);
+            }
             Effect::Run(client, request, errand) => {
                 errands::run(client, request, errand, &self.paths, &self.stop, &self.say);
+            }
+            Effect::KeepMap(client, request, map) => {
+                let saved = map.save(&self.config.paths.ports).map_err(Failure::from);
+                let line = match saved {
+                    Ok(()) => {
+                        self.begins_anew = true;
+                        self.stop.store(true, Ordering::Relaxed);
+                        protocol::done(request, Value::Null)
+                    }
+                    Err(failure) => protocol::failed(request, &failure),
+                };
+                self.clients.tell(client, &line);
             }
             Effect::Tell(event) => {
                 let line = self.history.take(event);

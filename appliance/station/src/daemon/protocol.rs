@@ -25,6 +25,10 @@ pub(crate) enum Wish {
     Login { role: Role, pin: Option<Secret> },
     /// A PIN for a role; the first is free.
     SetPin { role: Role, pin: Secret },
+    /// The text to be signed when the administrator's PIN is lost.
+    Challenge,
+    /// That text, signed by a trusted key.
+    ResetPin { text: String, signature: String },
     /// Everything else.
     Ask(Ask),
 }
@@ -65,6 +69,17 @@ struct SetPin {
     pin: Secret,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Challenge {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetPin {
+    text: String,
+    signature: String,
+}
+
 /// A request and its number. The error is for the client: which request it is about, if that can be said, and what is
 /// wrong with it.
 pub(crate) fn read(line: &[u8]) -> Result<(u64, Wish), (Option<u64>, String)> {
@@ -77,7 +92,7 @@ pub(crate) fn read(line: &[u8]) -> Result<(u64, Wish), (Option<u64>, String)> {
     let wrong = |error: serde_json::Error| (Some(id), error.to_string());
     let name = fields.get("request").and_then(Value::as_str).unwrap_or_default().to_owned();
     let wish = match name.as_str() {
-        "subscribe" | "login" | "set-pin" => {
+        "subscribe" | "login" | "set-pin" | "pin-challenge" | "reset-pin" => {
             fields.remove("request");
             let fields = Value::Object(fields);
             match name.as_str() {
@@ -85,6 +100,9 @@ pub(crate) fn read(line: &[u8]) -> Result<(u64, Wish), (Option<u64>, String)> {
                     let from = stream.zip(after).map(|(stream, after)| From { stream, after });
                     Wish::Subscribe { from }
                 }),
+                "pin-challenge" => serde_json::from_value(fields).map(|Challenge {}| Wish::Challenge),
+                "reset-pin" => serde_json::from_value(fields)
+                    .map(|ResetPin { text, signature }| Wish::ResetPin { text, signature }),
                 "login" => serde_json::from_value(fields).map(|Login { role, pin }| Wish::Login { role, pin }),
                 _ => serde_json::from_value(fields).map(|SetPin { role, pin }| Wish::SetPin { role, pin }),
             }

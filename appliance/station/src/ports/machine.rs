@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use platen_device::ports::{Bus, Inserted as Found, PortWatch, Socket, refuse, strangers};
+use platen_device::ports::{Bus, Inserted as Found, PortPower, PortWatch, Socket, refuse, strangers};
 
 use super::{Ports, Seen};
 use crate::config::{DriveClass, PortMap};
@@ -33,8 +33,18 @@ impl MachinePorts {
         {
             tracing::warn!(%error, "cards in readers are seen only when the reader says so");
         }
-        let sockets = map.ports().iter().map(|port| Socket::from(port.socket.clone())).collect();
+        let sockets: Vec<Socket> = map.ports().iter().map(|port| Socket::from(port.socket.clone())).collect();
+        sockets.iter().for_each(switch_on);
         Ok(Self { watch: PortWatch::start()?, sockets })
+    }
+}
+
+/// A station that was ended while a drive had no power has left its port without.
+fn switch_on(socket: &Socket) {
+    let Some(power) = PortPower::of(socket).ok().filter(PortPower::is_off) else { return };
+    match power.on() {
+        Ok(()) => tracing::info!(%socket, "its power was off, and is on again"),
+        Err(error) => tracing::warn!(%socket, %error, "its power is off, and can't be switched on"),
     }
 }
 

@@ -10,11 +10,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use platen_device::{Candidate, Identity};
-use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Trouble};
+use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Returned, Trouble};
 use platen_events::{DriveId, DriveLabel};
 use serde::Deserialize;
 
@@ -48,6 +48,24 @@ struct Traits {
     wrong_at_mib: Option<u64>,
     /// It refuses to write at this place, in MiB from its start.
     broken_at_mib: Option<u64>,
+    /// What becomes of it when its port's power is cut. Absent: its port has no switch.
+    power: Option<Power>,
+    /// What was written from this place on, in MiB from its start, is gone once its power was cut.
+    forgets_from_mib: Option<u64>,
+    /// What it says of itself once its power was cut: it was exchanged meanwhile.
+    serial_after_power: Option<String>,
+}
+
+/// What becomes of a drive when its port's power is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Power {
+    /// It comes back, and says that it was started anew.
+    Cut,
+    /// It comes back, and says nothing.
+    Disconnected,
+    /// It stays away.
+    Away,
 }
 
 /// How a file that stands for a drive behaves.
@@ -57,6 +75,13 @@ pub struct Script {
     file: FileId,
     traits: Traits,
     written_bytes: AtomicU64,
+    /// Which insertion it is, and of which the next one will be.
+    disk_sequence: AtomicU64,
+    last_sequence: Arc<AtomicU64>,
+    /// It has no power.
+    is_off: AtomicBool,
+    /// Its power was cut.
+    was_cut: AtomicBool,
 }
 
 /// Which file it is: a name that leads to another one leads to another drive.
@@ -80,7 +105,7 @@ impl FileId {
 #[derive(Debug)]
 pub struct SimulatedPorts {
     folder: PathBuf,
-    last_sequence: u64,
+    last_sequence: Arc<AtomicU64>,
     known: BTreeMap<PathBuf, Seen>,
 }
 
@@ -89,22 +114,25 @@ impl SimulatedPorts {
     pub fn new(folder: &Path) -> io::Result<Self> {
         let folder = fs::canonicalize(folder)?;
         fs::read_dir(&folder)?;
-        Ok(Self { folder, last_sequence: 0, known: BTreeMap::new() })
+        Ok(Self { folder, last_sequence: Arc::default(), known: BTreeMap::new() })
     }
 
     fn seen(&mut self, path: &Path, metadata: &Metadata) -> io::Result<Seen> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let file = FileId::of(metadata);
         if let Some(known) = self.known.get(path)
-            && known.script.as_ref().is_some_and(|script| script.file == file)
+            && let Some(script) = known.script.as_ref().filter(|script| script.file == file)
         {
-            return Ok(known.clone());
+            let mut seen = known.clone();
+            seen.inserted.drive.disk_sequence = Some(script.disk_sequence.load(Ordering::SeqCst));
+            seen.inserted.label.serial = script.serial();
+            return Ok(seen);
         }
         let traits = Traits::read(&path.with_file_name(format!("{name}.toml")))?;
-        self.last_sequence += 1;
+        let sequence = self.last_sequence.fetch_add(1, Ordering::SeqCst) + 1;
         let socket = traits.socket.clone().unwrap_or_else(|| name.clone());
         let inserted = Inserted {
-            drive: DriveId { place: socket.clone(), disk_sequence: Some(self.last_sequence) },
+            drive: DriveId { place: socket.clone(), disk_sequence: Some(sequence) },
             socket,
             class: traits.class.unwrap_or(DriveClass::UsbRemovable),
             label: DriveLabel {
@@ -116,7 +144,16 @@ impl SimulatedPorts {
             },
             size_bytes: metadata.len(),
         };
-        let script = Script { path: path.to_owned(), file, traits, written_bytes: AtomicU64::new(0) };
+        let script = Script {
+            path: path.to_owned(),
+            file,
+            traits,
+            written_bytes: AtomicU64::new(0),
+            disk_sequence: AtomicU64::new(sequence),
+            last_sequence: Arc::clone(&self.last_sequence),
+            is_off: AtomicBool::new(false),
+            was_cut: AtomicBool::new(false),
+        };
         Ok(Seen { inserted, script: Some(Arc::new(script)) })
     }
 }
@@ -170,8 +207,46 @@ impl Script {
         (device, inode) == (self.file.device, self.file.inode) && !self.is_gone()
     }
 
+    /// What it says of itself now.
+    fn serial(&self) -> Option<String> {
+        let after = self.traits.serial_after_power.as_ref().filter(|_| self.was_cut.load(Ordering::SeqCst));
+        after.or(self.traits.serial.as_ref()).cloned()
+    }
+
+    /// Its port's power can be cut.
+    pub(crate) fn switch(self: Arc<Self>) -> io::Result<Arc<Self>> {
+        match self.traits.power {
+            Some(_) => Ok(self),
+            None => Err(io::Error::new(ErrorKind::Unsupported, "this simulated port has no switch")),
+        }
+    }
+
+    /// Cut its power. Gives what it is known by afterwards, and whether it says that it was started anew.
+    pub(crate) fn cycle(&self, before: &DriveFacts) -> io::Result<(DriveId, bool)> {
+        self.is_off.store(true, Ordering::SeqCst);
+        // Long enough for the folder to be looked at.
+        std::thread::sleep(4 * LOOK);
+        if self.traits.power == Some(Power::Away) {
+            return Err(io::Error::new(ErrorKind::NotFound, "it did not come back"));
+        }
+        let sequence = self.last_sequence.fetch_add(1, Ordering::SeqCst) + 1;
+        self.disk_sequence.store(sequence, Ordering::SeqCst);
+        self.was_cut.store(true, Ordering::SeqCst);
+        self.is_off.store(false, Ordering::SeqCst);
+        std::thread::sleep(4 * LOOK);
+        if self.serial() != before.serial {
+            let text = "another drive was put in its place while it had no power";
+            return Err(io::Error::new(ErrorKind::NotFound, text));
+        }
+        let place = before.id().place;
+        Ok((DriveId { place, disk_sequence: Some(sequence) }, self.traits.power == Some(Power::Cut)))
+    }
+
     /// It was pulled, or vanished by itself.
     fn is_gone(&self) -> bool {
+        if self.is_off.load(Ordering::SeqCst) {
+            return true;
+        }
         let limit = self.traits.vanish_at_mib.map(|mib| mib << 20);
         if limit.is_some_and(|limit| self.written_bytes.load(Ordering::Relaxed) >= limit) {
             return true;
@@ -180,16 +255,15 @@ impl Script {
     }
 
     pub(crate) fn played(self: &Arc<Self>, drive: SeatedDrive) -> Box<dyn Drive> {
-        let mut facts = drive.facts.clone();
-        facts.serial.clone_from(&self.traits.serial);
-        Box::new(PlayedDrive { drive, facts, script: Arc::clone(self) })
+        let mut drive = drive;
+        drive.facts.serial = self.serial();
+        Box::new(PlayedDrive { drive, script: Arc::clone(self) })
     }
 }
 
 /// A file that behaves as its script says.
 struct PlayedDrive {
     drive: SeatedDrive,
-    facts: DriveFacts,
     script: Arc<Script>,
 }
 
@@ -231,7 +305,7 @@ impl PlayedDrive {
 
 impl ReadDrive for PlayedDrive {
     fn facts(&self) -> &DriveFacts {
-        &self.facts
+        self.drive.facts()
     }
 
     fn read_at(&mut self, offset_bytes: u64, bytes: &mut [u8]) -> Result<(), DriveError> {
@@ -241,6 +315,10 @@ impl ReadDrive for PlayedDrive {
         let wrong = self.script.traits.wrong_at_mib;
         if Self::is_at(wrong, offset_bytes, bytes.len()) {
             bytes[(wrong.unwrap_or(0) << 20).abs_diff(offset_bytes) as usize] ^= 1;
+        }
+        if let Some(from) = self.script.traits.forgets_from_mib.filter(|_| self.script.was_cut.load(Ordering::SeqCst)) {
+            let kept = (from << 20).saturating_sub(offset_bytes).min(bytes.len() as u64) as usize;
+            bytes[kept..].fill(0xff);
         }
         Ok(())
     }
@@ -275,5 +353,14 @@ impl Drive for PlayedDrive {
 
     fn confirm_unshared(&mut self) -> Result<(), DriveError> {
         self.drive.confirm_unshared()
+    }
+
+    fn has_power_switch(&self) -> bool {
+        self.drive.has_power_switch()
+    }
+
+    fn power_cycle(&mut self) -> Result<Option<Returned>, DriveError> {
+        self.check(Operation::PowerCycle, 0, 0)?;
+        self.drive.power_cycle()
     }
 }

@@ -1,23 +1,17 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The parts of a disk image that are stored: runs of blocks that are not all zeros, one behind the other in one blob.
+//! An image on its way into the store, block by block.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use platen_cache::layout::{BlobStream, Layout};
-use platen_cache::pieces::{Beside, Piece, Pieces};
-use platen_media::Blake3;
-use platen_media::manifest::{Blob, ImagePart, Location};
+use platen_cache::layout::{ImageParts, Layout};
+use platen_media::manifest::{Blob, ImagePart};
 
 use crate::store::write_failed;
 use crate::{AuthorError, BuildOptions, BuildProgress};
 
-/// What is zeros for this long, on this grid, is left out.
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
-/// Longest part: what a writer holds a digest for.
-const MAX_PART_BYTES: u64 = 64 << 20;
+pub(super) const BLOCK_BYTES: usize = ImageParts::BLOCK_BYTES;
 const SECTOR_BYTES: usize = 512;
 
 /// Takes an image block by block and stores what is in it.
@@ -25,53 +19,13 @@ pub(super) struct Parts<'a> {
     layout: &'a Layout,
     options: &'a BuildOptions,
     left_out: Range<u64>,
-    pieces: Pieces,
-    stored: Option<Stored>,
-    stored_bytes: u64,
-    open: Option<Part>,
-    closed: Vec<Part>,
-}
-
-/// Where the bytes of all parts go.
-struct Stored {
-    stream: BlobStream,
-    /// Gets the pieces of each part, then `None`.
-    digests: Beside<PartDigests, Option<Arc<Piece>>>,
-}
-
-#[derive(Default)]
-struct PartDigests {
-    open: blake3::Hasher,
-    done: Vec<Blake3>,
-}
-
-impl PartDigests {
-    fn update(&mut self, piece: Option<Arc<Piece>>) {
-        match piece {
-            Some(piece) => {
-                self.open.update(&piece);
-            }
-            None => {
-                self.done.push(Blake3(*self.open.finalize().as_bytes()));
-                self.open.reset();
-            }
-        }
-    }
-}
-
-/// A part whose digest is not known yet.
-#[derive(Clone, Copy)]
-struct Part {
-    offset_bytes: u64,
-    size_bytes: u64,
-    stored_at: u64,
+    parts: ImageParts<'a>,
 }
 
 impl<'a> Parts<'a> {
     /// What is in `left_out`, in bytes of the image, is taken for zeros.
     pub(super) fn new(layout: &'a Layout, options: &'a BuildOptions, left_out: Range<u64>) -> Self {
-        let pieces = Pieces::new(BLOCK_BYTES);
-        Self { layout, options, left_out, pieces, stored: None, stored_bytes: 0, open: None, closed: Vec::new() }
+        Self { layout, options, left_out, parts: ImageParts::new(layout) }
     }
 
     pub(super) fn progress(&self, done_bytes: u64, total_bytes: u64) {
@@ -89,67 +43,20 @@ impl<'a> Parts<'a> {
     ) -> Result<usize, AuthorError> {
         let mut count = 0;
         let left_out = self.left_out.clone();
-        let block = self.pieces.fill(|buffer| {
+        let fill = |buffer: &mut [u8]| {
             count = read(buffer)?;
             let within = |at: u64| at.saturating_sub(offset_bytes).min(count as u64) as usize;
             buffer[within(left_out.start)..within(left_out.end)].fill(0);
             let padded = count.next_multiple_of(SECTOR_BYTES);
             buffer[count..padded].fill(0);
-            Ok::<_, AuthorError>(padded)
-        })?;
-        if is_zero(&block) {
-            self.close();
-            return Ok(count);
-        }
-        let size = block.len() as u64;
-        let follows = |open: Part| {
-            // The part at the beginning is what makes an image start; each drive gets it last and by itself, so it is
-            // one block.
-            let has_room = open.offset_bytes > 0 && open.size_bytes + size <= MAX_PART_BYTES;
-            open.offset_bytes + open.size_bytes == offset_bytes && has_room
+            Ok(padded)
         };
-        if !self.open.is_some_and(follows) {
-            self.close();
-        }
-        let stored_at = self.stored_bytes;
-        let open = self.open.get_or_insert(Part { offset_bytes, size_bytes: 0, stored_at });
-        open.size_bytes += size;
-        self.stored_bytes += size;
-        let stored = match &mut self.stored {
-            Some(stored) => stored,
-            None => {
-                let digests = Beside::start(PartDigests::default(), PartDigests::update)
-                    .map_err(AuthorError::io("starting a thread that digests what goes into", self.layout.dir()))?;
-                self.stored.insert(Stored { stream: self.layout.blob_stream()?, digests })
-            }
-        };
-        stored.digests.give(Some(Arc::clone(&block)));
-        stored.stream.write(&block).map_err(write_failed(self.layout, size))?;
+        self.parts.block(offset_bytes, fill, |error, needed_bytes| write_failed(self.layout, needed_bytes)(error))?;
         Ok(count)
     }
 
-    /// The part ends here, if one is open.
-    fn close(&mut self) {
-        let (Some(open), Some(stored)) = (self.open.take(), &self.stored) else { return };
-        stored.digests.give(None);
-        self.closed.push(open);
-    }
-
     /// All parts, and the blob they are in.
-    pub(super) fn finish(mut self) -> Result<(Vec<ImagePart>, Option<Blob>), AuthorError> {
-        self.close();
-        let Some(Stored { stream, digests }) = self.stored else { return Ok((Vec::new(), None)) };
-        let (sha256, size_bytes) = stream.finish()?;
-        let part = |(part, blake3): (Part, Blake3)| {
-            let at = Location { blob: 0, offset_bytes: part.stored_at };
-            ImagePart { offset_bytes: part.offset_bytes, size_bytes: part.size_bytes, blake3, at }
-        };
-        let parts = self.closed.into_iter().zip(digests.finish().done).map(part).collect();
-        Ok((parts, Some(Blob { sha256, size_bytes })))
+    pub(super) fn finish(self) -> Result<(Vec<ImagePart>, Option<Blob>), AuthorError> {
+        Ok(self.parts.finish()?)
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    // A digest of zeros would be slower than looking; 16 bytes at a time is what the compiler makes of this.
-    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

@@ -6,7 +6,7 @@
 //! The ledger is the truth of what was done: of the drives that were under way when the program ended, it knows what came of
 //! them.
 
-use platen_events::{BatchId, Event, PortMode, PortUse, Work};
+use platen_events::{BatchId, Event, JobKind, PortMode, PortUse, Work};
 use serde::{Deserialize, Serialize};
 
 use super::memory::Counts;
@@ -36,6 +36,10 @@ impl Station {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Failure> {
         self.check_work(&work)?;
+        if work.kind == JobKind::ReadMaster {
+            // Each drive that comes would become a medium.
+            return Err(Failure::new(Exit::Request, "read-master: one drive is meant; start it in its port"));
+        }
         if wanted == Some(0) {
             return Err(Failure::new(Exit::Request, "wanted: expected at least 1 good copy, found 0"));
         }

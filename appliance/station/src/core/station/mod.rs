@@ -9,6 +9,7 @@
 //! ```
 
 mod batches;
+mod learning;
 mod memory;
 mod people;
 mod ports;
@@ -21,13 +22,14 @@ use platen_events::{BatchId, Code, DriveId, DriveLabel, Event, StationState, Wor
 use serde::{Deserialize, Serialize};
 
 use self::batches::Batch;
+use self::learning::Learning;
 pub use self::memory::{BatchMemory, Counts, Memory, UnderWay};
 use self::people::Session;
 use self::ports::{Inside, Port};
 use super::dispatch::Dispatch;
 use super::request::{OrderEffect, OrderId, OrderInput};
 use super::settings::Settings;
-use crate::config::{DriveClass, Role};
+use crate::config::{DriveClass, PortMap, Role};
 use crate::failure::Failure;
 
 /// Somebody who is connected; none is used again.
@@ -107,6 +109,16 @@ pub enum Ask {
         #[serde(default)]
         ports: Vec<String>,
     },
+    /// The next drive that is inserted shows which socket has this label.
+    Learn {
+        /// What is painted beside the socket.
+        label: String,
+    },
+    /// End the learning of ports.
+    LearnEnd {
+        /// Write what was learnt into the file with the map, and begin anew with it.
+        keep: bool,
+    },
     /// Something that is about no drive.
     Errand(Errand),
 }
@@ -132,6 +144,11 @@ pub enum Errand {
     },
     /// Read and check everything in the cache.
     Scrub,
+    /// Write what helps others to find a fault into a new folder in this one. No secret is among it.
+    Diagnostics {
+        /// As the station sees it.
+        folder: String,
+    },
     /// End the program, when nothing is under way any more.
     ShutDown,
 }
@@ -205,6 +222,8 @@ pub enum Effect {
     Reply(ClientId, u64, Result<Reply, Failure>),
     /// Do this for a client, and answer it.
     Run(ClientId, u64, Errand),
+    /// Write this map for a client, answer it, and begin anew.
+    KeepMap(ClientId, u64, PortMap),
     /// Say what happened.
     Tell(Event),
     /// Keep this for the next start.
@@ -228,6 +247,7 @@ pub struct Station {
     /// What keeps jobs from being begun.
     halts: BTreeSet<String>,
     sessions: BTreeMap<ClientId, Session>,
+    learning: Option<Learning>,
     saved: Memory,
 }
 
@@ -240,6 +260,11 @@ impl Station {
     /// Go on by one input.
     pub fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
+        // It comes ten times a second from each drive, and nothing follows from it.
+        if let Input::Order(OrderInput::Told(event @ Event::Progress { .. })) = input {
+            self.tell(event, &mut effects);
+            return effects;
+        }
         match input {
             Input::Began(settings, memory, counts) => self.begin(*settings, *memory, counts, &mut effects),
             Input::Came(inserted) => self.came(inserted, &mut effects),
@@ -268,6 +293,11 @@ impl Station {
     }
 
     fn order(&mut self, input: OrderInput, effects: &mut Vec<Effect>) {
+        if let OrderInput::Told(Event::DriveReturned { job, drive, label, .. }) = &input
+            && let Some(before) = self.record().jobs().get(job).map(|job| job.drive.clone())
+        {
+            self.returned(&before, drive, label);
+        }
         let follows = self.dispatch.step(input);
         self.follow(follows, effects);
     }

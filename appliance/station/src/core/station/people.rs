@@ -26,7 +26,8 @@ fn action_of(kind: JobKind) -> Action {
         JobKind::Verify => Action::Verify,
         JobKind::Test => Action::Test,
         JobKind::EraseQuick | JobKind::EraseFull => Action::Erase,
-        JobKind::Write | JobKind::Update | JobKind::ReadMaster | JobKind::Unknown => Action::Start,
+        JobKind::ReadMaster => Action::DuplicateForeign,
+        JobKind::Write | JobKind::Update | JobKind::Unknown => Action::Start,
     }
 }
 
@@ -38,6 +39,8 @@ fn actions_of(ask: &Ask) -> Vec<Action> {
         Ask::Disarm { .. } => vec![Action::Arm],
         Ask::Cancel { .. } => vec![Action::Cancel],
         Ask::Pause { .. } | Ask::Resume { .. } => vec![Action::Pause],
+        Ask::Learn { .. } | Ask::LearnEnd { .. } => vec![Action::Map],
+        Ask::Errand(Errand::Diagnostics { .. }) => vec![Action::Diagnostics],
         Ask::Errand(Errand::Import { .. } | Errand::Scrub) => vec![Action::Import],
         Ask::Errand(Errand::Media) => Vec::new(),
         Ask::Errand(Errand::History { .. }) => vec![Action::History],
@@ -100,6 +103,11 @@ impl Station {
                 effects.push(Effect::Run(client, request, errand));
                 return;
             }
+            (Ok(()), Ask::LearnEnd { keep }) => match self.end_learning(client, request, keep, effects) {
+                // Answered when the file is written.
+                Ok(()) if keep => return,
+                ended => ended.map(|()| Reply::Accepted),
+            },
             (Ok(()), ask) => self.answer(ask, effects),
             (Err(refused), _) => Err(refused),
         };
@@ -123,7 +131,8 @@ impl Station {
             }
             Ask::Pause { ports } => self.set_paused(&ports, true, effects)?,
             Ask::Resume { ports } => self.set_paused(&ports, false, effects)?,
-            Ask::Errand(_) => {}
+            Ask::Learn { label } => self.learn(label, effects)?,
+            Ask::LearnEnd { .. } | Ask::Errand(_) => {}
         }
         Ok(Reply::Accepted)
     }

@@ -3,7 +3,9 @@
 
 //! Drives in ports: what may be done with each, and when that begins.
 
-use platen_events::{Advice, BatchId, Code, DriveId, DriveLabel, Event, JobKind, PortMode, PortUse, Verdict, Work};
+use platen_events::{
+    Advice, BatchId, Code, DriveId, DriveLabel, Event, JobKind, PortMode, PortUse, Step, Verdict, Work,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Inserted, Past, Station};
@@ -21,6 +23,12 @@ pub(super) struct Port {
     pub(super) inside: Option<Inside>,
     /// The drive that was lost in it last, and how often in a row.
     pub(super) lost: Option<(DriveLabel, u32)>,
+}
+
+impl Port {
+    fn new(mapped: Option<MappedPort>) -> Self {
+        Self { mapped, used: PortUse::default(), inside: None, lost: None }
+    }
 }
 
 /// The drive in a port.
@@ -43,12 +51,15 @@ pub(super) enum Stage {
     Waiting,
     /// An order is about it.
     Ordered { order: OrderId, batch: Option<BatchId>, since_row: u64 },
+    /// It came while the drive of this order has no power: the order knows whether it is the same.
+    Returning { order: OrderId },
     /// An order was about it.
     Worked,
 }
 
 impl Station {
     pub(super) fn came(&mut self, mut inserted: Inserted, effects: &mut Vec<Effect>) {
+        self.learn_from(&inserted, effects);
         let mapped = self.settings.map.by_socket(&inserted.socket).cloned();
         let name = match &mapped {
             Some(port) => port.label.clone(),
@@ -61,15 +72,58 @@ impl Station {
             let before = before.inserted.drive.clone();
             self.went(&before, effects);
         }
+        let past = Past::default();
+        if let Some(order) = self.cut_in(&name) {
+            let port = self.ports.entry(name).or_insert(Port::new(mapped));
+            port.inside = Some(Inside { inserted, past, stage: Stage::Returning { order } });
+            return;
+        }
         self.tell(Event::DriveSeen { drive: inserted.drive.clone(), label: inserted.label.clone() }, effects);
+        let is_back = |inside: &Inside| inside.inserted.drive == inserted.drive;
+        if let Some((order, _)) = self.leaving.iter().find(|(_, inside)| is_back(inside)) {
+            // Its job has said already that it is the same.
+            let inside = self.leaving.remove(&order.clone());
+            let port = self.ports.entry(name).or_insert(Port::new(mapped));
+            port.inside = inside.map(|inside| Inside { inserted, ..inside });
+            return;
+        }
         let objection = self.objection(mapped.as_ref(), &inserted);
         let stage = if objection.is_some() { Stage::Refused } else { Stage::Recalling };
-        let port =
-            self.ports.entry(name).or_insert(Port { mapped, used: PortUse::default(), inside: None, lost: None });
-        port.inside = Some(Inside { inserted: inserted.clone(), past: Past::default(), stage });
+        let port = self.ports.entry(name).or_insert(Port::new(mapped));
+        port.inside = Some(Inside { inserted: inserted.clone(), past, stage });
         match objection {
             Some((code, text)) => self.refuse(&inserted.drive, code, text, effects),
             None => effects.push(Effect::Recall(inserted)),
+        }
+    }
+
+    /// The order whose drive was in this port and has no power now.
+    fn cut_in(&self, name: &str) -> Option<OrderId> {
+        let is_cut = |inside: &Inside| {
+            let record = self.record();
+            let job = record.drives().get(&inside.inserted.drive).and_then(|drive| record.jobs().get(&drive.job?));
+            let step = job.filter(|job| job.end.is_none()).and_then(|job| job.step.as_ref());
+            inside.inserted.label.port == name && step.is_some_and(|step| step.step == Step::PowerCycle)
+        };
+        self.leaving.iter().find(|(_, inside)| is_cut(inside)).map(|(order, _)| *order)
+    }
+
+    /// A job's drive is back after its power was cut: the same drive, under another number. It is in its port once somebody
+    /// has seen it there.
+    pub(super) fn returned(&mut self, before: &DriveId, drive: &DriveId, label: &DriveLabel) {
+        let is_it = |inside: &mut Inside| inside.inserted.drive == *before;
+        let here = self.ports.values_mut().find_map(|port| port.inside.take_if(is_it));
+        let mut there = self.leaving.extract_if(.., |_, inside| is_it(inside)).map(|(_, inside)| inside);
+        let Some(mut inside) = here.or_else(|| there.next()) else { return };
+        drop(there);
+        let Stage::Ordered { order, .. } = inside.stage else { return };
+        (inside.inserted.drive, inside.inserted.label.path) = (drive.clone(), label.path.clone());
+        let seen = self.ports.get_mut(&inside.inserted.label.port).and_then(|port| port.inside.as_mut());
+        match seen.filter(|seen| seen.inserted.drive == *drive) {
+            Some(seen) => *seen = inside,
+            None => {
+                self.leaving.insert(order, inside);
+            }
         }
     }
 
@@ -116,6 +170,8 @@ impl Station {
             Stage::Ordered { order, .. } => {
                 self.leaving.insert(order, inside);
             }
+            // Nobody was told of it.
+            Stage::Returning { .. } => {}
             _ => self.tell(Event::DriveGone { drive: drive.clone() }, effects),
         }
     }
@@ -216,6 +272,7 @@ impl Station {
             }
         };
         self.note_lost(&drive, outcome);
+        self.arrive(order, effects);
         if let Outcome::NotStarted(failure) = outcome {
             let (code, text) = (failure.code.map(Into::into), failure.reason());
             self.tell(Event::DriveRefused { drive: drive.clone(), code, text }, effects);
@@ -225,6 +282,15 @@ impl Station {
         }
         if let Some(batch) = batch {
             self.count(batch, outcome, effects);
+        }
+    }
+
+    /// What came in the place of an order's drive is a drive like any other.
+    fn arrive(&mut self, order: OrderId, effects: &mut Vec<Effect>) {
+        let is_it =
+            |port: &&mut Port| port.inside.as_ref().is_some_and(|inside| inside.stage == Stage::Returning { order });
+        if let Some(inside) = self.ports.values_mut().find(is_it).and_then(|port| port.inside.take()) {
+            self.came(inside.inserted, effects);
         }
     }
 
@@ -274,9 +340,21 @@ impl Station {
             }
             Stage::Idle | Stage::Worked => wrong(format!("port {name}: the drive does not answer; pull it")),
             Stage::Recalling => wrong(format!("port {name}: the drive is still being looked at")),
-            Stage::Waiting | Stage::Ordered { .. } => wrong(format!("port {name}: the drive is being worked on")),
+            Stage::Waiting | Stage::Ordered { .. } | Stage::Returning { .. } => {
+                wrong(format!("port {name}: the drive is being worked on"))
+            }
             Stage::Refused => wrong(format!("port {name}: the drive was refused; insert another one")),
         }
+    }
+
+    /// An order is about a drive.
+    pub(super) fn is_busy(&self) -> bool {
+        let is_ordered = |port: &Port| {
+            port.inside
+                .as_ref()
+                .is_some_and(|inside| matches!(inside.stage, Stage::Ordered { .. } | Stage::Returning { .. }))
+        };
+        !self.leaving.is_empty() || self.ports.values().any(is_ordered)
     }
 
     /// The job of a drive has not let go of it.
@@ -293,11 +371,14 @@ impl Station {
         match (kind, medium) {
             (JobKind::Write | JobKind::Update, None) => wrong(format!("{kind}: expected a medium")),
             (JobKind::Write | JobKind::Update | JobKind::Verify, Some(medium)) => self.check_medium(medium),
-            (JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test, Some(medium)) => {
+            (JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test | JobKind::ReadMaster, Some(medium)) => {
                 wrong(format!("{kind}: expected no medium, found {medium}"))
             }
-            (JobKind::Verify | JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test, None) => Ok(()),
-            (JobKind::ReadMaster | JobKind::Unknown, _) => wrong(format!("{kind}: no work of a station")),
+            (
+                JobKind::Verify | JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test | JobKind::ReadMaster,
+                None,
+            ) => Ok(()),
+            (JobKind::Unknown, _) => wrong(format!("{kind}: no work of a station")),
         }
     }
 
@@ -327,7 +408,9 @@ impl Station {
             let inside = self.ports.get_mut(name).and_then(|port| port.inside.as_mut());
             match inside.map(|inside| &mut inside.stage) {
                 Some(stage @ Stage::Waiting) => *stage = Stage::Idle,
-                Some(&mut Stage::Ordered { order, .. }) => self.order(OrderInput::Stop(order), effects),
+                Some(&mut (Stage::Ordered { order, .. } | Stage::Returning { order })) => {
+                    self.order(OrderInput::Stop(order), effects)
+                }
                 _ => {}
             }
         }

@@ -135,6 +135,62 @@ fn a_loose_plug_is_not_begun_for_ever() {
     assert_eq!(world.commissioned.len(), 1);
 }
 
+/// A drive in port 1 that was written and whose power is off.
+fn without_power() -> World {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: Some(5), ports: Vec::new() });
+    stick(&mut world, 0, 1);
+    world.apply(Op::Look { which: 0, is_other: false, fails: false });
+    world.apply(Op::Prepare { which: 0, fails: false });
+    (0..3).for_each(|_| world.apply(Op::JobGoesOn { which: 0, goes_well: true }));
+    (0..2).for_each(|_| world.apply(Op::CutPower { which: 0, is_late: false }));
+    world
+}
+
+#[test]
+fn a_drive_that_comes_back_is_the_one_of_its_job() {
+    let mut world = without_power();
+    let before = world.commissioned.values().next().expect("one").0.drive.clone();
+    world.apply(Op::CutPower { which: 0, is_late: false });
+    assert!(world.commissioned.len() == 1 && world.recalls.is_empty(), "it was taken for another");
+    world.apply(Op::CutPower { which: 0, is_late: false });
+    let drive = world.inserted[&0].drive.clone();
+    assert!(drive != before && !world.record.drives().contains_key(&before));
+    finish(&mut world);
+    assert_eq!(world.record.batches()[&BatchId(1)].good, 1);
+    world.apply(Op::Pull(0));
+    assert!(world.record.drives().is_empty());
+}
+
+/// The job says that it is back before anybody saw it in its port.
+#[test]
+fn a_drive_that_comes_back_unseen_is_in_its_port_once_it_is_seen() {
+    let mut world = without_power();
+    (0..2).for_each(|_| world.apply(Op::CutPower { which: 0, is_late: true }));
+    assert_eq!(world.late.len(), 1);
+    world.apply(Op::CatchUp);
+    assert!(world.recalls.is_empty());
+    finish(&mut world);
+    assert_eq!(world.record.batches()[&BatchId(1)].good, 1);
+}
+
+#[test]
+fn what_is_put_in_its_place_waits_and_is_a_drive_of_its_own() {
+    let mut world = without_power();
+    world.apply(Op::Insert { socket: 0, serial: Some(2), class: DriveClass::UsbRemovable, small: false });
+    assert!(world.recalls.is_empty(), "the place is the first one's as long as its job waits");
+    let other = world.inserted[&0].drive.clone();
+    world.ask(BOSS, Ask::Start { port: label(0), drive: other.clone(), work: work(JobKind::Write) });
+    assert_eq!(world.commissioned.len(), 1, "it is not begun by hand either");
+    finish(&mut world);
+    let batch = |world: &World| world.record.batches().get(&BatchId(1)).map(|batch| (batch.good, batch.failed));
+    assert_eq!(batch(&world), Some((0, 1)));
+    world.apply(Op::Recall(0));
+    finish(&mut world);
+    assert_eq!(batch(&world), Some((1, 1)));
+    assert!(world.record.drives().contains_key(&other));
+}
+
 #[test]
 fn a_batch_comes_back_with_its_counts_after_a_restart() {
     let mut world = World::new();
@@ -202,6 +258,30 @@ fn the_world_sees_what_must_never_be() {
         }));
         assert!(found.is_err(), "{what}: not seen");
     }
+}
+
+#[test]
+fn ports_are_learnt_one_after_the_other_and_each_socket_once() {
+    let mut world = World::new();
+    world.apply(Op::Arm { kind: JobKind::Write, wanted: None, ports: Vec::new() });
+    world.apply(Op::Learn(0));
+    stick(&mut world, 2, 1);
+    assert!(world.commissioned.is_empty(), "nothing is begun while ports are learnt");
+    world.apply(Op::Learn(1));
+    stick(&mut world, 2, 2);
+    stick(&mut world, 3, 3);
+    let mut station = std::mem::take(&mut world.station);
+    let effects = station.step(Input::Asked(BOSS, 9, Ask::LearnEnd { keep: true }));
+    let map = effects.into_iter().find_map(|effect| match effect {
+        Effect::KeepMap(BOSS, 9, map) => Some(map),
+        _ => None,
+    });
+    let learnt: Vec<(String, String)> =
+        map.expect("a map").ports().iter().map(|port| (port.label.clone(), port.socket.clone())).collect();
+    let expected = [("1", "socket-2"), ("2", "socket-3")].map(|(label, socket)| (label.to_owned(), socket.to_owned()));
+    assert_eq!(learnt, expected);
+    let effects = station.step(Input::Asked(BOSS, 10, Ask::LearnEnd { keep: true }));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Reply(_, 10, Err(_)))));
 }
 
 #[test]

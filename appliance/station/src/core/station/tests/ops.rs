@@ -43,6 +43,14 @@ pub(super) enum Op {
         which: usize,
         goes_well: bool,
     },
+    /// A job that has written cuts its drive's power, the drive goes, comes back, and the job says so: one of these each time.
+    /// Who watches the ports may be late.
+    CutPower {
+        which: usize,
+        is_late: bool,
+    },
+    /// Who watches the ports has seen everything.
+    CatchUp,
     JobOver(usize),
     StartsFail,
     Arm {
@@ -59,6 +67,9 @@ pub(super) enum Op {
     },
     Cancel(Vec<usize>),
     Pause(usize, bool),
+    /// The next drive that is inserted shows which port it is.
+    Learn(usize),
+    LearnEnd(bool),
     /// Somebody without a role asks for something.
     Trespass(usize),
     Condition(bool),
@@ -83,6 +94,9 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
         8 => (which.clone(), prop::bool::weighted(0.1)).prop_map(|(which, fails)| Op::Prepare { which, fails }),
         24 => (which.clone(), prop::bool::weighted(0.85))
             .prop_map(|(which, goes_well)| Op::JobGoesOn { which, goes_well }),
+        16 => (which.clone(), prop::bool::weighted(0.3))
+            .prop_map(|(which, is_late)| Op::CutPower { which, is_late }),
+        3 => Just(Op::CatchUp),
         6 => which.prop_map(Op::JobOver),
         1 => Just(Op::StartsFail),
         3 => (kind(), wanted, ports()).prop_map(|(kind, wanted, ports)| Op::Arm { kind, wanted, ports }),
@@ -91,7 +105,9 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
             .prop_map(|(socket, kind, stale)| Op::Start { socket, kind, stale }),
         1 => ports().prop_map(Op::Cancel),
         1 => (0..PORTS, any::<bool>()).prop_map(|(port, is_paused)| Op::Pause(port, is_paused)),
-        1 => (0..8_usize).prop_map(Op::Trespass),
+        1 => (0..PORTS).prop_map(Op::Learn),
+        2 => any::<bool>().prop_map(Op::LearnEnd),
+        1 => (0..9_usize).prop_map(Op::Trespass),
         1 => any::<bool>().prop_map(Op::Condition),
         1 => Just(Op::Restart),
         1 => prop::bool::weighted(0.05).prop_map(|stops| if stops { Op::Stop } else { Op::Pull(0) }),

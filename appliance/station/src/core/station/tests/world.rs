@@ -19,10 +19,24 @@ use crate::core::request::{Found, OrderEffect, OrderId, OrderInput, Slot};
 /// A job as far as it has come.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// As it was told last.
     drive: DriveId,
+    /// As it is.
+    now: DriveId,
+    /// How far the cutting of its power is.
+    cut: Option<Cut>,
     kind: JobKind,
     told: usize,
     has_ended: bool,
+}
+
+/// The stages of a drive whose power is cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cut {
+    Begun,
+    Off(usize, Box<Inserted>),
+    Back,
+    Told,
 }
 
 /// A row of the world's ledger.
@@ -41,6 +55,8 @@ pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) ledger: Vec<Row>,
     pub(super) inserted: BTreeMap<usize, Inserted>,
+    /// What the core was not told yet of drives that came and went.
+    pub(super) late: Vec<Input>,
     pub(super) last_sequence: u64,
     pub(super) recalls: Vec<Inserted>,
     pub(super) commissioned: BTreeMap<OrderId, (Inserted, Work)>,
@@ -68,6 +84,7 @@ impl World {
             memory: Memory::default(),
             ledger: Vec::new(),
             inserted: BTreeMap::new(),
+            late: Vec::new(),
             last_sequence: 0,
             recalls: Vec::new(),
             commissioned: BTreeMap::new(),
@@ -141,6 +158,33 @@ impl World {
         }
     }
 
+    /// A drive came or went, and who watches the ports says so, at once or later.
+    fn change(&mut self, change: Input, is_late: bool) {
+        if !is_late && self.late.is_empty() {
+            return self.give(change);
+        }
+        // What came and went before anybody looked was never there.
+        let was_missed = |late: &Input| match (&change, late) {
+            (Input::Went(drive), Input::Came(inserted)) => inserted.drive == *drive,
+            _ => false,
+        };
+        match self.late.iter().position(was_missed) {
+            Some(at) => drop(self.late.remove(at)),
+            None => self.late.push(change),
+        }
+    }
+
+    fn catch_up(&mut self) {
+        std::mem::take(&mut self.late).into_iter().for_each(|change| self.give(change));
+    }
+
+    /// The core was told of it.
+    fn is_shown(&self, drive: &DriveId) -> bool {
+        let went = self.late.iter().any(|late| matches!(late, Input::Went(its) if its == drive));
+        let comes = self.late.iter().any(|late| matches!(late, Input::Came(its) if its.drive == *drive));
+        went || self.is_inserted(drive) && !comes
+    }
+
     fn is_inserted(&self, drive: &DriveId) -> bool {
         self.inserted.values().any(|inserted| inserted.drive == *drive)
     }
@@ -150,13 +194,14 @@ impl World {
         match effect {
             Effect::Recall(inserted) => self.recalls.push(inserted),
             Effect::Commission(order, inserted, work) => {
-                assert!(self.is_inserted(&inserted.drive), "an order about a drive that is not there");
+                assert!(self.is_shown(&inserted.drive), "an order about a drive that is not there");
                 assert!(!self.is_halted && !self.is_stopped, "begun although nothing may be");
+                assert!(!self.record.conditions().contains_key("learning"), "begun while ports are learnt");
                 let socket: usize = inserted.socket.trim_start_matches("socket-").parse().expect("a number");
                 assert!(socket < PORTS, "an order about a place that is no port");
                 assert_eq!(inserted.class, DriveClass::UsbRemovable, "the port does not take it");
                 assert!(inserted.size_bytes >= 1000, "it is too small");
-                let is_held = |running: &Running| running.drive == inserted.drive;
+                let is_held = |running: &Running| [&running.drive, &running.now].contains(&&inserted.drive);
                 assert!(!self.running.values().any(is_held), "a second job on a drive");
                 self.commissioned.insert(order, (inserted, work));
             }
@@ -174,7 +219,8 @@ impl World {
                     let (inserted, work) = &self.commissioned[&order];
                     assert!(job.0 > self.last_job, "a number that was used: {job}");
                     self.last_job = job.0;
-                    let running = Running { drive: inserted.drive.clone(), kind: work.kind, told: 0, has_ended: false };
+                    let (drive, now, kind) = (inserted.drive.clone(), inserted.drive.clone(), work.kind);
+                    let running = Running { drive, now, cut: None, kind, told: 0, has_ended: false };
                     if !self.starts_fail {
                         self.running.insert(job, running);
                     }
@@ -211,7 +257,9 @@ impl World {
             Effect::Reply(client, _, reply) => {
                 assert!(client != GUEST || reply.is_err(), "somebody without a role was obeyed");
             }
-            Effect::Run(client, ..) => assert_ne!(client, GUEST, "somebody without a role was obeyed"),
+            Effect::Run(client, ..) | Effect::KeepMap(client, ..) => {
+                assert_ne!(client, GUEST, "somebody without a role was obeyed")
+            }
         }
         None
     }
@@ -239,7 +287,7 @@ impl World {
             Op::Pull(socket) => {
                 if let Some(inserted) = self.inserted.remove(&socket) {
                     self.before = Some((socket, inserted.drive.clone()));
-                    self.give(Input::Went(inserted.drive));
+                    self.change(Input::Went(inserted.drive), false);
                 }
             }
             Op::Recall(which) => {
@@ -259,6 +307,8 @@ impl World {
                 }
             }
             Op::JobGoesOn { which, goes_well } => self.job_goes_on(which, goes_well),
+            Op::CutPower { which, is_late } => self.cut_power(which, is_late),
+            Op::CatchUp => self.catch_up(),
             Op::JobOver(which) => {
                 let ended = self.running.iter().filter(|(_, running)| running.has_ended).map(|(job, _)| *job);
                 if let Some(job) = nth(ended, which) {
@@ -283,6 +333,8 @@ impl World {
                 }
             }
             Op::Cancel(ports) => self.ask(BOSS, Ask::Cancel { ports: ports.into_iter().map(label).collect() }),
+            Op::Learn(port) => self.ask(BOSS, Ask::Learn { label: label(port) }),
+            Op::LearnEnd(keep) => self.ask(BOSS, Ask::LearnEnd { keep }),
             Op::Pause(port, true) => self.ask(BOSS, Ask::Pause { ports: vec![label(port)] }),
             Op::Pause(port, false) => self.ask(BOSS, Ask::Resume { ports: vec![label(port)] }),
             Op::Trespass(which) => {
@@ -292,6 +344,7 @@ impl World {
                     2 => Ask::Cancel { ports: Vec::new() },
                     3 => Ask::Pause { ports: Vec::new() },
                     4 => Ask::Resume { ports: Vec::new() },
+                    7 => Ask::LearnEnd { keep: true },
                     5 => Ask::Errand(Errand::Import { folder: "/".to_owned() }),
                     6 => Ask::Errand(Errand::ShutDown),
                     _ => Ask::Errand(Errand::Scrub),
@@ -328,9 +381,53 @@ impl World {
         };
         if let Some(before) = self.inserted.insert(socket, inserted.clone()) {
             self.before = Some((socket, before.drive.clone()));
-            self.give(Input::Went(before.drive));
+            self.change(Input::Went(before.drive), false);
         }
-        self.give(Input::Came(inserted));
+        self.change(Input::Came(inserted), false);
+    }
+
+    /// The next stage.
+    fn cut_power(&mut self, which: usize, is_late: bool) {
+        let Some(job) = nth(self.running.keys().copied(), which) else { return };
+        let running = self.running.get_mut(&job).expect("it is running");
+        let is_writing = running.told == 3 && running.kind == JobKind::Write && !running.has_ended;
+        match running.cut.clone() {
+            None if is_writing && self.inserted.values().any(|inserted| inserted.drive == running.now) => {
+                running.cut = Some(Cut::Begun);
+                let step = Event::StepStarted { job, step: Step::PowerCycle, total_bytes: None };
+                self.give(Input::Order(OrderInput::Told(step)));
+            }
+            Some(Cut::Begun) if is_writing => {
+                let Some((&socket, _)) = self.inserted.iter().find(|(_, inserted)| inserted.drive == running.now)
+                else {
+                    return;
+                };
+                let inserted = self.inserted.remove(&socket).expect("it is there");
+                running.cut = Some(Cut::Off(socket, Box::new(inserted.clone())));
+                self.change(Input::Went(inserted.drive), is_late);
+            }
+            Some(Cut::Off(socket, mut inserted)) if is_writing && !self.inserted.contains_key(&socket) => {
+                self.last_sequence += 1;
+                inserted.drive.disk_sequence = Some(self.last_sequence);
+                inserted.label.path += "x";
+                (running.cut, running.now) = (Some(Cut::Back), inserted.drive.clone());
+                self.inserted.insert(socket, (*inserted).clone());
+                self.change(Input::Came(*inserted), is_late);
+            }
+            Some(Cut::Back) if is_writing => {
+                running.cut = Some(Cut::Told);
+                let (before, drive) = (running.drive.clone(), running.now.clone());
+                running.drive = drive.clone();
+                for (inserted, _) in self.commissioned.values_mut().filter(|(its, _)| its.drive == before) {
+                    inserted.drive = drive.clone();
+                }
+                let mut label = self.record.drives()[&before].label.clone();
+                label.path += "x";
+                let back = Event::DriveReturned { job, drive, label, powered_on: true };
+                self.give(Input::Order(OrderInput::Told(back)));
+            }
+            _ => {}
+        }
     }
 
     /// By the ledger, as a drive says what it is.
@@ -374,10 +471,14 @@ impl World {
     /// The events of a job, one after the other. The row is there before the end is told.
     fn job_goes_on(&mut self, which: usize, goes_well: bool) {
         let Some(job) = nth(self.running.keys().copied(), which) else { return };
-        let is_here = self.is_inserted(&self.running[&job].drive);
+        let is_here = self.is_inserted(&self.running[&job].now);
         let was_cancelled = self.cancelled.contains(&job);
         let Some(running) = self.running.get_mut(&job) else { return };
         let (drive, kind) = (running.drive.clone(), running.kind);
+        let is_cut = matches!(running.cut, Some(Cut::Begun | Cut::Back)) && !running.has_ended;
+        if is_cut && goes_well {
+            return;
+        }
         let goes_well = goes_well && is_here && !was_cancelled;
         let code = match () {
             () if !is_here => Some(Code::Vanished),
@@ -420,6 +521,7 @@ impl World {
         self.station = Station::default();
         self.record = StationState::default();
         self.recalls.clear();
+        self.late.clear();
         self.commissioned.clear();
         for all in [&mut self.looking, &mut self.preparing, &mut self.prepared] {
             all.clear();
@@ -448,10 +550,18 @@ impl World {
         }
         for (drive, state) in self.record.drives() {
             let job = state.job.and_then(|job| self.record.jobs().get(&job));
-            let is_known = self.is_inserted(drive) || job.is_some_and(|job| !job.released) || self.is_leaving(drive);
+            let is_known = self.is_shown(drive) || job.is_some_and(|job| !job.released) || self.is_leaving(drive);
             assert!(is_known, "a drive that is gone is still shown: {drive}");
         }
+        let is_cut = |running: &Running| running.cut.as_ref().is_some_and(|cut| *cut != Cut::Told);
         for (number, inserted) in &self.inserted {
+            // What comes while a drive has no power is nobody's until that drive's job says whether it is the same.
+            let place = &inserted.drive.place;
+            if !self.is_shown(&inserted.drive)
+                || self.running.values().any(|running| is_cut(running) && running.now.place == *place)
+            {
+                continue;
+            }
             assert!(self.record.drives().contains_key(&inserted.drive), "the drive in socket {number} is not shown");
         }
     }
@@ -463,6 +573,10 @@ impl World {
     /// Everything under way comes to its end.
     pub(super) fn wind_down(&mut self) {
         for _ in 0..2000 {
+            self.catch_up();
+            for which in 0..self.running.len() {
+                self.apply(Op::CutPower { which, is_late: false });
+            }
             if self.commissioned.is_empty() && self.recalls.is_empty() {
                 return;
             }
