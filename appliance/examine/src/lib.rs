@@ -7,6 +7,7 @@
 //! process of its own, without any rights, whose only way out is the [`Examination`] it prints (see
 //! `platen_device::sandbox`). What it says is then judged by `platen_engine::verify` against the signed manifest.
 
+mod allocation;
 mod volume;
 mod walk;
 
@@ -14,6 +15,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use platen_disk::{ALIGN_BYTES, READ_IDS_BYTES, Scheme, read_ids, read_volume};
 
+pub use self::allocation::allocation;
 pub use platen_media::examination::Depth;
 use platen_media::examination::{Examination, SeenIds};
 

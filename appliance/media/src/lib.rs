@@ -9,6 +9,7 @@
 //!
 //! This crate opens no devices and writes no files. It never holds a private key: signing is in `platen-author`.
 
+pub mod allocation;
 mod chain;
 mod digest;
 pub mod envelope;
