@@ -127,13 +127,12 @@ fn read_boot(boot: &[u8], part_bytes: u64) -> Result<Volume, Stop> {
     let Some(clusters) = total.checked_sub(data_sector).map(|sectors| sectors / per_cluster) else {
         return whole("its boot sector contradicts itself");
     };
-    let kind = match clusters {
-        // A FAT32 with fewer clusters than the standard wants is a FAT32 to everybody who can read it at all: it has no
-        // root folder where the others have theirs.
-        _ if is_fat32 => Kind::Fat32,
-        0..4085 => Kind::Fat12,
-        4085..65525 => Kind::Fat16,
-        _ => return whole("it has more clusters than FAT16 can have"),
+    let kind = match (clusters, is_fat32) {
+        (0..4085, false) => Kind::Fat12,
+        (4085..65525, false) => Kind::Fat16,
+        (65525.., true) => Kind::Fat32,
+        // Some systems go by the number, as the standard wants, and some by the fields of the boot sector.
+        _ => return whole("systems disagree about which kind of FAT it is"),
     };
     let end_cluster = clusters + 2;
     if end_cluster > u64::from(kind.bad()) || kind.table_bytes(end_cluster) > table_sectors * sector {
