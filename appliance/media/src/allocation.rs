@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Allocation {
     /// Whole sectors, sorted, none touching another.
     pub extents: Vec<UsedExtent>,
+    /// The end of the last partition, in bytes: a drive that a copy goes on has at least so many. Without a partition table
+    /// the size of the drive.
+    #[serde(default)]
+    pub needed_bytes: u64,
     /// What the drive is made of, and why how much of it is copied; sorted by where they begin.
     pub regions: Vec<UsedRegion>,
 }
@@ -70,7 +74,7 @@ mod tests {
     fn extents_that_a_drive_can_not_have_are_found() {
         let of = |extents: &[(u64, u64)]| Allocation {
             extents: extents.iter().map(|&(offset_bytes, len_bytes)| UsedExtent { offset_bytes, len_bytes }).collect(),
-            regions: Vec::new(),
+            ..Allocation::default()
         };
         let good = of(&[(0, 512), (1024, 512)]);
         assert!(good.is_sound(1536));

@@ -35,3 +35,13 @@ pub(crate) fn look(
         Err(error) => Err(Failure::new(Exit::Machine, error)),
     }
 }
+
+/// TEMPORARY
+pub(crate) fn used_parts(
+    _handle: File,
+    _size_bytes: u64,
+    _sector_bytes: u32,
+    _watch: &dyn Watch,
+) -> Result<Result<platen_media::allocation::Allocation, SandboxError>, Failure> {
+    Err(Failure::new(Exit::Machine, "not yet"))
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use platen_cache::Cache;
 use platen_cache::layout::{ImageParts, Layout, MediaEntry};
-use platen_disk::{VolumeLabel, grow_gpt};
+use platen_disk::grow_gpt;
 use platen_engine::verify::{Check, Report};
 use platen_engine::{AlignedBuffer, Clock, Journal, ReadDrive, SystemClock, Unrecorded, Watch, chain};
 use platen_events::{Code, JobKind, clean};
@@ -19,7 +19,8 @@ use platen_media::manifest::{
     Blob, Content, ContentKind, ImageGpt, ImagePart, Manifest, MediaKind, RawImage, SCHEMA, Validity,
 };
 use platen_media::sign::TrustedKeys;
-use platen_media::{MAX_NAME, Sha256};
+use platen_media::spec::MAX_NAME;
+use platen_media::{Sha256, VolumeLabel};
 
 use crate::check::examined;
 use crate::exit::Exit;

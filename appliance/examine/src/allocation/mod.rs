@@ -62,11 +62,13 @@ struct Survey {
     free: FreeList,
     kept: Vec<Range<u64>>,
     regions: Vec<UsedRegion>,
+    /// The end of the last partition. None: there is no table.
+    end_bytes: Option<u64>,
 }
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { free: FreeList::new(MAX_RANGES), kept: Vec::new(), regions: Vec::new() }
+        Self { free: FreeList::new(MAX_RANGES), kept: Vec::new(), regions: Vec::new(), end_bytes: None }
     }
 }
 
@@ -134,6 +136,7 @@ impl Survey {
         }
         self.region("behind the last partition", "in no partition", from..size_bytes, None);
         let end = image.map_or(tables.end_bytes, |image| image.end.max(tables.end_bytes));
+        self.end_bytes = Some(end.min(size_bytes));
         self.free.add(end.saturating_add(MARGIN_BYTES)..size_bytes.saturating_sub(MARGIN_BYTES));
     }
 
@@ -153,6 +156,7 @@ impl Survey {
     }
 
     fn finish(self, size_bytes: u64, sector_bytes: u64) -> Allocation {
+        let needed_bytes = self.end_bytes.unwrap_or(size_bytes);
         let free = self.free.finish(self.kept, sector_bytes);
         let mut regions = self.regions;
         regions.sort_by_key(|region| (region.offset_bytes, region.len_bytes));
@@ -167,7 +171,7 @@ impl Survey {
         let starts = std::iter::once(0).chain(free.iter().map(|range| range.end));
         let used = starts.zip(ends).filter(|(start, end)| start < end);
         let extents = used.map(|(offset_bytes, end)| UsedExtent { offset_bytes, len_bytes: end - offset_bytes }).collect();
-        Allocation { extents, regions }
+        Allocation { extents, needed_bytes, regions }
     }
 }
 
