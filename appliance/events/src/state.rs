@@ -76,6 +76,9 @@ pub struct JobState {
     pub notices: Vec<String>,
     /// Why it was begun again, once for each time.
     pub retries: Vec<Retry>,
+    /// Its drive lost its connection so that its power was cut, and is back: whether it said that it was started anew. None:
+    /// not since the job was begun, or begun again.
+    pub returned: Option<bool>,
     /// None: before the first, also after it was begun again.
     pub step: Option<StepState>,
     /// None: it is running.
@@ -252,7 +255,10 @@ impl StationState {
                 }
                 state.step = Some(StepState { step: *step, total_bytes: *total_bytes, done_bytes: 0 });
             }
-            Event::DriveReturned { job, drive, label, .. } => self.come_back(*job, drive, label)?,
+            Event::DriveReturned { job, drive, label, powered_on } => {
+                self.come_back(*job, drive, label)?;
+                self.running(*job)?.returned = Some(*powered_on);
+            }
             Event::Progress { job, done_bytes } => {
                 let step = self.running(*job)?.step.as_mut().ok_or(Illegal::NoStep(*job))?;
                 let (at_least, at_most) = (step.done_bytes, step.total_bytes);
@@ -265,7 +271,7 @@ impl StationState {
             Event::JobRetried { job, code, detail } => {
                 let state = self.running(*job)?;
                 state.retries.push(Retry { code: code.clone(), detail: detail.clone() });
-                state.step = None;
+                (state.step, state.returned) = (None, None);
             }
             Event::JobEnded { job, end } => {
                 let state = self.running(*job)?;
@@ -321,7 +327,7 @@ impl StationState {
         for (drive, DriveState { label, refused, job, is_gone }) in &self.drives {
             events.push(Event::DriveSeen { drive: drive.clone(), label: label.clone() });
             if let Some((number, job)) = job.and_then(|number| Some((number, self.jobs.get(&number)?))) {
-                events.extend(job.replicate(number));
+                events.extend(job.replicate(number, label));
             }
             if let Some(Refused { code, text }) = refused {
                 events.push(Event::DriveRefused { drive: drive.clone(), code: code.clone(), text: text.clone() });
@@ -390,6 +396,7 @@ impl StationState {
             medium: medium.map(str::to_owned),
             notices: Vec::new(),
             retries: Vec::new(),
+            returned: None,
             step: None,
             end: None,
             released: false,
@@ -400,12 +407,16 @@ impl StationState {
 }
 
 impl JobState {
-    fn replicate(&self, job: JobId) -> Vec<Event> {
-        let Self { kind, drive, medium, notices, retries, step, end, released } = self;
+    fn replicate(&self, job: JobId, label: &DriveLabel) -> Vec<Event> {
+        let Self { kind, drive, medium, notices, retries, returned, step, end, released } = self;
         let mut events = vec![Event::JobStarted { job, kind: *kind, drive: drive.clone(), medium: medium.clone() }];
         events.extend(notices.iter().map(|text| Event::JobNotice { job, text: text.clone() }));
         let retried = |retry: &Retry| Event::JobRetried { job, code: retry.code.clone(), detail: retry.detail.clone() };
         events.extend(retries.iter().map(retried));
+        if let Some(powered_on) = *returned {
+            let (drive, label) = (drive.clone(), label.clone());
+            events.push(Event::DriveReturned { job, drive, label, powered_on });
+        }
         if let Some(StepState { step, total_bytes, done_bytes }) = *step {
             events.push(Event::StepStarted { job, step, total_bytes });
             events.push(Event::Progress { job, done_bytes });

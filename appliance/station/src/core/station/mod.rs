@@ -293,13 +293,18 @@ impl Station {
     }
 
     fn order(&mut self, input: OrderInput, effects: &mut Vec<Effect>) {
-        if let OrderInput::Told(Event::DriveReturned { job, drive, label, .. }) = &input
-            && let Some(before) = self.record().jobs().get(job).map(|job| job.drive.clone())
-        {
-            self.returned(&before, drive, label);
-        }
+        let returned = match &input {
+            OrderInput::Told(Event::DriveReturned { job, drive, label, .. }) => {
+                let before = self.record().jobs().get(job).map(|job| job.drive.clone());
+                before.map(|before| (before, drive.clone(), label.clone()))
+            }
+            _ => None,
+        };
         let follows = self.dispatch.step(input);
         self.follow(follows, effects);
+        if let Some((before, drive, label)) = returned {
+            self.returned(&before, &drive, &label, effects);
+        }
     }
 
     fn follow(&mut self, follows: Vec<OrderEffect>, effects: &mut Vec<Effect>) {

@@ -102,7 +102,7 @@ impl Station {
         let is_cut = |inside: &Inside| {
             let record = self.record();
             let job = record.drives().get(&inside.inserted.drive).and_then(|drive| record.jobs().get(&drive.job?));
-            let step = job.filter(|job| job.end.is_none()).and_then(|job| job.step.as_ref());
+            let step = job.filter(|job| job.end.is_none() && job.returned.is_none()).and_then(|job| job.step.as_ref());
             inside.inserted.label.port == name && step.is_some_and(|step| step.step == Step::PowerCycle)
         };
         self.leaving.iter().find(|(_, inside)| is_cut(inside)).map(|(order, _)| *order)
@@ -110,7 +110,13 @@ impl Station {
 
     /// A job's drive is back after its power was cut: the same drive, under another number. It is in its port once somebody
     /// has seen it there.
-    pub(super) fn returned(&mut self, before: &DriveId, drive: &DriveId, label: &DriveLabel) {
+    pub(super) fn returned(
+        &mut self,
+        before: &DriveId,
+        drive: &DriveId,
+        label: &DriveLabel,
+        effects: &mut Vec<Effect>,
+    ) {
         let is_it = |inside: &mut Inside| inside.inserted.drive == *before;
         let here = self.ports.values_mut().find_map(|port| port.inside.take_if(is_it));
         let mut there = self.leaving.extract_if(.., |_, inside| is_it(inside)).map(|(_, inside)| inside);
@@ -123,6 +129,8 @@ impl Station {
             Some(seen) => *seen = inside,
             None => {
                 self.leaving.insert(order, inside);
+                // What is there instead is another one.
+                self.arrive(order, effects);
             }
         }
     }

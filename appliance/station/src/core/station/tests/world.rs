@@ -476,7 +476,7 @@ impl World {
         let Some(running) = self.running.get_mut(&job) else { return };
         let (drive, kind) = (running.drive.clone(), running.kind);
         let is_cut = matches!(running.cut, Some(Cut::Begun | Cut::Back)) && !running.has_ended;
-        if is_cut && goes_well {
+        if is_cut && goes_well && is_here {
             return;
         }
         let goes_well = goes_well && is_here && !was_cancelled;
