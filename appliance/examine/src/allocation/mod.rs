@@ -166,7 +166,8 @@ impl Survey {
         let ends = free.iter().map(|range| range.start).chain([size_bytes]);
         let starts = std::iter::once(0).chain(free.iter().map(|range| range.end));
         let used = starts.zip(ends).filter(|(start, end)| start < end);
-        let extents = used.map(|(offset_bytes, end)| UsedExtent { offset_bytes, len_bytes: end - offset_bytes }).collect();
+        let extents =
+            used.map(|(offset_bytes, end)| UsedExtent { offset_bytes, len_bytes: end - offset_bytes }).collect();
         Allocation { extents, regions }
     }
 }

@@ -28,7 +28,14 @@ pub(crate) fn judge(volume: &Path, expected: &Files) -> Result<(), String> {
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
     // Its exit status means nothing; what came off is compared.
-    shell(&out, &format!("mcopy -n -i '{}' '::/*.bin' . ; mcopy -n -i '{}' ::/FOLDER/K07.bin again", text(volume), text(volume)));
+    shell(
+        &out,
+        &format!(
+            "mcopy -n -i '{}' '::/*.bin' . ; mcopy -n -i '{}' ::/FOLDER/K07.bin again",
+            text(volume),
+            text(volume)
+        ),
+    );
     let mut expected = expected.clone();
     expected.insert("again".to_owned(), expected["K07.bin"].clone());
     difference(&expected, &read_files(&out))

@@ -108,6 +108,24 @@ fn a_drive_with_a_gpt_is_copied_with_all_that_starts_it() {
     assert!(!said.stdout.contains("No problems found"), "{said:?}");
 }
 
+/// A drive of 4096-byte sectors; and the same one behind a bridge that says 512, where nothing is where it seems to be.
+#[test]
+fn a_table_in_large_sectors_is_read_in_large_sectors() {
+    let folder = folder();
+    let line = "printf 'label: gpt\nstart=256,size=10240\n' | sfdisk -q --sector-size 4096 drive.img";
+    let path = drive(folder.path(), "drive.img", 64 * MIB, line);
+    std::fs::create_dir(folder.path().join("v")).unwrap();
+    let sources = Sources::new(4096, 4 << 20);
+    put_volume(&path, MIB, &fat::make(&folder.path().join("v"), "v", 40 * MIB, "-F 16 -S 4096", &sources));
+    let used = platen_examine::allocation(File::open(&path).unwrap(), 64 * MIB, 4096).unwrap();
+    assert!(used.extents.iter().all(|extent| extent.offset_bytes % 4096 == 0 && extent.len_bytes % 4096 == 0));
+    assert!(used.used_bytes() < 16 * MIB, "{:?}", used.regions);
+    let to = folder.path().join("copy.img");
+    copy(&path, &to, &used.extents);
+    fat::judge(&part(&to, MIB, 40 * MIB), &sources.there()).unwrap();
+    assert_eq!(allocation(&path).used_bytes(), 64 * MIB, "{:?}", allocation(&path).regions);
+}
+
 /// Systems choose among tables that contradict each other, each in its own way: nothing is left out then.
 #[test]
 fn tables_that_contradict_themselves_are_copied_with_everything() {

@@ -103,8 +103,7 @@ impl Attribute<'_> {
             && *head != 0
         {
             let (len_bytes, distance_bytes) = (usize::from(head & 0xf), usize::from(head >> 4));
-            let (Some(len), Some(distance)) =
-                (signed(rest, 0, len_bytes), signed(rest, len_bytes, distance_bytes))
+            let (Some(len), Some(distance)) = (signed(rest, 0, len_bytes), signed(rest, len_bytes, distance_bytes))
             else {
                 return whole("the clusters of one of its own files can't be read");
             };
