@@ -77,6 +77,7 @@ pub(crate) fn judge_alone(volume: &Volume<'_>, sources: &Sources) {
         volume.counted_bytes
     );
     assert_eq!(region.used_bytes, used_bytes);
+    (volume.judge)(&volume.path).unwrap_or_else(|problem| panic!("{}: the master: {problem}", volume.content));
     let folder = folder();
     let to = folder.path().join("copy.img");
     copy(&volume.path, &to, &used.extents);

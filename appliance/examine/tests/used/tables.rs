@@ -112,11 +112,11 @@ fn a_drive_with_a_gpt_is_copied_with_all_that_starts_it() {
 #[test]
 fn a_table_in_large_sectors_is_read_in_large_sectors() {
     let folder = folder();
-    let line = "printf 'label: gpt\nstart=256,size=10240\n' | sfdisk -q --sector-size 4096 drive.img";
+    let line = "printf 'g\\nn\\n1\\n256\\n+10239\\nw\\n' | fdisk -b 4096 drive.img";
     let path = drive(folder.path(), "drive.img", 64 * MIB, line);
     std::fs::create_dir(folder.path().join("v")).unwrap();
     let sources = Sources::new(4096, 4 << 20);
-    put_volume(&path, MIB, &fat::make(&folder.path().join("v"), "v", 40 * MIB, "-F 16 -S 4096", &sources));
+    put_volume(&path, MIB, &fat::make(&folder.path().join("v"), "v", 40 * MIB, "-F 16 -S 4096 -s 1", &sources));
     let used = platen_examine::allocation(File::open(&path).unwrap(), 64 * MIB, 4096).unwrap();
     assert!(used.extents.iter().all(|extent| extent.offset_bytes % 4096 == 0 && extent.len_bytes % 4096 == 0));
     assert!(used.used_bytes() < 16 * MIB, "{:?}", used.regions);
@@ -124,6 +124,12 @@ fn a_table_in_large_sectors_is_read_in_large_sectors() {
     copy(&path, &to, &used.extents);
     fat::judge(&part(&to, MIB, 40 * MIB), &sources.there()).unwrap();
     assert_eq!(allocation(&path).used_bytes(), 64 * MIB, "{:?}", allocation(&path).regions);
+    // A boot record says of no sector size: what it points to is not there, and then nothing is believed.
+    let line = "printf 'o\\nn\\np\\n1\\n256\\n+10239\\nw\\n' | fdisk -b 4096 record.img";
+    let record = drive(folder.path(), "record.img", 64 * MIB, line);
+    put_volume(&record, MIB, &part(&path, MIB, 40 * MIB));
+    assert!(platen_examine::allocation(File::open(&record).unwrap(), 64 * MIB, 4096).unwrap().used_bytes() < 16 * MIB);
+    assert_eq!(allocation(&record).used_bytes(), 64 * MIB, "{:?}", allocation(&record).regions);
 }
 
 /// Systems choose among tables that contradict each other, each in its own way: nothing is left out then.
