@@ -65,7 +65,9 @@ fn people_are_told_what_is_in_use_and_why() {
     let station = Station::new();
     let master = master(&station);
     let said = station.platen(&["inspect", "--used", &master]).expect(0).stdout;
-    for shown in ["before the first partition", "partition 1", "FAT16", "ext4", "not recognised", "copied whole: its format"] {
+    for shown in
+        ["before the first partition", "partition 1", "FAT16", "ext4", "not recognised", "copied whole: its format"]
+    {
         assert!(said.contains(shown), "{shown:?} is not in\n{said}");
     }
     assert!(said.lines().count() < 12, "{said}");

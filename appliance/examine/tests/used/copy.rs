@@ -48,6 +48,9 @@ pub(crate) fn region<'a>(used: &'a Allocation, name: &str) -> &'a UsedRegion {
     found.next().unwrap_or_else(|| panic!("{name} is not among {:?}", used.regions))
 }
 
+/// What is said of a volume that was changed so.
+pub(crate) type Change<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+
 /// A volume and what is known of it.
 pub(crate) struct Volume<'a> {
     /// The image file.

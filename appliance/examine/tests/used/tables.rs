@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use platen_media::allocation::Allocation;
 use platen_testkit::files::noise;
 
-use crate::copy::{allocation, copy, region};
+use crate::copy::{Change, allocation, copy, region};
 use crate::tools::{Sources, blank, folder, shell, text};
 use crate::{ext, fat, ntfs};
 
@@ -145,16 +145,16 @@ fn tables_that_contradict_themselves_are_copied_with_everything() {
     let good = std::fs::read(&path).unwrap();
     assert!(allocation(&path).used_bytes() < 20 * MIB, "control: {:?}", allocation(&path).regions);
     let last = good.len() - 512;
-    let changes: [(&str, u64, &dyn Fn(&mut Vec<u8>)); 6] = [
-        ("damaged", 64, &|bytes| bytes[512 + 60] ^= 1),
-        ("damaged", 64, &|bytes| bytes[1024 + 32] ^= 1),
-        ("not there", 64, &|bytes| bytes[512] ^= 1),
+    let changes: [(u64, Change<'_>); 6] = [
+        (64, ("damaged", &|bytes| bytes[512 + 60] ^= 1)),
+        (64, ("damaged", &|bytes| bytes[1024 + 32] ^= 1)),
+        (64, ("not there", &|bytes| bytes[512] ^= 1)),
         // The copy alone is damaged: all systems go by the first.
-        ("", 20, &|bytes| bytes[last + 60] ^= 1),
-        ("ends behind the end", 30, &|bytes| bytes.truncate(30 << 20)),
-        ("", 24, &|bytes| bytes.truncate(60 << 20)),
+        (20, ("", &|bytes| bytes[last + 60] ^= 1)),
+        (30, ("ends behind the end", &|bytes| bytes.truncate(30 << 20))),
+        (24, ("", &|bytes| bytes.truncate(60 << 20))),
     ];
-    for (why, most_mib, change) in changes {
+    for (most_mib, (why, change)) in changes {
         let mut bytes = good.clone();
         change(&mut bytes);
         std::fs::write(&path, &bytes).unwrap();
@@ -162,7 +162,7 @@ fn tables_that_contradict_themselves_are_copied_with_everything() {
         let said = used.regions.iter().find_map(|region| region.whole_because.clone()).unwrap_or_default();
         assert!(said.contains(why) && (said.is_empty() == why.is_empty()), "{why}: {said}");
         assert!(used.used_bytes() <= most_mib * MIB, "{why}: {:?}", used.regions);
-        assert!(!why.is_empty() == (used.used_bytes() == bytes.len() as u64), "{why}: {:?}", used.regions);
+        assert_eq!(!why.is_empty(), used.used_bytes() == bytes.len() as u64, "{why}: {:?}", used.regions);
     }
     // Overlapping partitions: what one calls free may be the other's.
     std::fs::write(&path, &good).unwrap();

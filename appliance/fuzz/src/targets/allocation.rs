@@ -43,7 +43,8 @@ struct Drive {
     blocks: Vec<Range<usize>>,
 }
 
-static DRIVES: LazyLock<Vec<Mutex<Drive>>> = LazyLock::new(|| LINES.iter().map(|line| Mutex::new(drive(line))).collect());
+static DRIVES: LazyLock<Vec<Mutex<Drive>>> =
+    LazyLock::new(|| LINES.iter().map(|line| Mutex::new(drive(line))).collect());
 
 fn drive(line: &str) -> Drive {
     let folder = tempfile::tempdir().unwrap();
@@ -55,7 +56,8 @@ fn drive(line: &str) -> Drive {
 fn read(path: &Path) -> Drive {
     let memory = std::fs::read(path).unwrap();
     let starts = (0..memory.len()).step_by(BLOCK_BYTES);
-    let blocks = starts.map(|at| at..at + BLOCK_BYTES).filter(|block| memory[block.clone()].iter().any(|&byte| byte != 0));
+    let blocks =
+        starts.map(|at| at..at + BLOCK_BYTES).filter(|block| memory[block.clone()].iter().any(|&byte| byte != 0));
     let blocks = blocks.take(MAX_BLOCKS).collect();
     Drive { memory, blocks }
 }
