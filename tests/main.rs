@@ -21,6 +21,7 @@ mod store;
 mod stream;
 mod texts;
 mod usb;
+mod used;
 mod workspace;
 
 use platen_testkit::station as common;

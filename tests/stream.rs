@@ -188,6 +188,7 @@ fn writing(runs: &mut Runs<'_>) {
     let retried = runs.run(0, &["write", "TREE-r2", &two, "--update"]);
     assert!(retried.events.iter().any(|event| matches!(event, Event::JobRetried { .. })), "{retried:?}");
     runs.run(0, &["inspect", &two]);
+    runs.run(0, &["inspect", "--used", "--map", &two]);
 
     // Refused: nothing of it was begun.
     let small = station.drive("small.img", 1);

@@ -23,7 +23,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Never the author: what is on a bench holds no author's key and does not link libwim.
     (
         "platen-station",
-        &["platen-cache", "platen-device", "platen-disk", "platen-engine", "platen-events", "platen-ledger", "platen-media"],
+        &[
+            "platen-cache",
+            "platen-device",
+            "platen-disk",
+            "platen-engine",
+            "platen-events",
+            "platen-ledger",
+            "platen-media",
+        ],
     ),
     ("platen-deploy", &["platen-events", "platen-media", "platen-sequence"]),
     // For tests only: nobody may depend on these two but for tests, which this table does not count.

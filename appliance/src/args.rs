@@ -82,7 +82,7 @@ pub enum Verb {
     /// Fill drives and read them back, to find fake, failing and slow ones; nothing on them is kept
     Test(TestOptions),
     /// Show which medium a drive carries, without reading all of it
-    Inspect { drive: PathBuf },
+    Inspect(InspectOptions),
     /// The record of every drive written here
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -95,6 +95,20 @@ pub enum Verb {
         #[arg(long, value_enum)]
         depth: DepthArg,
     },
+    /// The same, for `inspect --used`
+    #[command(hide = true)]
+    ExamineUse { size_bytes: u64, sector_bytes: u32 },
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct InspectOptions {
+    pub drive: PathBuf,
+    /// Show which parts of the drive are in use instead, by its partition table and its file systems
+    #[arg(long)]
+    pub used: bool,
+    /// List every extent that is in use
+    #[arg(long, requires = "used")]
+    pub map: bool,
 }
 
 /// How a station is reached, and what it is asked for.

@@ -84,9 +84,11 @@ fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
         Verb::Erase(options) => verbs::overwrite::erase(&options, paths, output),
         Verb::Test(options) => verbs::overwrite::test(&options, paths, output),
         Verb::Verify(options) => verbs::verify::verify(&options, paths, output),
-        Verb::Inspect { drive } => verbs::verify::inspect(&drive, paths, output),
+        Verb::Inspect(options) if options.used => verbs::used::used(&options, output),
+        Verb::Inspect(options) => verbs::verify::inspect(&options.drive, paths, output),
         Verb::Ledger(verb) => verbs::ledger::run(verb, paths, output),
         Verb::Station(options) => verbs::station::run(options, output),
-        Verb::ExamineDrive { size_bytes, depth } => verbs::examine::child(size_bytes, depth),
+        Verb::ExamineDrive { size_bytes, depth } => verbs::examine::drive(size_bytes, depth),
+        Verb::ExamineUse { size_bytes, sector_bytes } => verbs::examine::in_use(size_bytes, sector_bytes),
     }
 }

@@ -160,6 +160,8 @@ pub enum Answer {
         /// All that was found on it.
         report: Box<DriveReport>,
     },
+    /// Which parts of a drive are in use.
+    DriveUse(DriveUse),
 
     /// A row of the ledger.
     LedgerRow(Box<LedgerRow>),
@@ -291,6 +293,56 @@ pub struct PlannedExtent {
     pub len_bytes: u64,
     /// What stands there, for people.
     pub name: String,
+}
+
+/// Which parts of a drive must be copied, so that the copy behaves as the drive does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DriveUse {
+    /// The drive that was read.
+    pub drive: DriveId,
+    /// Its size.
+    pub size_bytes: u64,
+    /// How much of it is in use.
+    pub used_bytes: u64,
+    /// In how many extents that is.
+    pub extents: u64,
+    /// What the drive is made of, sorted by where it begins.
+    pub regions: Vec<RegionUse>,
+    /// Every extent that is in use. Absent unless it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Vec<UsedExtent>>,
+}
+
+/// A part of a drive as its partition table gives it, and how much of it is in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RegionUse {
+    /// What it is called, such as `partition 2`.
+    pub name: String,
+    /// What is in it, for people, such as `NTFS`.
+    pub content: String,
+    /// Where it begins, counted from the start of the drive.
+    pub offset_bytes: u64,
+    /// How long it is.
+    pub len_bytes: u64,
+    /// How much of it is in use.
+    pub used_bytes: u64,
+    /// How much of it is marked as bad and not copied.
+    pub bad_bytes: u64,
+    /// Why all of it counts as in use. Absent where its file system says what is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_because: Option<String>,
+}
+
+/// A range of a drive that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UsedExtent {
+    /// Where it begins, counted from the start of the drive.
+    pub offset_bytes: u64,
+    /// How long it is.
+    pub len_bytes: u64,
 }
 
 /// What was found on a drive.

@@ -5,7 +5,8 @@
 //!
 //! Everything here trusts nothing and may panic or run out of memory on a hostile drive: it is meant to run in a
 //! process of its own, without any rights, whose only way out is the [`Examination`] it prints (see
-//! `platen_device::sandbox`). What it says is then judged by `platen_engine::verify` against the signed manifest.
+//! `platen_device::sandbox`). What it says is then judged by `platen_engine::verify` against the signed manifest. The
+//! other question that it answers is which parts of a foreign drive are in use ([`allocation()`]).
 
 mod allocation;
 mod volume;
@@ -33,6 +34,18 @@ pub fn run(drive: impl Read + Seek, size_bytes: u64, depth: Depth, out: &mut dyn
     });
     said?;
     serde_json::to_writer(&mut *out, &examination)?;
+    out.flush()
+}
+
+/// Find which parts of a drive are in use and print the answer as JSON: what was found, or why the drive can't be read.
+pub fn run_allocation(
+    drive: impl Read + Seek,
+    size_bytes: u64,
+    sector_bytes: u32,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let found = allocation(drive, size_bytes, sector_bytes).map_err(|error| error.to_string());
+    serde_json::to_writer(&mut *out, &found)?;
     out.flush()
 }
 

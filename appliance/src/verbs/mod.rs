@@ -10,6 +10,7 @@ pub mod examine;
 pub mod ledger;
 pub mod overwrite;
 pub mod station;
+pub mod used;
 pub mod verify;
 pub mod write;
 

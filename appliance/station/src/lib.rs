@@ -32,6 +32,7 @@ pub mod ports;
 mod replace;
 mod run;
 mod seat;
+mod used;
 
 pub use attend::answer_of;
 pub use check::inspect;
@@ -43,3 +44,4 @@ pub use order::{Order, Targets};
 pub use paths::{Paths, open_ledger};
 pub use run::{Finished, Front, run};
 pub use seat::Seat;
+pub use used::in_use;

@@ -7,8 +7,10 @@ use std::fs::File;
 use std::io;
 
 use platen_device::sandbox::{self, SandboxError};
-use platen_engine::Watch;
+use platen_engine::{DriveFacts, Watch, chain};
+use platen_media::allocation::Allocation;
 use platen_media::examination::{Depth, Examination};
+use serde::de::DeserializeOwned;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,6 +23,31 @@ pub(crate) fn look(
     depth: Depth,
     watch: &dyn Watch,
 ) -> Result<Result<Examination, SandboxError>, Failure> {
+    ask(&["examine-drive", &size_bytes.to_string(), "--depth", depth.word()], handle, watch)
+}
+
+/// Which parts of a drive are in use, or why that can't be said. The answer is about this drive; whether it is true is
+/// the drive's word.
+pub(crate) fn look_for_use(
+    handle: File,
+    facts: &DriveFacts,
+    watch: &dyn Watch,
+) -> Result<Result<Allocation, String>, Failure> {
+    let numbers = [facts.size_bytes.to_string(), facts.sector_bytes.to_string()];
+    let asked: Result<Result<Allocation, String>, SandboxError> =
+        ask(&["examine-use", &numbers[0], &numbers[1]], handle, watch)?;
+    Ok(match asked {
+        Ok(Ok(used)) if !used.is_sound(facts.size_bytes) => Err("extents that this drive can't have".to_owned()),
+        Ok(answer) => answer,
+        Err(died) => Err(chain(&died)),
+    })
+}
+
+fn ask<T: DeserializeOwned>(
+    arguments: &[&str],
+    handle: File,
+    watch: &dyn Watch,
+) -> Result<Result<T, SandboxError>, Failure> {
     let machine = |error: io::Error| Failure::new(Exit::Machine, error);
     // The station has the tool beside it.
     let own = std::env::current_exe().map_err(machine)?;
@@ -28,20 +55,9 @@ pub(crate) fn look(
         true => own.with_file_name("platen"),
         false => own,
     };
-    let arguments = ["examine-drive", &size_bytes.to_string(), "--depth", depth.word()];
-    match sandbox::examine(&program, &arguments, handle, watch) {
+    match sandbox::examine(&program, arguments, handle, watch) {
         Ok(answer) => serde_json::from_slice(&answer).map(Ok).map_err(|error| Failure::new(Exit::Machine, error)),
         Err(error @ (SandboxError::Died { .. } | SandboxError::Ended)) => Ok(Err(error)),
         Err(error) => Err(Failure::new(Exit::Machine, error)),
     }
-}
-
-/// TEMPORARY
-pub(crate) fn used_parts(
-    _handle: File,
-    _size_bytes: u64,
-    _sector_bytes: u32,
-    _watch: &dyn Watch,
-) -> Result<Result<platen_media::allocation::Allocation, SandboxError>, Failure> {
-    Err(Failure::new(Exit::Machine, "not yet"))
 }

@@ -25,7 +25,7 @@ use platen_media::{Sha256, VolumeLabel};
 use crate::check::examined;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::look::used_parts;
+use crate::look::look_for_use;
 use crate::media::{PATIENCE, is_duplicate};
 use crate::paths::Paths;
 
@@ -69,15 +69,9 @@ impl MasterCheck {
             self.find_content(&mut report);
             return Ok(report);
         }
-        let facts = drive.facts();
-        let (size_bytes, sector_bytes) = (facts.size_bytes, facts.sector_bytes);
-        let parts = used_parts(handle()?, size_bytes, sector_bytes, watch)?;
-        let parts = parts.map_err(|died| Failure::new(Exit::Request, chain(&died)).coded(Code::ReadFailed))?;
-        if !parts.is_sound(size_bytes) {
-            let text = "what is in use of it was said in a way that can't be true";
-            return Err(Failure::new(Exit::Request, text).coded(Code::ReadFailed));
-        }
-        self.copy(drive, &parts, watch)
+        let used = look_for_use(handle()?, drive.facts(), watch)?;
+        let used = used.map_err(|why| Failure::new(Exit::Request, why).coded(Code::ReadFailed))?;
+        self.copy(drive, &used, watch)
     }
 
     /// A medium whose content is not here can't be written to other drives.

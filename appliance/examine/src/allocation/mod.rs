@@ -4,7 +4,8 @@
 //! Which parts of a foreign drive are in use, so that a copy of those behaves as the drive does.
 //!
 //! Everything is in use that was not proven to be free. Free is what a file system says so that is known here, whole and
-//! in order, in a partition that shares no byte with another; and what lies behind the last partition. Boot loaders and
+//! in order, in a partition that shares no byte with another; and what lies behind the last partition, if anything that is
+//! known begins where the table says. Boot loaders and
 //! embedded boards keep something at fixed places before the first partition, and what lies between two may be a third
 //! whose entry is lost: both are copied. Behind the last there is nothing that a system would find, but for what is kept
 //! at the very end of a drive (the copy of the table, marks of RAID sets, the database of dynamic disks). Whatever
@@ -86,17 +87,25 @@ impl Survey {
         }
         self.kept.extend(tables.kept.iter().cloned());
         self.kept.extend(image.clone());
+        let mut is_confirmed = image.is_some();
         for (index, partition) in tables.partitions.iter().enumerate() {
             match why_untouched(index, &tables, image.as_ref()) {
                 Some(why) => self.region(&partition.name, "not looked into", partition.range.clone(), Some(why)),
                 None => {
                     let mut part = Part { drive: &mut *drive.drive, range: partition.range.clone() };
                     let contents = recognise(&mut part)?;
+                    is_confirmed |= !contents.is_empty();
                     self.part(&mut part, &partition.name, &contents)?;
                 }
             }
         }
-        self.between(&tables, drive.len_bytes(), image);
+        self.between(&tables, drive.len_bytes());
+        // A table in sectors of another size than these, as bridges make it, leads to no beginning of anything.
+        if is_confirmed {
+            let end = image.map_or(tables.end_bytes, |image| image.end.max(tables.end_bytes));
+            self.end_bytes = Some(end.min(drive.len_bytes()));
+            self.free.add(end.saturating_add(MARGIN_BYTES)..drive.len_bytes().saturating_sub(MARGIN_BYTES));
+        }
         Ok(())
     }
 
@@ -126,7 +135,7 @@ impl Survey {
     }
 
     /// What belongs to no partition.
-    fn between(&mut self, tables: &Tables, size_bytes: u64, image: Option<Range<u64>>) {
+    fn between(&mut self, tables: &Tables, size_bytes: u64) {
         let mut from = 0;
         let partitions = joined(tables.partitions.iter().map(|partition| partition.range.clone()).collect());
         for range in partitions {
@@ -135,9 +144,6 @@ impl Survey {
             from = range.end;
         }
         self.region("behind the last partition", "in no partition", from..size_bytes, None);
-        let end = image.map_or(tables.end_bytes, |image| image.end.max(tables.end_bytes));
-        self.end_bytes = Some(end.min(size_bytes));
-        self.free.add(end.saturating_add(MARGIN_BYTES)..size_bytes.saturating_sub(MARGIN_BYTES));
     }
 
     fn region(&mut self, name: &str, content: &str, range: Range<u64>, whole_because: Option<String>) {
@@ -170,7 +176,8 @@ impl Survey {
         let ends = free.iter().map(|range| range.start).chain([size_bytes]);
         let starts = std::iter::once(0).chain(free.iter().map(|range| range.end));
         let used = starts.zip(ends).filter(|(start, end)| start < end);
-        let extents = used.map(|(offset_bytes, end)| UsedExtent { offset_bytes, len_bytes: end - offset_bytes }).collect();
+        let extents =
+            used.map(|(offset_bytes, end)| UsedExtent { offset_bytes, len_bytes: end - offset_bytes }).collect();
         Allocation { extents, needed_bytes, regions }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn region<'a>(used: &'a Allocation, name: &str) -> &'a UsedRegion {
     found.next().unwrap_or_else(|| panic!("{name} is not among {:?}", used.regions))
 }
 
+/// What is said of a volume that was changed so.
+pub(crate) type Change<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
+
 /// A volume and what is known of it.
 pub(crate) struct Volume<'a> {
     /// The image file.
@@ -77,6 +80,7 @@ pub(crate) fn judge_alone(volume: &Volume<'_>, sources: &Sources) {
         volume.counted_bytes
     );
     assert_eq!(region.used_bytes, used_bytes);
+    (volume.judge)(&volume.path).unwrap_or_else(|problem| panic!("{}: the master: {problem}", volume.content));
     let folder = folder();
     let to = folder.path().join("copy.img");
     copy(&volume.path, &to, &used.extents);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use platen_testkit::need;
 
-use crate::copy::{Volume, allocation, judge_alone, region};
+use crate::copy::{Change, Volume, allocation, judge_alone, region};
 use crate::tools::{Files, Sources, blank, difference, finds_nothing, folder, number_after, read_files, shell, text};
 
 /// What mounting needs. False: it may be skipped here.
@@ -83,7 +83,7 @@ fn an_exfat_that_was_not_left_in_order_is_copied_whole() {
     let root_at = heap + (root - 2) * 4096;
     let bitmap = (0..4096).step_by(32).map(|at| root_at + at).find(|at| good[*at] == 0x81).unwrap();
     let bitmap_at = heap + (number(bitmap + 20) - 2) * 4096;
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 7] = [
+    let changes: [Change<'_>; 7] = [
         ("unmounted", &|bytes| bytes[106] |= 2),
         ("checksum", &|bytes| bytes[200] ^= 1),
         ("checksum", &|bytes| bytes[11 * 512 + 100] ^= 1),

@@ -56,7 +56,7 @@ fn ext_of_each_kind_is_copied_by_its_bitmaps() {
         ("-t ext4 -b 1024 -O 64bit,sparse_super2 -g 1024", "ext4"),
         ("-t ext4 -b 4096 -O ^metadata_csum,uninit_bg,^64bit", "ext4"),
         ("-t ext4 -b 4096 -O ^metadata_csum,^uninit_bg", "ext4"),
-        ("-t ext4 -b 4096 -O metadata_csum_seed,inline_data,verity,casefold", "ext4"),
+        ("-t ext4 -b 4096 -O metadata_csum_seed,verity,casefold,ea_inode", "ext4"),
         ("-t ext4 -b 1024 -O ^64bit,metadata_csum -E lazy_itable_init=1", "ext4"),
     ] {
         println!("{options}");

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::copy::{Volume, allocation, judge_alone, region};
+use crate::copy::{Change, Volume, allocation, judge_alone, region};
 use crate::tools::{Files, Sources, blank, difference, finds_nothing, folder, number_after, read_files, shell, text};
 
 /// Make a volume and fill it.
@@ -28,7 +28,14 @@ pub(crate) fn judge(volume: &Path, expected: &Files) -> Result<(), String> {
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
     // Its exit status means nothing; what came off is compared.
-    shell(&out, &format!("mcopy -n -i '{}' '::/*.bin' . ; mcopy -n -i '{}' ::/FOLDER/K07.bin again", text(volume), text(volume)));
+    shell(
+        &out,
+        &format!(
+            "mcopy -n -i '{}' '::/*.bin' . ; mcopy -n -i '{}' ::/FOLDER/K07.bin again",
+            text(volume),
+            text(volume)
+        ),
+    );
     let mut expected = expected.clone();
     expected.insert("again".to_owned(), expected["K07.bin"].clone());
     difference(&expected, &read_files(&out))
@@ -79,7 +86,7 @@ fn a_fat_that_was_not_left_in_order_is_copied_whole() {
     let tables = [table, table + 512 * u32::from_le_bytes(good[36..40].try_into().unwrap()) as usize];
     let next = |cluster: usize| u32::from_le_bytes(good[table + cluster * 4..][..4].try_into().unwrap()) as usize;
     let chained = (3..).find(|cluster| next(cluster - 1) == *cluster).unwrap();
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 7] = [
+    let changes: [Change<'_>; 7] = [
         ("unmounted", &|bytes| bytes[65] |= 1),
         ("unmounted", &|bytes| tables.into_iter().for_each(|table| bytes[table + 7] &= !0x08)),
         // The root folder's cluster, and the second of a file's.

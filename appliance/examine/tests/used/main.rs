@@ -12,6 +12,7 @@ mod copy;
 mod exfat;
 mod ext;
 mod fat;
+mod hostile;
 mod ntfs;
 mod reports;
 mod tables;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::copy::{Volume, allocation, judge_alone, region};
+use crate::copy::{Change, Volume, allocation, judge_alone, region};
 use crate::tools::{Files, Sources, blank, difference, finds_nothing, folder, number_after, read_files, shell, text};
 
 /// Make a volume and fill it. Nothing can be removed here, but files can be made longer once others are behind them.
@@ -77,7 +77,7 @@ fn an_ntfs_that_was_not_left_in_order_is_copied_whole() {
         3 * 1024 + at + usize::from(record[at + 0x14]) + 10
     };
     let log = find(&good, &[0xff; 8192]);
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 7] = [
+    let changes: [Change<'_>; 7] = [
         ("unmounted", &|bytes| [table, mirror].into_iter().for_each(|at| bytes[at + flags] |= 1)),
         ("mirror", &|bytes| bytes[table + flags] |= 1),
         ("not written to its end", &|bytes| bytes[table + 6 * 1024 + 510] ^= 1),

@@ -96,7 +96,11 @@ fn e2fsprogs_116_the_last_block_is_copied() {
     let (to, used) = copied(&path);
     let last = used.extents.last().unwrap();
     assert_eq!(last.offset_bytes + last.len_bytes, 24 * MIB);
-    shell(folder.path(), &format!("e2fsck -fn '{0}' && debugfs -R 'dump filler off' '{0}' && cmp filler off", text(&to))).expect(0);
+    shell(
+        folder.path(),
+        &format!("e2fsck -fn '{0}' && debugfs -R 'dump filler off' '{0}' && cmp filler off", text(&to)),
+    )
+    .expect(0);
 }
 
 /// Thomas-Tsai/partclone 38: a journal that was not replayed, and a count of free blocks that was out of date.
@@ -140,25 +144,36 @@ fn rescuezilla_64_all_of_the_gap_before_the_first_partition_is_copied() {
 #[test]
 fn fos_150_a_dozen_logical_partitions_are_copied() {
     let folder = folder();
-    let logical: String = (0..12).map(|n| format!("/dev/x{}:start={},size=6144\\n", n + 5, 10_240 + n * 8192)).collect();
+    let logical: String =
+        (0..12).map(|n| format!("/dev/x{}:start={},size=6144\\n", n + 5, 10_240 + n * 8192)).collect();
     let first = "/dev/x1:start=2048,size=4096\\n/dev/x2:start=8192,size=122880,type=5\\n";
     let line = format!("printf '{first}{logical}' | sfdisk -q drive.img");
     let path = drive(folder.path(), "drive.img", 64 * MIB, &line);
     let volume = folder.path().join("volume");
     blank(&volume, 3 * MIB);
-    shell(folder.path(), "mkfs.fat -F 12 volume && head -c 100000 /dev/urandom > file && mcopy -i volume file ::/").expect(0);
+    shell(folder.path(), "mkfs.fat -F 12 volume && head -c 100000 /dev/urandom > file && mcopy -i volume file ::/")
+        .expect(0);
     let said = shell(folder.path(), "sfdisk -d drive.img").expect(0).stdout;
-    let starts: Vec<u64> = said.lines().filter(|line| line.contains("size=        6144")).map(|line| {
-        crate::tools::number_after(line, "start=") * 512
-    }).collect();
+    let starts: Vec<u64> = said
+        .lines()
+        .filter(|line| line.contains("size=        6144"))
+        .map(|line| crate::tools::number_after(line, "start=") * 512)
+        .collect();
     assert_eq!(starts.len(), 12, "{said}");
     starts.iter().for_each(|start| put_volume(&path, *start, &volume));
     let (to, used) = copied(&path);
-    assert_eq!(said.replace("copy", "img"), shell(folder.path(), "sfdisk -d drive.copy").expect(0).stdout.replace("copy", "img"));
+    assert_eq!(
+        said.replace("copy", "img"),
+        shell(folder.path(), "sfdisk -d drive.copy").expect(0).stdout.replace("copy", "img")
+    );
     for (index, start) in starts.iter().enumerate() {
         assert_eq!(region(&used, &format!("partition {}", index + 5)).content, "FAT12");
         let part = part(&to, *start, 3 * MIB);
-        shell(folder.path(), &format!("fsck.fat -n '{0}' && mcopy -n -i '{0}' ::/file off && cmp file off", text(&part))).expect(0);
+        shell(
+            folder.path(),
+            &format!("fsck.fat -n '{0}' && mcopy -n -i '{0}' ::/file off && cmp file off", text(&part)),
+        )
+        .expect(0);
     }
     assert!(region(&used, "partition 7").used_bytes < MIB);
 
@@ -265,7 +280,8 @@ fn bmap_tools_75_zeros_are_copied_as_anything_else() {
     let dense = folder.path().join("dense.img");
     let path = folder.path().join("sparse.img");
     blank(&path, 40 * MIB);
-    shell(folder.path(), "mkfs.fat -F 16 sparse.img && truncate -s 3M zeros && mcopy -i sparse.img zeros ::/").expect(0);
+    shell(folder.path(), "mkfs.fat -F 16 sparse.img && truncate -s 3M zeros && mcopy -i sparse.img zeros ::/")
+        .expect(0);
     shell(folder.path(), "cp --sparse=never sparse.img dense.img && fallocate --dig-holes sparse.img").expect(0);
     assert_eq!(allocation(&path), allocation(&dense));
     let (to, used) = copied(&path);

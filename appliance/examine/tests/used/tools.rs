@@ -27,7 +27,10 @@ pub(crate) fn blank(path: &Path, size_bytes: u64) {
 /// Run a shell line in a folder; it must succeed.
 #[track_caller]
 pub(crate) fn shell(folder: &Path, line: &str) -> Ran {
-    let line = format!("cd '{}' && export PATH=$PATH:/usr/sbin:/sbin MTOOLS_SKIP_CHECK=1 LC_ALL=C.UTF-8 && {line}", text(folder));
+    let line = format!(
+        "cd '{}' && export PATH=$PATH:/usr/sbin:/sbin MTOOLS_SKIP_CHECK=1 LC_ALL=C.UTF-8 && {line}",
+        text(folder)
+    );
     tool("bash", &["-c", &line])
 }
 
@@ -53,7 +56,8 @@ pub(crate) struct Sources {
 impl Sources {
     /// All of them take about so many bytes; the smallest take one.
     pub(crate) fn new(seed: u64, total_bytes: usize) -> Self {
-        let file = |kind: char, index: u64, size: usize| (format!("{kind}{index:02}.bin"), noise(seed * 1000 + index, size));
+        let file =
+            |kind: char, index: u64, size: usize| (format!("{kind}{index:02}.bin"), noise(seed * 1000 + index, size));
         let small = (total_bytes / 80).max(1);
         Self {
             kept: (0..20).map(|n| file('K', n, small * n as usize / 10 + 1)).collect(),

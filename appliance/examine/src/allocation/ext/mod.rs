@@ -45,7 +45,8 @@ fn keep_structures(superblock: &Superblock, group: &Group, kept: &mut Vec<Range<
         (group.inode_table, superblock.inode_table_blocks),
     ];
     for (block, count) in structures {
-        let end = block.checked_add(count).filter(|end| *end <= superblock.blocks && block >= superblock.first_data_block);
+        let end =
+            block.checked_add(count).filter(|end| *end <= superblock.blocks && block >= superblock.first_data_block);
         let Some(end) = end else {
             return whole(format!("its group {} has a structure outside of it", group.number));
         };

@@ -23,7 +23,8 @@ const CSUM_SEED: u32 = 0x2000;
 /// Those that change nothing about which blocks are in use, or are seen to here: file types in folders, meta block groups,
 /// extents, 64 bits, multiple mount protection, flexible groups, values in inodes, a seed for checksums, large folders,
 /// data in inodes, encryption, case folding.
-const KNOWN_INCOMPAT: u32 = 0x2 | META_BG | EXTENTS | WIDE | 0x100 | 0x200 | 0x400 | CSUM_SEED | 0x4000 | 0x8000 | 0x1_0000 | 0x2_0000;
+const KNOWN_INCOMPAT: u32 =
+    0x2 | META_BG | EXTENTS | WIDE | 0x100 | 0x200 | 0x400 | CSUM_SEED | 0x4000 | 0x8000 | 0x1_0000 | 0x2_0000;
 /// `s_feature_ro_compat`.
 const SPARSE_SUPER: u32 = 0x1;
 const GDT_CSUM: u32 = 0x10;
@@ -31,8 +32,20 @@ const BIGALLOC: u32 = 0x200;
 const METADATA_CSUM: u32 = 0x400;
 /// The same: sparse superblocks, large files, sorted folders, huge files, checksums of groups, many folders, large inodes,
 /// quotas, clusters, checksums of everything, read-only, projects, verity, files to be removed.
-const KNOWN_RO_COMPAT: u32 =
-    SPARSE_SUPER | 0x2 | 0x4 | 0x8 | GDT_CSUM | 0x20 | 0x40 | 0x100 | BIGALLOC | METADATA_CSUM | 0x1000 | 0x2000 | 0x8000 | 0x1_0000;
+const KNOWN_RO_COMPAT: u32 = SPARSE_SUPER
+    | 0x2
+    | 0x4
+    | 0x8
+    | GDT_CSUM
+    | 0x20
+    | 0x40
+    | 0x100
+    | BIGALLOC
+    | METADATA_CSUM
+    | 0x1000
+    | 0x2000
+    | 0x8000
+    | 0x1_0000;
 
 /// More groups than 128 TiB have in blocks of 4 KiB.
 const MAX_GROUPS: u64 = 1 << 20;
@@ -230,8 +243,8 @@ fn check_state(bytes: &[u8], compat: u32, incompat: u32, ro_compat: u32) -> Resu
     let unknown = (incompat & !KNOWN_INCOMPAT, ro_compat & !KNOWN_RO_COMPAT, compat & EXCLUDE_BITMAP);
     match unknown {
         (0, 0, 0) => Ok(()),
-        (incompat, ro_compat, compat) => whole(format!(
-            "it has features that are not known here ({incompat:#x}, {ro_compat:#x}, {compat:#x})"
-        )),
+        (incompat, ro_compat, compat) => {
+            whole(format!("it has features that are not known here ({incompat:#x}, {ro_compat:#x}, {compat:#x})"))
+        }
     }
 }

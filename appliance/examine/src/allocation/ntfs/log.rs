@@ -15,7 +15,11 @@ const PAGE_BYTES: usize = 4096;
 const NO_CLIENT: u16 = 0xffff;
 const IS_CLEAN: u16 = 0x0002;
 
-pub(super) fn check<D: Read + Seek>(part: &mut Part<'_, D>, cluster_bytes: u64, runs: &[Range<u64>]) -> Result<(), Stop> {
+pub(super) fn check<D: Read + Seek>(
+    part: &mut Part<'_, D>,
+    cluster_bytes: u64,
+    runs: &[Range<u64>],
+) -> Result<(), Stop> {
     let Some(first) = runs.first().filter(|run| (run.end - run.start) * cluster_bytes >= 2 * PAGE_BYTES as u64) else {
         return whole("its log is too short, or scattered");
     };

@@ -56,10 +56,8 @@ impl Record {
             match this {
                 // The rest of the attributes is in other records; nothing small and in order has that.
                 ATTRIBUTE_LIST => return whole("its own files are too scattered to be followed"),
-                _ if this == kind && bytes[9] == 0 => {
-                    if found.replace(bytes).is_some() {
-                        return whole("a record of its file table is not what it must be");
-                    }
+                _ if this == kind && bytes[9] == 0 && found.replace(bytes).is_some() => {
+                    return whole("a record of its file table is not what it must be");
                 }
                 _ => {}
             }
@@ -103,8 +101,7 @@ impl Attribute<'_> {
             && *head != 0
         {
             let (len_bytes, distance_bytes) = (usize::from(head & 0xf), usize::from(head >> 4));
-            let (Some(len), Some(distance)) =
-                (signed(rest, 0, len_bytes), signed(rest, len_bytes, distance_bytes))
+            let (Some(len), Some(distance)) = (signed(rest, 0, len_bytes), signed(rest, len_bytes, distance_bytes))
             else {
                 return whole("the clusters of one of its own files can't be read");
             };

@@ -52,7 +52,8 @@ pub(super) fn read<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -
     if copy.as_ref().is_some_and(|copy| copy.entries != header.entries) {
         return whole("its GUID partition table and the copy of it differ");
     }
-    let bytes = |sectors: Range<u64>| sectors.start.saturating_mul(sector_bytes)..sectors.end.saturating_mul(sector_bytes);
+    let bytes =
+        |sectors: Range<u64>| sectors.start.saturating_mul(sector_bytes)..sectors.end.saturating_mul(sector_bytes);
     let copy_start = copy.map_or(header.usable.end, |copy| copy.entries_lba.min(header.usable.end));
     let entries_end = header.entries_lba.saturating_add((header.entries.len() as u64).div_ceil(sector_bytes));
     let kept = vec![
