@@ -152,9 +152,10 @@ fn a_drive_is_read_back_after_its_power_was_cut() {
     assert_no_medium(lost.to_str().expect("UTF-8"));
     assert_no_medium(station.path("ports/3").to_str().expect("UTF-8"));
     assert_is_medium(&station, &daemon.pull(1));
-    let history = daemon.ask(&["--json", "history"]).expect(0).stdout;
-    let rows = |said: &str| history.matches(said).count();
-    assert_eq!((rows("its power was cut before"), rows("did not say that it lost its power")), (2, 1), "{history}");
+    let exported = station.platen(&["ledger", "export", "--format", "json"]).expect(0).stdout;
+    let rows = |said: &str| exported.matches(said).count();
+    // The forgetful one as well, and the one that came in another's place.
+    assert_eq!((rows("its power was cut before"), rows("did not say that it lost its power")), (3, 1), "{exported}");
     assert_eq!(daemon.stop(), 0);
     assert_replays(&station);
 }
@@ -364,7 +365,13 @@ fn ports_are_learnt_by_inserting_drives() {
         assert!(begun.elapsed().as_secs() < 60, "{}", daemon.log());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    daemon.ask(&["learn", "a", "A"]).refused(2, &["label"]);
+    daemon.ask(&["learn", "a", "A"]).refused(2, &["label A"]);
+    daemon.ask(&["learn", "much too long"]).refused(2, &["label"]);
+    // Somebody who goes away does not leave the station waiting.
+    let mut given_up = station.command(&["station", "--socket", &socket, "learn", "9"]).spawn().expect("platen runs");
+    waits_for("9");
+    given_up.kill().and_then(|()| given_up.wait()).expect("ends");
+    daemon.until("nothing is learnt", |state| state.conditions().is_empty());
     daemon.ask(&["arm", "write", "TREE-r1"]).expect(0);
     daemon.until("the drive on the right is written", |state| {
         state.drives().values().any(|drive| {

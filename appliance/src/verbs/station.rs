@@ -291,6 +291,13 @@ impl Client {
 
     /// One port after the other: say which, and wait until a drive was inserted there.
     fn learn(&mut self, labels: &[String], output: &Output) -> Result<(), Failure> {
+        // Said before anybody has walked to the ports.
+        for (at, label) in labels.iter().enumerate() {
+            if labels[..at].iter().any(|other| other.to_lowercase() == label.to_lowercase()) {
+                let text = format!("label {label}: expected each once (case does not count), found it again");
+                return Err(Failure::new(Exit::Request, text));
+            }
+        }
         self.ask(json!({ "request": "subscribe" }))?;
         for label in labels {
             self.ask(json!({ "request": "learn", "label": label }))?;

@@ -251,11 +251,12 @@ impl Hands {
         match answer {
             Answer::Found(Ok(candidate)) => {
                 let facts = candidate.facts();
-                let (mut drive, label, identity) = (facts.id(), facts.label(), candidate.identity());
+                let (mut drive, mut label, identity) = (facts.id(), facts.label(), candidate.identity());
                 // It was found to be the one that was seen in its port.
                 let order = self.order(slot);
                 if let Some(seat) = order.as_ref().and_then(|order| order.seat.as_ref()) {
                     drive.clone_from(&seat.drive);
+                    seat.name(&mut label);
                 }
                 let identity = self.number_of(slot, identity);
                 self.found.insert(slot, *candidate);

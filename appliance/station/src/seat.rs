@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use platen_device::ports::{CameBack, PortPower, Socket};
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, TargetPolicy};
 use platen_engine::{Drive, DriveError, DriveFacts, Operation, ReadDrive, Returned, Trouble, chain};
-use platen_events::{Code, DriveId};
+use platen_events::{Code, DriveId, DriveLabel};
 
 use crate::config::PowerCycle;
 use crate::exit::Exit;
@@ -48,6 +48,13 @@ impl Seat {
             None => candidate.facts().id() == self.drive,
         };
         if is_it { Ok(candidate) } else { Err(OpenError::Gone { path: path.to_owned() }) }
+    }
+
+    /// What the drive that was found says of itself: a file says nothing.
+    pub(crate) fn name(&self, found: &mut DriveLabel) {
+        if let Some(script) = &self.script {
+            found.serial = script.serial();
+        }
     }
 
     /// What it may be written to by.

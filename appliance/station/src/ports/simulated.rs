@@ -208,7 +208,7 @@ impl Script {
     }
 
     /// What it says of itself now.
-    fn serial(&self) -> Option<String> {
+    pub(crate) fn serial(&self) -> Option<String> {
         let after = self.traits.serial_after_power.as_ref().filter(|_| self.was_cut.load(Ordering::SeqCst));
         after.or(self.traits.serial.as_ref()).cloned()
     }

@@ -15,8 +15,10 @@ use crate::failure::Failure;
 const CONDITION: &str = "learning";
 
 /// As far as it has come.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Learning {
+    /// Who asked last. If this one leaves, what was learnt is forgotten: the station must not wait for nobody.
+    by: ClientId,
     ports: Vec<Port>,
     /// The label whose drive is awaited.
     next: Option<String>,
@@ -24,16 +26,20 @@ pub(super) struct Learning {
 
 impl Station {
     /// The next drive that is inserted shows which socket has this label.
-    pub(super) fn learn(&mut self, label: String, effects: &mut Vec<Effect>) -> Result<(), Failure> {
+    pub(super) fn learn(&mut self, by: ClientId, label: String, effects: &mut Vec<Effect>) -> Result<(), Failure> {
         if self.learning.is_none() && self.is_busy() {
             return Err(Failure::new(Exit::Request, "drives are being worked on; ports are learnt when nothing is"));
         }
-        let learning = self.learning.get_or_insert_default();
+        let learning = self.learning.get_or_insert(Learning { by, ports: Vec::new(), next: None });
         // As it would be refused with any socket.
         let port = Port { label: label.clone(), socket: "socket".into(), ..Port::default() };
         let map = PortMap::new(learning.ports.iter().cloned().chain([port]).collect());
-        map.map_err(|problem| Failure::new(Exit::Request, problem))?;
-        learning.next = Some(label.clone());
+        if let Err(problem) = map {
+            // Nothing has begun by a request that is wrong.
+            self.learning.take_if(|learning| learning.ports.is_empty() && learning.next.is_none());
+            return Err(Failure::new(Exit::Request, problem));
+        }
+        (learning.by, learning.next) = (by, Some(label.clone()));
         self.condition(CONDITION.into(), Some(format!("insert a drive in port {label}")), true, effects);
         Ok(())
     }
@@ -75,8 +81,19 @@ impl Station {
             let map = PortMap::new(learning.ports.clone()).map_err(|problem| Failure::new(Exit::Request, problem))?;
             effects.push(Effect::KeepMap(client, request, map));
         }
+        self.forget_learning(effects);
+        Ok(())
+    }
+
+    fn forget_learning(&mut self, effects: &mut Vec<Effect>) {
         self.learning = None;
         self.condition(CONDITION.into(), None, true, effects);
-        Ok(())
+    }
+
+    /// A client has left.
+    pub(super) fn learns_no_more(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
+        if self.learning.as_ref().is_some_and(|learning| learning.by == client) {
+            self.forget_learning(effects);
+        }
     }
 }

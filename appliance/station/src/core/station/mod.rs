@@ -274,7 +274,7 @@ impl Station {
             Input::LedgerAt(row) => self.ledger_row = self.ledger_row.max(row),
             Input::Condition { condition, text, halts } => self.condition(condition, text, halts, &mut effects),
             Input::Connected(client, is_trusted) => self.connected(client, is_trusted),
-            Input::Left(client) => self.left(client),
+            Input::Left(client) => self.left(client, &mut effects),
             Input::Login(client, request, role, tried) => self.login(client, request, role, tried, &mut effects),
             Input::Asked(client, request, ask) => self.asked(client, request, ask, &mut effects),
             Input::Order(input) => self.order(input, &mut effects),

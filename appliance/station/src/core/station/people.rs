@@ -63,7 +63,8 @@ impl Station {
         self.sessions.get(&client).and_then(|session| session.role)
     }
 
-    pub(super) fn left(&mut self, client: ClientId) {
+    pub(super) fn left(&mut self, client: ClientId, effects: &mut Vec<Effect>) {
+        self.learns_no_more(client, effects);
         self.sessions.remove(&client);
     }
 
@@ -108,13 +109,13 @@ impl Station {
                 Ok(()) if keep => return,
                 ended => ended.map(|()| Reply::Accepted),
             },
-            (Ok(()), ask) => self.answer(ask, effects),
+            (Ok(()), ask) => self.answer(client, ask, effects),
             (Err(refused), _) => Err(refused),
         };
         effects.push(Effect::Reply(client, request, reply));
     }
 
-    fn answer(&mut self, ask: Ask, effects: &mut Vec<Effect>) -> Result<Reply, Failure> {
+    fn answer(&mut self, client: ClientId, ask: Ask, effects: &mut Vec<Effect>) -> Result<Reply, Failure> {
         match ask {
             Ask::Start { port, drive, work } => self.start(&port, &drive, work, effects)?,
             Ask::Arm { ports, work, wanted } => {
@@ -131,7 +132,7 @@ impl Station {
             }
             Ask::Pause { ports } => self.set_paused(&ports, true, effects)?,
             Ask::Resume { ports } => self.set_paused(&ports, false, effects)?,
-            Ask::Learn { label } => self.learn(label, effects)?,
+            Ask::Learn { label } => self.learn(client, label, effects)?,
             Ask::LearnEnd { .. } | Ask::Errand(_) => {}
         }
         Ok(Reply::Accepted)

@@ -266,20 +266,21 @@ impl Station {
     pub(super) fn finished(&mut self, order: OrderId, outcome: &Outcome, effects: &mut Vec<Effect>) {
         let is_it = |inside: &&mut Inside| matches!(inside.stage, Stage::Ordered { order: its, .. } if its == order);
         let here = self.ports.values_mut().filter_map(|port| port.inside.as_mut()).find(is_it);
-        let (drive, batch, has_left) = match here {
+        let (inserted, batch, has_left) = match here {
             Some(inside) => {
                 let Stage::Ordered { batch, .. } = std::mem::replace(&mut inside.stage, Stage::Worked) else { return };
-                (inside.inserted.drive.clone(), batch, false)
+                (inside.inserted.clone(), batch, false)
             }
             None => {
                 let Some(Inside { inserted, stage: Stage::Ordered { batch, .. }, .. }) = self.leaving.remove(&order)
                 else {
                     return;
                 };
-                (inserted.drive, batch, true)
+                (inserted, batch, true)
             }
         };
-        self.note_lost(&drive, outcome);
+        self.note_lost(&inserted.label, outcome);
+        let drive = inserted.drive;
         self.arrive(order, effects);
         if let Outcome::NotStarted(failure) = outcome {
             let (code, text) = (failure.code.map(Into::into), failure.reason());
@@ -303,12 +304,11 @@ impl Station {
     }
 
     /// A drive that comes back after it was lost, in the same port, is known again by what it says of itself.
-    fn note_lost(&mut self, drive: &DriveId, outcome: &Outcome) {
+    fn note_lost(&mut self, inserted: &DriveLabel, outcome: &Outcome) {
         let Outcome::Done { jobs, .. } = outcome else { return };
-        let Some((job, label)) = jobs.first().and_then(|job| self.record().job(*job)) else { return };
+        let Some((job, _)) = jobs.first().and_then(|job| self.record().job(*job)) else { return };
         let Some(verdict) = job.end.as_ref().map(|end| end.verdict.clone()) else { return };
-        let (label, name) = (known_by(label), label.port.clone());
-        debug_assert_eq!(job.drive, *drive);
+        let (label, name) = (known_by(inserted), inserted.port.clone());
         let Some(port) = self.ports.get_mut(&name) else { return };
         let before = port.lost.take().filter(|(before, _)| *before == label).map_or(0, |(_, times)| times);
         let is_lost =
