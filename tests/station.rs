@@ -481,8 +481,11 @@ fn a_foreign_drive_is_duplicated_by_this_station_alone() {
     let mut daemon = Daemon::new(&station, 2, "");
     let written = station.drive("own.img", 64);
     station.platen(&["write", "TREE", &written]).expect(0);
+    daemon.pull(1);
     daemon.insert_again(1, "OWN", Path::new(&written));
-    daemon.until("it is there", |state| drive_in(state, 1).is_some());
+    daemon.until("it is there", |state| {
+        drive_in(state, 1).is_some_and(|drive| drive.label.serial.as_deref() == Some("OWN"))
+    });
     let said = daemon.ask(&["duplicate", "--from", "1"]).expect(0).stdout;
     assert!(said.contains("port 1 is TREE-r1"), "{said}");
     daemon.ask(&["arm", "write", "DUPLICATE-00002-r1"]).refused(2, &["no such medium"]);

@@ -263,8 +263,15 @@ fn at_a_station(runs: &mut Runs<'_>) {
     let daemon = Daemon::new(runs.station, 2, "");
     let mut connection = daemon.connect();
     connection.send(r#"{"id":1,"request":"subscribe"}"#);
+    connection.send(r#"{"id":2,"request":"learn","label":"x"}"#);
+    daemon.until("ports are learnt", |state| state.conditions().contains_key("learning"));
+    daemon.insert(2, "BBB", "");
+    daemon.until("one is", |state| state.conditions().values().any(|text| text.contains("1 port(s) are known")));
+    daemon.pull(2);
+    connection.send(r#"{"id":3,"request":"learn-end","keep":false}"#);
+    daemon.until("nothing is learnt", |state| state.conditions().is_empty() && state.drives().is_empty());
     daemon.ask(&["arm", "write", "TREE-r2", "--wanted", "1"]).expect(0);
-    daemon.insert(1, "AAA", "");
+    daemon.insert(1, "AAA", "power = \"cut\"");
     daemon.until("a batch is closed", |state| state.batches().contains_key(&BatchId(2)));
     let drive = daemon.pull(1);
     daemon.until("the drive is gone", |state| state.drives().is_empty());

@@ -33,7 +33,8 @@ pub fn verify(options: &VerifyOptions, paths: &Paths, output: &Arc<Output>) -> R
         })?
     };
     warn_of_unusable(&keys, output);
-    let stations = options.stations.as_deref().map(TrustedKeys::load).transpose()?;
+    let stations = options.stations.as_deref().map(TrustedKeys::load).transpose();
+    let stations = stations.map_err(|error| Failure::from(error).exiting(Exit::Request))?;
     let headline = format!("verifying {} drive(s)", options.drives.len());
     let (drives, allowed) = (options.drives.clone(), Vec::new());
     let targets = Targets { drives, seat: None, allowed, rescan: false, limits };
