@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use platen_device::Candidate;
-use platen_engine::{DriveFacts, chain};
+use platen_engine::{Drive, DriveFacts, ReadDrive, chain};
 use platen_events::Code;
 use platen_media::allocation::Allocation;
 
