@@ -5,11 +5,10 @@
 //!
 //! Everything is in use that was not proven to be free. Free is what a file system says so that is known here, whole and
 //! in order, in a partition that shares no byte with another; and what lies behind the last partition, if anything that is
-//! known begins where the table says. Boot loaders and
-//! embedded boards keep something at fixed places before the first partition, and what lies between two may be a third
-//! whose entry is lost: both are copied. Behind the last there is nothing that a system would find, but for what is kept
-//! at the very end of a drive (the copy of the table, marks of RAID sets, the database of dynamic disks). Whatever
-//! contradicts itself is copied whole.
+//! known begins where the table says. Boot loaders and embedded boards keep something at fixed places before the first
+//! partition, and what lies between two may be a third whose entry is lost: both are copied. Behind the last there is
+//! nothing that a system would find, but for what is kept at the very end of a drive (the copy of the table, marks of RAID
+//! sets, the database of dynamic disks). Whatever contradicts itself is copied whole.
 
 mod exfat;
 mod ext;
