@@ -443,7 +443,7 @@ fn a_foreign_drive_is_duplicated_by_this_station_alone() {
     std::fs::write(&master, vec![0x5a; 64 << 20]).expect("writes");
     tool("mkfs.fat", &["-F", "32", "-s", "1", "-n", "FOREIGN", drive]).expect(0);
     let file = station.text("payload.bin");
-    std::fs::write(&file, (0..3_000_000_u32).map(|n| (n * 7 >> 3) as u8).collect::<Vec<u8>>()).expect("writes");
+    std::fs::write(&file, (0..3_000_000_u32).map(|n| ((n * 7) >> 3) as u8).collect::<Vec<u8>>()).expect("writes");
     tool("mcopy", &["-i", drive, &file, "::/payload.bin"]).expect(0);
     daemon.insert_again(1, "MASTER", &master);
     daemon.until("it is there", |state| drive_in(state, 1).is_some());

@@ -79,7 +79,7 @@ impl MasterCheck {
         let Some(medium) = report.medium.as_ref().filter(|_| report.is_good()) else { return };
         let name = format!("{}-r{}", medium.id, medium.revision);
         let listed = Cache::open_existing(&self.paths.cache).and_then(|cache| cache.list()).unwrap_or_default();
-        if !listed.iter().any(|listed| listed.name.to_string() == name) {
+        if !listed.iter().any(|listed| *listed.name == name) {
             let text = format!("{name} is a medium of a trusted author and is not in this station's cache; import it");
             *report = Report::of_problem(Code::CacheMissing, &text);
         }
@@ -184,7 +184,7 @@ pub(crate) fn station_keys(paths: &Paths) -> Result<TrustedKeys, Failure> {
 fn next_id(cache: &Cache) -> Result<String, Failure> {
     let number = |name: &str| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u64>().ok();
     let listed = cache.list()?;
-    let last = listed.iter().filter_map(|listed| number(&listed.name.to_string())).max().unwrap_or(0);
+    let last = listed.iter().filter_map(|listed| number(&listed.name)).max().unwrap_or(0);
     let id = format!("{PREFIX}{:05}", last + 1);
     debug_assert!(is_duplicate(&id));
     Ok(id)
