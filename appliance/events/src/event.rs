@@ -55,7 +55,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Prepare => "preparing",
             Self::Write => "writing",
-            Self::PowerCycle => "cutting the power of",
+            Self::PowerCycle => "power-cycling",
             Self::Verify => "reading back",
             Self::Seal => "sealing",
             Self::Unknown => "working on",
