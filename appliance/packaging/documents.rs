@@ -4,7 +4,7 @@
 //! Writes the man pages and shell completions of `platen` and `platend` into a folder, from the argument definitions that
 //! the programs themselves read. `build-package` calls it; nothing of it is installed.
 //!
-//!     cargo run --example documents -- FOLDER
+//!     cargo run --example documents -- FOLDER DATE
 
 // A program has no public face.
 #![allow(unreachable_pub)]
@@ -29,11 +29,14 @@ use clap_mangen::Man;
 const SOURCE: &str = concat!("Platen ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
-    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("documents: expected the folder to write to");
+    let mut arguments = std::env::args_os().skip(1);
+    let (folder, date) =
+        (arguments.next().map(PathBuf::from), arguments.next().and_then(|date| date.into_string().ok()));
+    let (Some(folder), Some(date)) = (folder, date) else {
+        eprintln!("documents: expected the folder to write to, and the date for the foot of each page");
         return ExitCode::from(2);
     };
-    match write(&folder) {
+    match write(&folder, &date) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("documents: {}: {error}", folder.display());
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(folder: &Path) -> io::Result<()> {
+fn write(folder: &Path, date: &str) -> io::Result<()> {
     for (command, section, manual) in
         [(platen::Args::command(), "1", "User commands"), (platend::Args::command(), "8", "System administration")]
     {
@@ -51,7 +54,7 @@ fn write(folder: &Path) -> io::Result<()> {
         // Built: each verb knows what it is called in full, and the options that all of them have.
         let mut built = command.clone();
         built.build();
-        page(&built, section, manual, &pages)?;
+        page(&built, (section, manual, date), &pages)?;
         for (shell, name) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh"), (Shell::Fish, "fish")] {
             let completions = folder.join(name);
             fs::create_dir_all(&completions)?;
@@ -63,18 +66,14 @@ fn write(folder: &Path) -> io::Result<()> {
 }
 
 /// A page for a command, and one for each of its verbs: `platen-cache-import.1`.
-fn page(command: &Command, section: &str, manual: &str, folder: &Path) -> io::Result<()> {
+fn page(command: &Command, foot: (&str, &str, &str), folder: &Path) -> io::Result<()> {
+    let (section, manual, date) = foot;
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    let man = Man::new(command.clone())
-        .title(name.to_uppercase())
-        .section(section)
-        .source(SOURCE)
-        .manual(manual)
-        // The date of the build would make each page another one.
-        .date("");
+    let man = Man::new(command.clone()).title(name.to_uppercase());
+    let man = man.section(section).manual(manual).date(date).source(SOURCE);
     let mut text = Vec::new();
     man.render(&mut text)?;
     fs::write(folder.join(format!("{name}.{section}")), text)?;
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
-    verbs.map(|verb| page(verb, section, manual, folder)).collect()
+    verbs.map(|verb| page(verb, foot, folder)).collect()
 }
