@@ -14,6 +14,7 @@ mod guard;
 mod hostile;
 mod judges;
 mod layouts;
+mod packaging;
 mod refusals;
 mod secrets;
 mod station;

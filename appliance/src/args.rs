@@ -283,7 +283,7 @@ pub enum BootImageVerb {
         trusted: Vec<PathBuf>,
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// The program to run; by default platen-deploy beside this program
+        /// The program to run; by default platen-deploy beside this program, or in ../lib/platen
         #[arg(long, value_name = "FILE")]
         deploy: Option<PathBuf>,
     },

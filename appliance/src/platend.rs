@@ -7,45 +7,20 @@
 // A program has no public face.
 #![allow(unreachable_pub)]
 
+#[path = "platend_args.rs"]
+mod args;
+
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use platen_station::config::{PortMap, StationConfig};
-use platen_station::ports::{MachinePorts, Ports, SimulatedPorts};
+use platen_station::ports::{MachinePorts, Ports, SimulatedPorts, properties};
 use platen_station::{Ended, Exit, Failure, replay, serve, stop_flag};
 use tracing_subscriber::EnvFilter;
 
-/// The station: watches its ports, writes what is inserted, and answers at a local socket (`platen station`).
-///
-/// Exit status: 0 it was asked to end; 2 the configuration is wrong; 4 the machine lacks something.
-#[derive(Debug, Parser)]
-#[command(name = "platend", version, max_term_width = 100)]
-struct Args {
-    /// What the station is to do
-    #[arg(long, default_value = "/etc/platen/station.toml", value_name = "FILE")]
-    config: PathBuf,
-    /// Instead of the machine's ports, a folder: each file in it is an inserted drive
-    #[arg(long, value_name = "simulated:DIR")]
-    ports: Option<String>,
-    #[command(subcommand)]
-    verb: Option<Verb>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// Read the configuration, say what is wrong with it, and end
-    CheckConfig,
-    /// Go through a journal again, and see that the same follows from it
-    Replay {
-        /// One of the files journal*.jsonl in the station's state folder
-        file: PathBuf,
-        /// Print every input and what followed from it
-        #[arg(long)]
-        show: bool,
-    },
-}
+use self::args::{Args, Verb};
 
 fn main() -> ExitCode {
     platen_device::process::keep_files_private();
@@ -76,6 +51,15 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Verb::Replay { file, show }) => again(file, *show),
+        Some(Verb::PortOf { device }) => {
+            let config = StationConfig::load(&args.config)?;
+            let map = PortMap::load(&config.paths.ports)?;
+            let found = properties(device, &map, &config.policy);
+            for (name, value) in found.map_err(|error| Failure::new(Exit::Machine, error))? {
+                println!("{name}={value}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Fail
     let BootImageVerb::Build { kit, trusted, out, deploy } = verb;
     let deploy = match deploy {
         Some(path) => path,
-        None => beside_this_program("platen-deploy")?,
+        None => deploy_program()?,
     };
     let image = boot_image::build(&kit, &deploy, &trusted, &out).map_err(assembling)?;
     output.answer(document(DocumentFormat::BootImage, &out, image.record()), || {
@@ -119,13 +119,15 @@ pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
-fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
+/// `platen-deploy` as it was built beside this program, or as the package installs it: nobody calls it by its name.
+fn deploy_program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Machine, error))?;
-    let path = program.with_file_name(name);
-    if path.is_file() {
-        return Ok(path);
+    let beside = program.with_file_name("platen-deploy");
+    let installed = program.with_file_name("../lib/platen/platen-deploy");
+    if let Some(found) = [&beside, &installed].into_iter().find(|path| path.is_file()) {
+        return Ok(found.clone());
     }
-    let text = format!("{} is not there; build it (appliance/build-programs) or give --deploy FILE", path.display());
+    let text = format!("{} is not there; build it (appliance/build-programs) or give --deploy FILE", beside.display());
     Err(Failure::new(Exit::Machine, text))
 }
 

@@ -6,11 +6,12 @@
 //! A [`Socket`] is where a drive can be inserted; it is called the same after every start, whatever the kernel calls the
 //! drive in it. [`PortWatch`] waits for hints that something changed and lists what is inserted. Truth is only what sysfs
 //! says at that moment: an event that is lost, late or wrong costs time and makes no mistake. [`PortPower`] switches
-//! sockets, [`strangers`] finds what is in a socket and is no drive.
+//! sockets, [`strangers`] finds what is in a socket and is no drive. [`place_of`] says where a single device is.
 //!
 //! Nothing here opens a drive, and no list here allows anything: that is for the target guard, when a drive is written.
 
 mod authorise;
+mod place;
 mod power;
 mod power_cycle;
 mod scan;
@@ -24,6 +25,7 @@ mod tests;
 use std::io;
 
 pub use authorise::{InterfaceClass, Stranger, refuse, strangers};
+pub use place::{Place, place_of};
 pub use power::PortPower;
 pub use power_cycle::CameBack;
 pub use scan::Inserted;

@@ -143,13 +143,8 @@ fn look(folder: &Path, mut known: Option<Known>) -> io::Result<Option<Known>> {
 /// Everything, and the folders it is in.
 fn read(folder: &Path) -> io::Result<Option<(PathBuf, Option<PathBuf>, Inserted)>> {
     let device = BlockDevice::in_folder(folder)?;
-    // Parts of soldered memory that look like disks stand in the folder of the disk that they are part of.
-    let is_part = device.whole().is_some() || device.dir.parent().is_some_and(|above| above.join("diskseq").exists());
-    if is_part || device.is_optical() {
-        return Ok(None);
-    }
+    let Some((bus, socket)) = socket_of(&device) else { return Ok(None) };
     let usb = device.usb_folder().map(Path::to_owned);
-    let Some((bus, socket)) = Socket::of_disk(&device.dir, usb.as_deref()) else { return Ok(None) };
     // A slash can't be in the name of a folder.
     let path = Path::new("/dev").join(device.name.replace('!', "/"));
     let disk_sequence = Some(device.disk_sequence()?);
@@ -167,4 +162,14 @@ fn read(folder: &Path) -> io::Result<Option<(PathBuf, Option<PathBuf>, Inserted)
         path,
     };
     Ok(Some((device.dir, usb, inserted)))
+}
+
+/// Where a whole disk that can be written is inserted; None: it is something else.
+pub(super) fn socket_of(device: &BlockDevice) -> Option<(Bus, Socket)> {
+    // Parts of soldered memory that look like disks stand in the folder of the disk that they are part of.
+    let is_part = device.whole().is_some() || device.dir.parent().is_some_and(|above| above.join("diskseq").exists());
+    if is_part || device.is_optical() {
+        return None;
+    }
+    Socket::of_disk(&device.dir, device.usb_folder())
 }

@@ -75,7 +75,7 @@ impl Socket {
     }
 
     /// The port alone, without the slot of the reader that is plugged in there.
-    pub(super) fn port(&self) -> Self {
+    pub fn port(&self) -> Self {
         let Some(chain) = self.0.rfind("-usb-").map(|at| at + "-usb-".len()) else { return self.clone() };
         let end = self.0[chain..].find('-').map_or(self.0.len(), |at| chain + at);
         Self(self.0[..end].to_owned())

@@ -49,8 +49,8 @@ fn switch_on(socket: &Socket) {
 }
 
 /// None: it is no drive that a port takes.
-fn class_of(found: &Found) -> Option<DriveClass> {
-    match (found.bus, found.is_removable) {
+pub(super) fn class_of(bus: Bus, is_removable: bool) -> Option<DriveClass> {
+    match (bus, is_removable) {
         (Bus::Usb, true) => Some(DriveClass::UsbRemovable),
         (Bus::Usb, false) => Some(DriveClass::UsbFixed),
         (Bus::Ata, _) => Some(DriveClass::Sata),
@@ -74,7 +74,7 @@ impl Ports for MachinePorts {
             }
         }
         let seen = |found: Found| {
-            let class = class_of(&found)?;
+            let class = class_of(found.bus, found.is_removable)?;
             let Found { socket, drive, label, size_bytes, .. } = found;
             let inserted = Inserted { socket: socket.to_string(), class, drive, label, size_bytes };
             Some(Seen { inserted, script: None })

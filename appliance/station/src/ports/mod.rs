@@ -4,12 +4,14 @@
 //! What is inserted in a station's ports: asked of the machine, or of a folder of files that stand for drives.
 
 mod machine;
+mod rights;
 mod simulated;
 
 use std::io;
 use std::time::Duration;
 
 pub use self::machine::MachinePorts;
+pub use self::rights::properties;
 pub use self::simulated::{Script, SimulatedPorts};
 use crate::core::Inserted;
 

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! The command line of the station.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The station: watches its ports, writes what is inserted, and answers at a local socket (`platen station`).
+///
+/// Exit status: 0 it was asked to end; 2 the configuration is wrong; 4 the machine lacks something.
+#[derive(Debug, Parser)]
+#[command(name = "platend", version, max_term_width = 100)]
+pub struct Args {
+    /// What the station is to do
+    #[arg(long, default_value = "/etc/platen/station.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Instead of the machine's ports, a folder: each file in it is an inserted drive
+    #[arg(long, value_name = "simulated:DIR")]
+    pub ports: Option<String>,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Read the configuration, say what is wrong with it, and end
+    CheckConfig,
+    /// Go through a journal again, and see that the same follows from it
+    Replay {
+        /// One of the files journal*.jsonl in the station's state folder
+        file: PathBuf,
+        /// Print every input and what followed from it
+        #[arg(long)]
+        show: bool,
+    },
+    /// Print what udev is to know of a device: whether it is in a port of the station. For udev's rules
+    PortOf {
+        /// The device's folder below /sys, as udev calls it
+        #[arg(value_name = "DEVPATH")]
+        device: PathBuf,
+    },
+}
