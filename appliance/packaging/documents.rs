@@ -74,6 +74,6 @@ fn page(command: &Command, foot: (&str, &str, &str), folder: &Path) -> io::Resul
     let mut text = Vec::new();
     man.render(&mut text)?;
     fs::write(folder.join(format!("{name}.{section}")), text)?;
-    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
-    verbs.map(|verb| page(verb, foot, folder)).collect()
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+    verbs.try_for_each(|verb| page(verb, foot, folder))
 }
