@@ -21,12 +21,13 @@ use platen_media::manifest::{
 use platen_media::sign::TrustedKeys;
 use platen_media::spec::MAX_NAME;
 use platen_media::{Sha256, VolumeLabel};
+use tempfile::TempDir;
 
 use crate::check::examined;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::look::look_for_use;
-use crate::media::{PATIENCE, is_duplicate};
+use crate::media::PATIENCE;
 use crate::paths::Paths;
 
 /// Ids of media that a station made of foreign drives begin with this.
@@ -42,6 +43,8 @@ pub(crate) struct MasterCheck {
     pub(crate) journal: Arc<dyn Journal>,
     /// The drive, for the process that looks at it.
     pub(crate) handle: File,
+    /// What was read of it, signed and not in the cache yet.
+    pub(crate) staged: Option<TempDir>,
 }
 
 impl Check for MasterCheck {
@@ -55,12 +58,21 @@ impl Check for MasterCheck {
 
     fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report {
         let made = self.medium_of(drive, watch);
-        made.unwrap_or_else(|failure| Report::of_problem(failure.code.unwrap_or(Code::StationFault), &failure.reason()))
+        made.unwrap_or_else(|failure| report_of(&failure))
+    }
+
+    fn keep(&mut self, report: Report, watch: &dyn Watch) -> Report {
+        let Some(staged) = self.staged.take() else { return report };
+        self.import(&staged, watch).map_or_else(|failure| report_of(&failure), |()| report)
     }
 }
 
+fn report_of(failure: &Failure) -> Report {
+    Report::of_problem(failure.code.unwrap_or(Code::StationFault), &failure.reason())
+}
+
 impl MasterCheck {
-    fn medium_of(&self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<Report, Failure> {
+    fn medium_of(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<Report, Failure> {
         let handle = || self.handle.try_clone().map_err(|error| Failure::new(Exit::Machine, error));
         let named = examined(drive, handle()?, Depth::Names, &self.paths, &self.keys, watch)?;
         if named.medium.is_some() {
@@ -85,7 +97,17 @@ impl MasterCheck {
         }
     }
 
-    fn copy(&self, drive: &mut dyn ReadDrive, used: &Allocation, watch: &dyn Watch) -> Result<Report, Failure> {
+    /// Into the cache as any other medium, but for who is trusted.
+    fn import(&self, staged: &TempDir, watch: &dyn Watch) -> Result<(), Failure> {
+        let cache = Cache::open(&self.paths.cache, None)?.patient(PATIENCE);
+        let (layout, keys) = (Layout::open(staged.path())?, station_keys(&self.paths)?);
+        for answer in cache.import(&layout, None, &keys, SystemClock::new().now(), &mut |_| watch.heard())? {
+            answer.result?;
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, drive: &mut dyn ReadDrive, used: &Allocation, watch: &dyn Watch) -> Result<Report, Failure> {
         let cache = Cache::open(&self.paths.cache, None)?.patient(PATIENCE);
         let folder = self.paths.cache.parent().filter(|folder| !folder.as_os_str().is_empty());
         // On the cache's own disk; gone whatever happens.
@@ -99,11 +121,7 @@ impl MasterCheck {
         let manifest = self.manifest(drive, used, &table, parts, blob, &cache)?;
         let entry = self.signed(&manifest)?;
         let name = layout.publish(&manifest, &entry)?.name;
-        let keys = station_keys(&self.paths)?;
-        let now = SystemClock::new().now();
-        for answer in cache.import(&layout, None, &keys, now, &mut |_| watch.heard())? {
-            answer.result?;
-        }
+        self.staged = Some(staging);
         Ok(Report { image: Some(name), checked_bytes: used.used_bytes(), notes: notes(used), ..Report::default() })
     }
 
@@ -180,14 +198,12 @@ pub(crate) fn station_keys(paths: &Paths) -> Result<TrustedKeys, Failure> {
     Ok(TrustedKeys::load(&paths.station_key())?)
 }
 
-/// The first number that no duplicate here has.
+/// The first number that no duplicate here ever had: rows of the ledger name it for good.
 fn next_id(cache: &Cache) -> Result<String, Failure> {
-    let number = |name: &str| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u64>().ok();
-    let listed = cache.list()?;
-    let last = listed.iter().filter_map(|listed| number(&listed.name)).max().unwrap_or(0);
-    let id = format!("{PREFIX}{:05}", last + 1);
-    debug_assert!(is_duplicate(&id));
-    Ok(id)
+    let number = |id: &str| id.strip_prefix(PREFIX)?.parse::<u64>().ok();
+    let minimums = cache.minimums()?;
+    let last = minimums.iter().filter_map(|minimum| number(&minimum.id)).max().unwrap_or(0);
+    Ok(format!("{PREFIX}{:05}", last + 1))
 }
 
 /// What was copied whole, and why.

@@ -182,7 +182,7 @@ impl Order {
             let mut drive = candidate.for_reading().map_err(open_failure)?;
             let handle = handle_of(&mut drive)?;
             let (keys, paths, journal) = (keys.clone(), paths.clone(), Arc::clone(&journal));
-            let check = MasterCheck { keys, paths, journal, handle };
+            let check = MasterCheck { keys, paths, journal, handle, staged: None };
             Ok((seated(own_seat.as_ref(), drive, None), Task::Check(Box::new(check))))
         };
         let (find, prepare) = (finder(seat.clone()), Box::new(prepare));

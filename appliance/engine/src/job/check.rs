@@ -32,9 +32,11 @@ pub(super) fn check(engine: &Engine, check: &mut dyn Check, drive: &mut dyn Driv
     // What was read of a drive that is no longer there, or holds another medium by now, counts for nothing.
     let report = match drive.confirm() {
         Ok(()) if context.is_stopped() => Report::of_problem(Code::Cancelled, "stopped before all of it was read"),
+        Ok(()) if report.is_good() => check.keep(report, &watch),
         Ok(()) => report,
         Err(gone) => Report::of_problem(Code::Vanished, &chain(&gone)),
     };
+    heartbeat.end();
     if !heartbeat.decide() {
         return stopped();
     }

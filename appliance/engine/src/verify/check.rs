@@ -19,4 +19,9 @@ pub trait Check: Send {
     fn medium(&self) -> Option<&str>;
     /// Look at the drive. Everything that goes wrong is a problem in the report.
     fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report;
+    /// The report is good, and the drive was still there, with the same medium in it, when all of it was read: now something
+    /// may be made of it. What that comes to is the report that counts.
+    fn keep(&mut self, report: Report, _watch: &dyn Watch) -> Report {
+        report
+    }
 }
