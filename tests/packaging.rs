@@ -329,7 +329,7 @@ fn everything_the_package_lists_is_there_and_everything_there_is_listed() {
             Some("platen" | "platend") => true,
             Some(below) => {
                 let name = below.strip_prefix("package/").expect("made for the package");
-                made.iter().any(|file| matches(name, file)) || build.contains(&format!("programs/{name}"))
+                made.iter().any(|file| matches(name, file)) || build.contains(&format!("/{name}\""))
             }
             None => {
                 let (folder, name) = source.rsplit_once('/').expect("a folder");
