@@ -11,6 +11,7 @@ mod boot_drives;
 mod drive_jobs;
 mod formats;
 mod guard;
+mod guest;
 mod hostile;
 mod judges;
 mod layouts;
