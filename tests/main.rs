@@ -13,6 +13,7 @@ mod formats;
 mod guard;
 mod guest;
 mod hostile;
+mod hotplug;
 mod judges;
 mod layouts;
 mod refusals;
