@@ -3,7 +3,7 @@
 
 //! A computer in QEMU with one USB drive: started, watched and typed to over its serial line, and always ended.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,8 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use super::qmp::Qmp;
+
 /// Without acceleration and on busy machines a boot takes minutes; on idle ones ten seconds.
-const TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(400);
 const OVMF: &str = "/usr/share/OVMF";
 
 /// What starts the computer.
@@ -78,12 +82,15 @@ impl Machine {
         Self::spawn(|work| command(options, work))
     }
 
-    /// Starts one without drives, firmware menus or a boot loader: a kernel and what is in its memory.
-    pub(crate) fn start_kernel(kernel: &Path, initramfs: &Path) -> Self {
+    /// Starts one without firmware menus or a boot loader: a kernel, what is in its memory, and whatever `devices` adds to
+    /// QEMU's command line, which is told the folder for sockets.
+    pub(crate) fn start_kernel(kernel: &Path, initramfs: &Path, devices: impl FnOnce(&mut Command, &Path)) -> Self {
         Self::spawn(|work| {
             let mut command = qemu(work);
             command.args(["-machine", "q35"]).arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
-            command.args(["-append", "console=ttyS0 quiet panic=-1"]);
+            // On a machine that is busy the kernel's timer may seem not to work while it is tried.
+            command.args(["-append", "console=ttyS0 quiet panic=-1 no_timer_check"]);
+            devices(&mut command, work);
             command
         })
     }
@@ -161,9 +168,8 @@ impl Machine {
                 'a'..='z' | '0'..='9' => c.to_string(),
                 other => panic!("no key for {other:?}"),
             };
-            self.control(&format!(
-                r#"{{"execute":"send-key","arguments":{{"keys":[{{"type":"qcode","data":"{key}"}}],"hold-time":40}}}}"#
-            ));
+            let keys = json!({ "keys": [{ "type": "qcode", "data": key }], "hold-time": 40 });
+            self.qmp().ask("send-key", &keys);
             // The next key is pressed after this one was let go.
             sleep(Duration::from_millis(120));
         }
@@ -171,8 +177,7 @@ impl Machine {
 
     /// Saves what the screen shows as a PNG file.
     pub(crate) fn screendump(&mut self, to: &Path) {
-        let to = to.display();
-        self.control(&format!(r#"{{"execute":"screendump","arguments":{{"filename":"{to}","format":"png"}}}}"#));
+        self.qmp().ask("screendump", &json!({ "filename": to, "format": "png" }));
     }
 
     /// Waits until the computer turned itself off.
@@ -188,23 +193,14 @@ impl Machine {
         panic!("the computer is still on:\n{}", plain(&lock(&self.heard.said).bytes));
     }
 
-    /// One command to QEMU itself, and its answer.
-    fn control(&self, command: &str) -> String {
-        let stream = UnixStream::connect(self.work.path().join("qmp")).expect("QEMU listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("settable");
-        let mut lines = BufReader::new(stream.try_clone().expect("second handle")).lines();
-        let mut ask = |text: &str| {
-            writeln!(&stream, "{text}").expect("QEMU takes commands");
-            // Events come in between.
-            let answer = lines.find_map(|line| line.ok().filter(|line| !line.contains("\"event\"")));
-            answer.expect("QEMU answers")
-        };
-        // The greeting answers before anything was asked; so the first answer is one behind.
-        ask(r#"{"execute":"qmp_capabilities"}"#);
-        ask(command);
-        let answer = ask(r#"{"execute":"query-status"}"#);
-        assert!(!answer.contains("\"error\""), "{command}: {answer}");
-        answer
+    /// QEMU's own control socket. There is one connection at a time.
+    pub(crate) fn qmp(&self) -> Qmp {
+        Qmp::connect(&self.work.path().join("qmp"))
+    }
+
+    /// The socket of this name in the folder that `devices` was told.
+    pub(crate) fn socket(&self, name: &str) -> UnixStream {
+        UnixStream::connect(self.work.path().join(name)).expect("QEMU listens")
     }
 }
 

@@ -8,8 +8,10 @@
 
 mod cases;
 mod machine;
+mod qmp;
 
 pub(crate) use machine::{Firmware, Machine, Options};
+pub(crate) use qmp::Qmp;
 
 /// The password of [`Variant::MbrWithPassword`].
 pub(crate) const PASSWORD: &str = "insecure test puzzle 7ß";

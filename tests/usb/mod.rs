@@ -4,13 +4,37 @@
 //! Real USB drives: a guest with the kernel's own USB stack, whose drives are gadgets that are pulled, swapped and hung
 //! while the program works on them. One boot for all checks (`guest/checks`); each test looks at its own.
 
-mod guest;
-
 use std::sync::OnceLock;
 
 use crate::boot::{Machine, wanted};
 use crate::common::{Station, tool};
-use guest::Guest;
+use crate::guest::{Guest, Parts, find};
+
+/// In the order in which they are loaded.
+const MODULES: [&str; 22] = [
+    "fs/configfs/configfs",
+    "drivers/usb/common/usb-common",
+    "drivers/usb/core/usbcore",
+    "drivers/usb/gadget/udc/udc-core",
+    "drivers/usb/gadget/udc/dummy_hcd",
+    "drivers/usb/gadget/libcomposite",
+    "drivers/usb/gadget/function/usb_f_mass_storage",
+    "drivers/scsi/scsi_common",
+    "drivers/scsi/scsi_mod",
+    "crypto/crct10dif_common",
+    "lib/crc-t10dif",
+    "lib/crc64",
+    "lib/crc64-rocksoft",
+    "block/t10-pi",
+    "drivers/scsi/sd_mod",
+    "drivers/usb/storage/usb-storage",
+    "drivers/block/loop",
+    "drivers/md/dm-mod",
+    "fs/fat/fat",
+    "fs/fat/vfat",
+    "fs/nls/nls_cp437",
+    "fs/nls/nls_ascii",
+];
 
 /// With revision 2 of a medium in its cache, and in another one only revision 1.
 fn station() -> Station {
@@ -30,8 +54,15 @@ fn station() -> Station {
 fn transcript() -> &'static str {
     static SAID: OnceLock<String> = OnceLock::new();
     SAID.get_or_init(|| {
-        let guest = Guest::build(&station());
-        let machine = Machine::start_kernel(&guest.kernel, &guest.initramfs());
+        let parts = Parts {
+            modules: &MODULES,
+            // The cmp of busybox takes seconds for a drive.
+            programs: &[find("dmsetup"), find("cmp")],
+            scripts: "tests/usb/guest",
+            kept: &["cache", "older-cache", "trusted"],
+        };
+        let guest = Guest::build(&station(), &parts);
+        let machine = Machine::start_kernel(&guest.kernel, &guest.initramfs(), |_, _| {});
         // The time limit is for each part of it.
         for sign in ["CHECK stick-verified", "CHECK empty-slot-write", "CHECK stick-back", "CHECK before-hanging"] {
             machine.wait_for_one_of(&[sign, "Kernel panic"]);

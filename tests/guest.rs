@@ -1,93 +1,74 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The guest: Debian's kernel with an emulated USB controller and drives, busybox, the program and a station.
+//! A guest: Debian's kernel with some of its modules, busybox, the program and a station.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::{Station, tool};
 
-/// In the order in which they are loaded.
-const MODULES: [&str; 22] = [
-    "fs/configfs/configfs",
-    "drivers/usb/common/usb-common",
-    "drivers/usb/core/usbcore",
-    "drivers/usb/gadget/udc/udc-core",
-    "drivers/usb/gadget/udc/dummy_hcd",
-    "drivers/usb/gadget/libcomposite",
-    "drivers/usb/gadget/function/usb_f_mass_storage",
-    "drivers/scsi/scsi_common",
-    "drivers/scsi/scsi_mod",
-    "crypto/crct10dif_common",
-    "lib/crc-t10dif",
-    "lib/crc64",
-    "lib/crc64-rocksoft",
-    "block/t10-pi",
-    "drivers/scsi/sd_mod",
-    "drivers/usb/storage/usb-storage",
-    "drivers/block/loop",
-    "drivers/md/dm-mod",
-    "fs/fat/fat",
-    "fs/fat/vfat",
-    "fs/nls/nls_cp437",
-    "fs/nls/nls_ascii",
-];
+/// What a guest has besides the kernel, busybox and `platen`.
+pub(crate) struct Parts<'a> {
+    /// Of the kernel, in the order in which they are loaded.
+    pub(crate) modules: &'a [&'a str],
+    pub(crate) programs: &'a [PathBuf],
+    /// A folder of this project: the scripts in it, of which `init` is started.
+    pub(crate) scripts: &'a str,
+    /// Files and folders of the station, in `/station`.
+    pub(crate) kept: &'a [&'a str],
+}
 
 /// A kernel and what it starts with.
-pub(super) struct Guest {
+pub(crate) struct Guest {
     folder: tempfile::TempDir,
-    pub(super) kernel: PathBuf,
+    pub(crate) kernel: PathBuf,
 }
 
 impl Guest {
-    /// With the keys and the caches of `station` in `/station`.
-    pub(super) fn build(station: &Station) -> Self {
+    pub(crate) fn build(station: &Station, parts: &Parts<'_>) -> Self {
         let folder = tempfile::Builder::new().prefix("platen-test-").tempdir_in("/var/tmp").expect("temporary folder");
         let root = folder.path().join("root");
         for below in ["bin", "dev", "lib64", "modules", "proc", "station", "sys", "tmp"] {
             fs::create_dir_all(root.join(below)).expect("folder");
         }
-        let kernel = unpack_kernel(station, folder.path());
-        // The cmp of busybox takes seconds for a drive.
-        let programs = [Path::new(env!("CARGO_BIN_EXE_platen")), &find("busybox"), &find("dmsetup"), &find("cmp")];
-        for program in programs {
+        let kernel = unpack_kernel(station, folder.path(), parts.modules);
+        let own = [PathBuf::from(env!("CARGO_BIN_EXE_platen")), find("busybox")];
+        for program in own.iter().chain(parts.programs) {
             add_program(&root, program);
         }
         let applets = tool("busybox", &["--list"]).expect(0).stdout;
         for applet in applets.lines().filter(|applet| !root.join("bin").join(applet).exists()) {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
         }
-        for kept in ["cache", "older-cache", "trusted"] {
+        for kept in parts.kept {
             copy(&station.path(kept), &root.join("station"));
         }
-        for script in ["init", "bench", "checks"] {
-            copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/usb/guest").join(script), &root);
-        }
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(parts.scripts).join("."), &root);
         tool("chmod", &["+x", text(&root.join("init"))]).expect(0);
         let pack = "cd \"$0/root\" && find . | busybox cpio --quiet -o -H newc > ../initramfs";
         tool("sh", &["-c", pack, text(folder.path())]).expect(0);
         Self { folder, kernel }
     }
 
-    pub(super) fn initramfs(&self) -> PathBuf {
+    pub(crate) fn initramfs(&self) -> PathBuf {
         self.folder.path().join("initramfs")
     }
 }
 
 /// The kernel and its modules, from the package that boot kits are made of.
-fn unpack_kernel(station: &Station, folder: &Path) -> PathBuf {
+fn unpack_kernel(station: &Station, folder: &Path, modules: &[&str]) -> PathBuf {
     let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
     station.platen(&["boot-kit", "collect", "--out", "boot-kit", "--packages", text(&packages)]).expect(0);
     let package = only(&packages, "linux-image-");
     let unpacked = folder.join("package");
     fs::create_dir(&unpacked).expect("folder");
-    let wanted: Vec<String> = MODULES.iter().map(|module| format!("./lib/modules/*/kernel/{module}.ko")).collect();
+    let wanted: Vec<String> = modules.iter().map(|module| format!("./lib/modules/*/kernel/{module}.ko")).collect();
     let wanted = format!("./boot/vmlinuz-* {}", wanted.join(" "));
     let unpack = format!("dpkg-deb --fsys-tarfile \"$0\" | tar -x -C \"$1\" --wildcards {wanted}");
     tool("bash", &["-f", "-o", "pipefail", "-c", &unpack, text(&package), text(&unpacked)]).expect(0);
     let tree = only(&unpacked.join("lib/modules"), "").join("kernel");
-    for (at, module) in MODULES.iter().enumerate() {
+    for (at, module) in modules.iter().enumerate() {
         let name = module.rsplit('/').next().unwrap_or_default();
         let to = folder.join(format!("root/modules/{at:02}-{name}.ko"));
         fs::copy(tree.join(format!("{module}.ko")), to).expect("copies");
@@ -95,9 +76,10 @@ fn unpack_kernel(station: &Station, folder: &Path) -> PathBuf {
     only(&unpacked.join("boot"), "vmlinuz-")
 }
 
-/// A program, and the libraries it asks for, at the paths where it asks for them.
+/// A program without what only debuggers read, and the libraries it asks for, at the paths where it asks for them.
 fn add_program(root: &Path, program: &Path) {
-    fs::copy(program, root.join("bin").join(program.file_name().expect("a name"))).expect("copies");
+    let to = root.join("bin").join(program.file_name().expect("a name"));
+    tool("strip", &["-o", text(&to), text(program)]).expect(0);
     // A static one has none, which ldd calls a failure.
     let needed = tool("ldd", &[text(program)]).stdout;
     for library in needed.split_whitespace().filter(|word| word.starts_with('/')) {
@@ -107,7 +89,7 @@ fn add_program(root: &Path, program: &Path) {
     }
 }
 
-fn find(program: &str) -> PathBuf {
+pub(crate) fn find(program: &str) -> PathBuf {
     let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
     let found = places.iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{program} is missing (appliance/install-packages boot)"))
