@@ -22,8 +22,10 @@ use std::sync::OnceLock;
 use crate::boot::wanted;
 use bench::Bench;
 
+type Check = fn(&mut Bench);
+
 /// In this order: the last ones change what the others must leave alone.
-const CHECKS: [(&str, fn(&mut Bench)); 14] = [
+const CHECKS: [(&str, Check); 14] = [
     ("eight at once", written::eight_at_once),
     ("pulled", written::pulled_while_written),
     ("slow", written::slow_beside_fast),
