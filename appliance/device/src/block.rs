@@ -163,8 +163,7 @@ impl BlockDevice {
     }
 }
 
-/// A folder in sysfs is that of a USB device, and not of one of its interfaces.
-pub(crate) fn is_usb_device(folder: &Path) -> bool {
+fn is_usb_device(folder: &Path) -> bool {
     let subsystem = fs::read_link(folder.join("subsystem")).ok();
     let is_usb = subsystem.is_some_and(|bus| bus.file_name().is_some_and(|name| name == "usb"));
     // An interface of the device is of the same subsystem.

@@ -11,7 +11,7 @@ use super::scan::socket_of;
 use super::socket::{Bus, Socket};
 use super::usb::{chain_of_device, chain_of_port, name_of};
 use super::while_doing;
-use crate::block::{BlockDevice, is_usb_device};
+use crate::block::BlockDevice;
 use crate::machine::{Machine, attribute};
 
 /// Where a device is, by what it is.
@@ -47,32 +47,30 @@ pub fn place_of(device: &Path) -> io::Result<Option<Place>> {
 pub(super) fn place_on(machine: &Machine, device: &Path) -> io::Result<Option<Place>> {
     let folder = machine.sys("").join(device.strip_prefix("/").unwrap_or(device));
     let folder = fs::canonicalize(&folder).map_err(while_doing(format!("looking for {}", folder.display())))?;
-    let subsystem = fs::read_link(folder.join("subsystem")).unwrap_or_default();
-    match name_of(&subsystem) {
-        "block" => {
-            let device =
-                BlockDevice::in_folder(&folder).map_err(while_doing(format!("reading {}", folder.display())))?;
-            let Some((bus, socket)) = socket_of(&device) else { return Ok(None) };
-            let is_removable = attribute(&device.dir.join("removable"))? == "1";
-            Ok(Some(Place::Disk { socket, bus, is_removable }))
-        }
-        "usb" if !is_usb_device(&folder) => {
-            // Of a hub's interface, the ports are the kernel's as soon as its driver has it.
-            let entries = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
-            let mut ports: Vec<PathBuf> = entries.filter(|path| name_of(path).contains("-port")).collect();
-            ports.sort();
-            let switch = |port: PathBuf| {
-                let socket = Socket::of_usb(&port, &chain_of_port(&port)?)?;
-                Some((socket, port.join("disable"))).filter(|(_, switch)| switch.exists())
-            };
-            if !ports.is_empty() {
-                return Ok(Some(Place::Hub { switches: ports.into_iter().filter_map(switch).collect() }));
-            }
-            let socket = folder.parent().and_then(|device| Socket::of_usb(device, &chain_of_device(device)?));
-            Ok(socket.map(|socket| Place::Interface { socket }))
-        }
-        _ => Ok(None),
+    // What counts insertions is a whole disk.
+    if folder.join("diskseq").exists() {
+        let device = BlockDevice::in_folder(&folder).map_err(while_doing(format!("reading {}", folder.display())))?;
+        let Some((bus, socket)) = socket_of(&device) else { return Ok(None) };
+        let is_removable = attribute(&device.dir.join("removable"))? == "1";
+        return Ok(Some(Place::Disk { socket, bus, is_removable }));
     }
+    // Of USB, an interface: its class is what it can do.
+    if !folder.join("bInterfaceClass").exists() {
+        return Ok(None);
+    }
+    // A hub's ports are there as soon as its driver has it.
+    let entries = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
+    let mut ports: Vec<PathBuf> = entries.filter(|path| name_of(path).contains("-port")).collect();
+    ports.sort();
+    if !ports.is_empty() {
+        let switch = |port: PathBuf| {
+            let socket = Socket::of_usb(&port, &chain_of_port(&port)?)?;
+            Some((socket, port.join("disable"))).filter(|(_, switch)| switch.exists())
+        };
+        return Ok(Some(Place::Hub { switches: ports.into_iter().filter_map(switch).collect() }));
+    }
+    let socket = folder.parent().and_then(|device| Socket::of_usb(device, &chain_of_device(device)?));
+    Ok(socket.map(|socket| Place::Interface { socket }))
 }
 
 #[cfg(test)]
