@@ -9,7 +9,7 @@ use platen_events::{
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Inserted, Past, Station};
-use crate::config::{Port as MappedPort, SetAside, UnmappedPorts};
+use crate::config::{Accepts, Port as MappedPort, SetAside, UnmappedPorts};
 use crate::core::request::{Admission, OrderId, OrderInput, Outcome, Request, Wanted};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -141,7 +141,8 @@ impl Station {
         let policy = &self.settings.policy;
         let takes = match port {
             Some(port) => port.accepts.takes(inserted.class),
-            None => policy.unmapped_ports == UnmappedPorts::Accept,
+            // What people carry in their hands: a disk that nobody gave a label is the computer's own.
+            None => policy.unmapped_ports == UnmappedPorts::Accept && Accepts::default().takes(inserted.class),
         };
         match (policy.smallest_drive_bytes, policy.largest_drive_bytes) {
             _ if !takes && port.is_none() => {

@@ -261,6 +261,18 @@ fn the_world_sees_what_must_never_be() {
 }
 
 #[test]
+fn where_sockets_without_a_label_are_accepted_a_disk_in_one_is_not() {
+    for (class, refused) in [(DriveClass::UsbRemovable, None), (DriveClass::Sata, Some(Code::NotAPort))] {
+        let mut world = World::new();
+        let mut settings = settings();
+        settings.policy.unmapped_ports = crate::config::UnmappedPorts::Accept;
+        world.station.settings = settings;
+        world.apply(Op::Insert { socket: PORTS, serial: Some(1), class, small: false });
+        assert_eq!(refused_as(&world, PORTS), refused, "{class}");
+    }
+}
+
+#[test]
 fn ports_are_learnt_one_after_the_other_and_each_socket_once() {
     let mut world = World::new();
     world.apply(Op::Arm { kind: JobKind::Write, wanted: None, ports: Vec::new() });
