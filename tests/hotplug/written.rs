@@ -94,15 +94,15 @@ pub(super) fn slow_beside_fast(bench: &mut Bench) {
 
 pub(super) fn read_only(bench: &mut Bench) {
     bench.arm(&[X3, X4], None);
-    let drive = bench.drive("LOCKED", How::ReadOnly);
+    let drive = bench.drive("SWITCHED", How::ReadOnly);
     let before = Before::of(&drive.image);
     bench.plug(X3, &drive);
-    bench.line.until("it is refused", |line| line.is_refused("LOCKED", Code::ReadOnly));
+    bench.line.until("it is refused", |line| line.is_refused("SWITCHED", Code::ReadOnly));
     before.assert_unchanged();
     // The control: the same drive with its switch moved.
     bench.pull(X3);
     bench.plug(X4, &Drive { how: How::Stick, ..drive });
-    bench.until_ready(&["LOCKED"]);
+    bench.until_ready(&["SWITCHED"]);
     assert_ne!(before.changed_bytes(), 0);
 }
 
