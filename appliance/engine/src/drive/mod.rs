@@ -197,8 +197,8 @@ pub trait Drive: ReadDrive {
         false
     }
     /// Cut its power and wait until it is back, so that nothing is left in its cache. None: its port has a switch that
-    /// does nothing, and it was there all the time. What came back has the same place, serial number and size; whether it is the same drive, only what was
-    /// written to it says.
+    /// does nothing, and it was there all the time. What came back has the same place, serial number and size; whether
+    /// it is the same drive, only what was written to it says.
     fn power_cycle(&mut self) -> Result<Option<Returned>, DriveError> {
         Ok(None)
     }
