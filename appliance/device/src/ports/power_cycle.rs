@@ -137,6 +137,7 @@ mod tests {
         });
         assert_eq!(answer.expect("no error"), Some(3));
         assert_eq!(within(Duration::from_millis(60), || Ok(None::<()>)).expect("no error"), None);
-        assert!(within(Duration::MAX, || Err::<Option<()>, _>(io::Error::other("x"))).is_err());
+        let failed = within(Duration::MAX, || Err::<Option<()>, _>(io::Error::other("x")));
+        assert_eq!(failed.expect_err("an error ends it").to_string(), "x");
     }
 }
