@@ -95,7 +95,7 @@ impl Bench {
         let config = format!(
             "name = \"guest\"\n[paths]\ncache = \"{at}/cache\"\ntrust = \"{at}/trusted\"\nports = \"{at}/ports.toml\"\n\
              ledger = \"/tmp/ledger.db\"\nstate = \"/tmp/state\"\nsocket = \"/tmp/station.sock\"\n\
-             [policy]\npower-cycle = \"never\"\nlowest-free = \"1 MiB\"\nminimum-speed = \"1 B/s\"\nstall-limit = 900\n\
+             [policy]\nlowest-free = \"1 MiB\"\nminimum-speed = \"1 B/s\"\nstall-limit = 900\n\
              largest-drive = \"{largest} MiB\"\n"
         );
         std::fs::write(station.path("station.toml"), config).expect("writes");

@@ -77,8 +77,8 @@ pub(super) fn add_devices(command: &mut Command, work: &Path, disks: &[(&str, &P
         "virtserialport,chardev=station,name=station",
         "qemu-xhci,id=xhci,addr=4,p2=8,p3=8",
         "usb-ehci,id=ehci,addr=5",
-        "usb-hub,bus=xhci.0,port=5",
-        "usb-hub,bus=xhci.0,port=5.4",
+        "usb-hub,bus=xhci.0,port=5,port-power=on",
+        "usb-hub,bus=xhci.0,port=5.4,port-power=on",
         "pcie-root-port,id=bay,addr=6,chassis=1",
     ] {
         command.args(["-device", text]);

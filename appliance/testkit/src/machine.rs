@@ -9,7 +9,7 @@
 //! | line | what it makes |
 //! |---|---|
 //! | `usb PATH VENDOR:PRODUCT [SERIAL]` | a USB device: a hub, a stick, a reader |
-//! | `hub PATH SPEED PORTS` | a root hub (`.../usb1`) or another one with its ports, before what is plugged in there |
+//! | `hub PATH SPEED PORTS [unswitched]` | a root hub (`.../usb1`) or another one with its ports, before what is plugged in there; without switches for their power |
 //! | `peer PORT PORT` | two ports, such as `usb1-port3` or `1-4-port1`, that are halves of one socket |
 //! | `interface PATH CLASS:SUBCLASS:PROTOCOL` | an interface of a USB device |
 //! | `disk NAME NUMBER PATH [name=value...]` | a whole disk in `PATH/block/NAME`, or `PATH/NAME` where `PATH` ends in a slash |
@@ -65,7 +65,8 @@ impl RecordedMachine {
     fn line(&self, words: &[&str]) {
         match *words {
             ["usb", path, numbers, ref serial @ ..] => self.usb(path, numbers, serial.first().copied()),
-            ["hub", path, speed, ports] => self.hub(path, speed, ports.parse().expect("a number of ports")),
+            ["hub", path, speed, ports] => self.hub(path, speed, ports, true),
+            ["hub", path, speed, ports, "unswitched"] => self.hub(path, speed, ports, false),
             ["peer", one, other] => {
                 let (one, other) = (self.port(one), self.port(other));
                 symlink(&other, one.join("peer")).unwrap();
@@ -133,14 +134,18 @@ impl RecordedMachine {
         }
     }
 
-    fn hub(&self, path: &str, speed: &str, ports: usize) {
+    fn hub(&self, path: &str, speed: &str, ports: &str, is_switched: bool) {
         self.usb(path, "1d6b:0002", None);
         self.put(&format!("sys/devices/{path}/speed"), &format!("{speed}\n"));
         let name = path.rsplit('/').next().unwrap();
         let interface = format!("{path}/{}", hub_interface(name));
         self.interface(&interface, "09:00:00");
-        for number in 1..=ports {
-            self.put(&format!("sys/devices/{interface}/{name}-port{number}/disable"), "0\n");
+        for number in 1..=ports.parse::<usize>().expect("a number of ports") {
+            let port = format!("sys/devices/{interface}/{name}-port{number}");
+            self.put(&format!("{port}/disable"), "0\n");
+            if is_switched {
+                self.put(&format!("{port}/power/pm_qos_no_power_off"), "1\n");
+            }
         }
     }
 

@@ -14,10 +14,13 @@ use crate::machine::Machine;
 
 /// The switch of one USB socket, whether something is inserted or not.
 ///
-/// Off means that the kernel ends the connection at once and asks the hub to cut the power; open handles get errors.
-/// Whether the hub can, no file says: a hub without switches does as if, and a drive may be back a second later. Whoever
-/// must know looks whether it is still inserted, and what a drive says of its last start. What comes back is another
-/// insertion, with another disk sequence number, and maybe under another name.
+/// Off means that the kernel ends the connection at once and asks the hub to cut the power; open handles get errors. What
+/// comes back is another insertion, with another disk sequence number, and maybe under another name.
+///
+/// The kernel does this to any port, also where the hub has no switches: then nothing tells it that the drive is still
+/// there, and it may be lost until somebody pulls it. So a port has a switch only where its hub says so (USB 2.0, 11.23.2.1,
+/// wHubCharacteristics). A hub that switches all its ports together says so too and cuts nothing while another port is on:
+/// whether the power was off, a drive says at its next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortPower {
     /// The attribute of each half, USB 2 first.
@@ -25,8 +28,9 @@ pub struct PortPower {
 }
 
 impl PortPower {
-    /// The switch of the socket that a drive is in, or that is empty. An error of the kind `Unsupported` means that this
-    /// kernel has none (Linux before 6.0), or that the socket is no USB port; `NotFound`, that there is no such port now.
+    /// The switch of the socket that a drive is in, or that is empty. An error of the kind `Unsupported` means that its hub
+    /// or this kernel (Linux before 6.0) has none, or that the socket is no USB port; `NotFound`, that there is no such
+    /// port now.
     pub fn of(socket: &Socket) -> io::Result<Self> {
         Self::on_machine(&Machine::real(), socket)
     }
@@ -42,8 +46,15 @@ impl PortPower {
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
         }
         ports.sort_by_key(|port| root_hub(port).is_some_and(is_super_speed));
-        let halves: Vec<PathBuf> = ports.iter().map(|port| port.join("disable")).collect();
         // Half a socket is no use: the power stays as long as one of the two wants it (uhubctl 72).
+        for port in &ports {
+            // Linux shows this attribute only where the hub has switches (`usb_hub_create_port_device`).
+            if !port.join("power/pm_qos_no_power_off").exists() {
+                let text = format!("the hub of {} has no switches for the power of its ports", name_of(port));
+                return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+            }
+        }
+        let halves: Vec<PathBuf> = ports.iter().map(|port| port.join("disable")).collect();
         match halves.iter().find(|half| !half.exists()) {
             Some(half) => {
                 let text = format!("{} is missing: this kernel switches no ports (Linux 6.0 does)", half.display());
@@ -159,11 +170,12 @@ mod tests {
         if !need::root() {
             return;
         }
-        let recorded = RecordedMachine::new(STICK);
+        let recorded = RecordedMachine::new(&format!("{STICK}\nhub pci0000:00/0000:00:15.0/usb3 480 4 unswitched"));
         let old = "sys/devices/pci0000:00/0000:00:14.0/usb2/2-0:1.0/usb2-port3/disable";
         fs::remove_file(recorded.root().join(old)).expect("was there");
         for (socket, kind, said) in [
             ("pci-0000:00:14.0-usb-7", io::ErrorKind::Unsupported, "Linux 6.0"),
+            ("pci-0000:00:15.0-usb-2", io::ErrorKind::Unsupported, "the hub of usb3-port2 has no switches"),
             ("pci-0000:00:17.0-ata-1", io::ErrorKind::Unsupported, "no USB port"),
             ("pci-0000:00:14.0-usb-7.1", io::ErrorKind::NotFound, "was its hub pulled"),
         ] {

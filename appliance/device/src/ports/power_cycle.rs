@@ -24,9 +24,7 @@ use crate::machine::Machine;
 const GONE_LIMIT: Duration = Duration::from_secs(5);
 /// How long the power stays off. What is stored in capacitors keeps a drive awake for a while.
 const OFF: Duration = Duration::from_secs(2);
-/// A drive that is not back by then is switched off and on once more. Sticks take a second or two.
-const AGAIN: Duration = Duration::from_secs(10);
-/// How long a drive may take to come back then. Disks in enclosures spin up.
+/// How long a drive may take to come back. Sticks take a second or two; disks in enclosures spin up.
 const BACK_LIMIT: Duration = Duration::from_secs(30);
 /// How long what a drive says may take from the kernel to here once the drive is there.
 const SAY_LIMIT: Duration = Duration::from_millis(500);
@@ -65,16 +63,7 @@ impl PortPower {
         if gone?.is_none() {
             return Ok(None);
         }
-        let mut look = || Ok(in_socket()?.filter(|inserted| !is_same(inserted)));
-        let mut back = within(AGAIN, &mut look)?;
-        if back.is_none() {
-            // A hub may not tell of a drive that was there again before anybody listened. Switched once more, it does.
-            let switched = self.off();
-            sleep(OFF);
-            self.on()?;
-            switched?;
-            back = within(BACK_LIMIT, &mut look)?;
-        }
+        let back = within(BACK_LIMIT, || Ok(in_socket()?.filter(|inserted| !is_same(inserted))))?;
         let Some(inserted) = back else {
             let text = format!("it did not come back within {} s", BACK_LIMIT.as_secs());
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
