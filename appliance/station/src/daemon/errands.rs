@@ -4,8 +4,8 @@
 //! What clients ask for that is about no drive, each on a thread of its own.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError};
@@ -16,7 +16,7 @@ use platen_media::sign::TrustedKeys;
 use serde_json::{Value, json};
 
 use super::conditions::media;
-use super::{Happening, Say};
+use super::{Daemon, Happening, Say, diagnostics};
 use crate::core::{ClientId, Errand, Input};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,26 +25,77 @@ use crate::paths::Paths;
 
 /// The most rows that are told at once.
 const MAX_ROWS: usize = 10_000;
+/// How often an action says how it gets on.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-pub(super) fn run(client: ClientId, request: u64, errand: Errand, paths: &Paths, stop: &Arc<AtomicBool>, say: &Say) {
-    let (paths, stop, own) = (paths.clone(), Arc::clone(stop), say.clone());
-    let thread = std::thread::Builder::new().name("errand".to_owned()).spawn(move || {
-        let ran = match errand {
-            Errand::Import { folder } => import(Path::new(&folder), &paths, &own),
-            Errand::Media => listed(&paths),
-            Errand::History { serial, limit } => history(serial.as_deref(), limit, &paths),
-            Errand::Scrub => scrub(&paths, &own, || {}),
-            // It is told of what only the station knows.
-            Errand::Diagnostics { .. } => Ok(Value::Null),
-            Errand::ShutDown => {
-                stop.store(true, Ordering::Relaxed);
-                Ok(Value::Null)
+/// An errand, ready to run on any thread.
+type Work = Box<dyn FnOnce() -> Result<Value, Failure> + Send>;
+
+impl Daemon {
+    /// Run it on a thread of its own; what comes of it is a happening.
+    pub(super) fn run_errand(&mut self, client: ClientId, request: u64, errand: Errand) {
+        let work = self.work(errand);
+        let say = self.say.clone();
+        let thread = std::thread::Builder::new()
+            .name("errand".to_owned())
+            .spawn(move || say.say(Happening::Ran(client, request, work())));
+        if let Err(error) = thread {
+            self.say.say(Happening::Ran(client, request, Err(Failure::new(Exit::Machine, error))));
+        }
+    }
+
+    fn work(&mut self, errand: Errand) -> Work {
+        let (paths, say) = (self.paths.clone(), self.say.clone());
+        match errand {
+            Errand::Import { folder } => Box::new(move || import(Path::new(&folder), &paths, &say)),
+            Errand::Media => Box::new(move || listed(&paths)),
+            Errand::History { serial, limit } => Box::new(move || {
+                let limit = (limit as usize).min(MAX_ROWS);
+                as_json(newest_rows(&paths.ledger, limit, |row| {
+                    serial.as_ref().is_none_or(|serial| row.entry.serial.contains(serial))
+                })?)
+            }),
+            Errand::Scrub => Box::new(move || scrub(&paths, &say, || {})),
+            Errand::Diagnostics { folder } => {
+                let record = self.history.beginning(None, self.station.record());
+                self.journal.save();
+                let config = self.config.clone();
+                Box::new(move || {
+                    let folder = diagnostics::write(Path::new(&folder), &config, &record)?;
+                    Ok(json!({ "folder": folder }))
+                })
             }
-        };
-        own.say(Happening::Ran(client, request, ran));
-    });
-    if let Err(error) = thread {
-        say.say(Happening::Ran(client, request, Err(Failure::new(Exit::Machine, error))));
+            Errand::ShutDown => {
+                self.stop.store(true, Ordering::Relaxed);
+                Box::new(|| Ok(Value::Null))
+            }
+        }
+    }
+}
+
+/// An action that is under way. However it ends, also by a panic, it is said and the next may begin.
+struct UnderWay<'a> {
+    action: Action,
+    say: &'a Say,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(action: Action, of: String, say: &'a Say) -> Result<Self, Failure> {
+        let mut under_way = say.under_way();
+        if under_way.contains(&action) {
+            let text = "the same is under way already, for somebody else or by itself; wait for its end";
+            return Err(Failure::new(Exit::Request, text));
+        }
+        under_way.push(action);
+        say.say(Happening::Told(Event::ActionStarted { action, of }));
+        Ok(Self { action, say })
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.say.say(Happening::Told(Event::ActionEnded { action: self.action }));
+        self.say.under_way().retain(|other| *other != self.action);
     }
 }
 
@@ -55,26 +106,14 @@ fn acting<T>(
     say: &Say,
     act: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let under_way = || say.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-    {
-        let mut under_way = under_way();
-        if under_way.contains(&action) {
-            let text = "the same is under way already, for somebody else or by itself; wait for its end";
-            return Err(Failure::new(Exit::Request, text));
-        }
-        under_way.push(action);
-    }
-    say.say(Happening::Told(Event::ActionStarted { action, of }));
-    let mut last = std::time::Instant::now();
-    let result = act(&mut |done_bytes, total_bytes| {
-        if last.elapsed().as_millis() >= 100 {
-            last = std::time::Instant::now();
+    let _under_way = UnderWay::begin(action, of, say)?;
+    let mut last = Instant::now();
+    act(&mut |done_bytes, total_bytes| {
+        if last.elapsed() >= PROGRESS_INTERVAL {
+            last = Instant::now();
             say.say(Happening::Told(Event::ActionProgress { action, done_bytes, total_bytes }));
         }
-    });
-    say.say(Happening::Told(Event::ActionEnded { action }));
-    under_way().retain(|other| *other != action);
-    result
+    })
 }
 
 fn import(folder: &Path, paths: &Paths, say: &Say) -> Result<Value, Failure> {
@@ -135,13 +174,19 @@ fn listed(paths: &Paths) -> Result<Value, Failure> {
     Ok(cache.list()?.into_iter().map(line).collect())
 }
 
-fn history(serial: Option<&str>, limit: u32, paths: &Paths) -> Result<Value, Failure> {
-    let wanted = |row: &LedgerEntry| serial.is_none_or(|serial| row.entry.serial.contains(serial));
-    let mut rows: Vec<LedgerEntry> = Ledger::open_existing(&paths.ledger)?.entries()?;
+/// The newest rows of the ledger that are wanted, the oldest of them first.
+pub(super) fn newest_rows(
+    ledger: &Path,
+    limit: usize,
+    wanted: impl Fn(&LedgerEntry) -> bool,
+) -> Result<Vec<LedgerEntry>, Failure> {
+    let mut rows = Ledger::open_existing(ledger)?.entries()?;
     rows.retain(wanted);
-    let limit = (limit as usize).min(MAX_ROWS);
-    let newest = rows.split_off(rows.len().saturating_sub(limit));
-    serde_json::to_value(newest).map_err(|error| Failure::new(Exit::Machine, error))
+    Ok(rows.split_off(rows.len().saturating_sub(limit)))
+}
+
+pub(super) fn as_json(rows: Vec<LedgerEntry>) -> Result<Value, Failure> {
+    serde_json::to_value(rows).map_err(|error| Failure::new(Exit::Machine, error))
 }
 
 /// `give_way` is called between pieces.

@@ -14,21 +14,21 @@ mod history;
 mod journal;
 mod memory;
 mod past;
+mod pin_desk;
 mod protocol;
 mod scrubber;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use platen_device::process;
 use platen_engine::{EventSender, Journal, NewEntry, Subject, Unrecorded};
 use platen_events::{Action, Code, DriveId, Event, JobKind};
 use platen_ledger::{Ledger, LedgerEntry};
-use platen_media::sign::TrustedKeys;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::clients::{Call, Clients};
 use self::history::History;
@@ -38,14 +38,14 @@ use self::past::Pasts;
 use self::protocol::Wish;
 use crate::attend::{LOOK, answer_of};
 use crate::config::{DriveClass, PortMap, Role, StartMode, StationConfig};
-use crate::core::{ClientId, Effect, Errand, Input, OrderInput, Past, Settings, Station};
+use crate::core::{ClientId, Effect, Input, OrderInput, Past, Settings, Station};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hands::Hands;
 use crate::notify::Notifier;
 use crate::order::Order;
 use crate::paths::{Paths, open_ledger};
-use crate::pins::{Answer as Tried, Pin, Pins, request_text};
+use crate::pins::Pins;
 use crate::ports::{Ports, Script, Seen, changes};
 use crate::seat::Seat;
 
@@ -81,6 +81,10 @@ struct Say {
 }
 
 impl Say {
+    fn under_way(&self) -> MutexGuard<'_, Vec<Action>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn say(&self, happening: Happening) {
         // Nobody listens any more once the program ends.
         let _ = self.happenings.send(happening);
@@ -357,80 +361,6 @@ impl Daemon {
         }
     }
 
-    /// A PIN takes time to be compared, on purpose.
-    fn with_pins(
-        &self,
-        client: ClientId,
-        act: impl FnOnce(&mut Pins) -> Happening + Send + 'static,
-        failed: impl FnOnce(Failure) -> Happening,
-    ) {
-        let (pins, say) = (Arc::clone(&self.pins), self.say.clone());
-        let thread = std::thread::Builder::new().name("pin".to_owned()).spawn(move || {
-            let answer = act(&mut pins.lock().unwrap_or_else(PoisonError::into_inner));
-            say.say(answer);
-        });
-        if let Err(error) = thread {
-            tracing::warn!(?client, %error, "a PIN can't be tried");
-            self.say.say(failed(Failure::new(Exit::Machine, error)));
-        }
-    }
-
-    fn login(&mut self, client: ClientId, request: u64, role: Role, pin: Option<protocol::Secret>) {
-        let Some(pin) = pin else {
-            // Who answers for the whole machine needs none; a role without a PIN is open.
-            let is_open = !self.pins.lock().unwrap_or_else(PoisonError::into_inner).is_set(role)
-                && role == Role::Technician
-                || self.station.is_trusted(client);
-            let tried = match is_open {
-                true => Ok(()),
-                false => Err(Failure::new(Exit::Policy, format!("{role}: expected its PIN")).coded(Code::NotPermitted)),
-            };
-            return self.take(Input::Login(client, request, role, tried));
-        };
-        let act = move |pins: &mut Pins| Happening::Tried(client, request, role, try_pin(pins, role, pin));
-        self.with_pins(client, act, |failure| Happening::Tried(client, request, role, Err(failure)));
-    }
-
-    /// The first PINs are set by whoever is first; afterwards only an administrator sets any.
-    fn set_pin(&mut self, client: ClientId, request: u64, role: Role, pin: protocol::Secret) {
-        let is_first = !self.pins.lock().unwrap_or_else(PoisonError::into_inner).is_set(Role::Administrator);
-        if !is_first && self.station.role_of(client) != Some(Role::Administrator) {
-            let failure = Failure::new(Exit::Policy, "only an administrator sets PINs").coded(Code::NotPermitted);
-            return self.clients.tell(client, &protocol::failed(request, &failure));
-        }
-        let act = move |pins: &mut Pins| {
-            let set = Pin::new(pin.0).and_then(|pin| pins.set(role, &pin, since_boot()));
-            let set = set.map(|()| Value::Null).map_err(|error| Failure::new(Exit::Request, error));
-            Happening::Ran(client, request, set)
-        };
-        self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
-    }
-
-    /// What a request to reset the administrator's PIN must contain. Anyone may see it: it is of no use without a trusted key.
-    fn challenge(&self, client: ClientId, request: u64) {
-        let name = self.config.name.clone();
-        let act = move |pins: &mut Pins| {
-            let text = pins.challenge(since_boot()).map(|challenge| request_text(&name, &challenge));
-            Happening::Ran(client, request, text.map(|text| json!({ "text": text })).map_err(Failure::from))
-        };
-        self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
-    }
-
-    /// Whoever holds a trusted key takes the administrator's PIN away, so that a new one is set as on the first start.
-    fn reset_pin(&self, client: ClientId, request: u64, text: String, signature: String) {
-        let (name, trust) = (self.config.name.clone(), self.paths.trust.clone());
-        let act = move |pins: &mut Pins| {
-            let reset = TrustedKeys::load(&trust)
-                .map_err(Failure::from)
-                .and_then(|keys| Ok(pins.reset_with(text.as_bytes(), &signature, &keys, &name, since_boot())?));
-            if let Ok(key) = &reset {
-                tracing::warn!(%key, "the administrator's PIN was taken away by a signed request");
-            }
-            Happening::Ran(client, request, reset.map(|key| json!({ "signed_by": key })))
-        };
-        self.with_pins(client, act, |failure| Happening::Ran(client, request, Err(failure)));
-    }
-
     /// Hand an input to the core, and do what follows.
     fn take(&mut self, input: Input) {
         self.inputs.push_back(input);
@@ -477,17 +407,7 @@ impl Daemon {
             Effect::Reply(client, request, reply) => {
                 self.clients.tell(client, &protocol::answered(request, reply));
             }
-            Effect::Run(client, request, Errand::Diagnostics { folder }) => {
-                let sources = diagnostics::Sources {
-                    config: self.config.clone(),
-                    record: self.history.beginning(None, self.station.record()),
-                };
-                self.journal.save();
-                diagnostics::run(client, request, folder, sources, &self.say);
-            }
-            Effect::Run(client, request, errand) => {
-                errands::run(client, request, errand, &self.paths, &self.stop, &self.say);
-            }
+            Effect::Run(client, request, errand) => self.run_errand(client, request, errand),
             Effect::KeepMap(client, request, map) => {
                 let saved = map.save(&self.config.paths.ports).map_err(Failure::from);
                 let line = match saved {
@@ -529,19 +449,5 @@ impl Daemon {
         if thread.is_err() {
             self.inputs.push_back(Input::Recalled(drive, plain));
         }
-    }
-}
-
-fn try_pin(pins: &mut Pins, role: Role, pin: protocol::Secret) -> Result<(), Failure> {
-    let refused = |text: String| Failure::new(Exit::Policy, text).coded(Code::NotPermitted);
-    let pin = Pin::new(pin.0).map_err(|error| refused(error.to_string()))?;
-    match pins.check(role, &pin, since_boot()).map_err(|error| Failure::new(Exit::Machine, error))? {
-        Tried::Right => Ok(()),
-        Tried::Wrong(None) => Err(refused("the PIN is wrong".to_owned())),
-        Tried::Wrong(Some(wait)) | Tried::Refused(wait) => {
-            let text = format!("the PIN was wrong {} times; the next try is in {} s", wait.failed, wait.left.as_secs());
-            Err(refused(text))
-        }
-        Tried::NoPin => Err(refused(format!("{role}: it has no PIN; an administrator sets it"))),
     }
 }
