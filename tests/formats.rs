@@ -14,7 +14,7 @@ use platen_engine::plan::DriveRecord;
 use platen_media::manifest::Manifest;
 use platen_media::policy::{DeploymentPolicy, MediaVariable, OperatingSystemImage, PolicyError, Software};
 use platen_media::{MediaPath, Sha256};
-use platen_sequence::TaskSequence;
+use platen_sequence::{SequenceError, TaskSequence};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
@@ -209,7 +209,8 @@ fn policies_of_every_release_are_read() {
         // But in the sequence itself nothing is passed over: a step without it would do something else.
         add_fields(&mut value["task_sequence"]);
         let read = DeploymentPolicy::from_json(&serde_json::to_vec(&value).expect("JSON")).expect("a policy");
-        assert!(TaskSequence::from_json(&read.task_sequence).is_err(), "a step's unknown property is refused");
+        let refused = TaskSequence::from_json(&read.task_sequence);
+        assert!(matches!(refused, Err(SequenceError::Json(_))), "a step's unknown property is refused: {refused:?}");
 
         let newer = json!({ "schema": 2, "everything": "else" });
         let refused = DeploymentPolicy::from_json(newer.to_string().as_bytes());

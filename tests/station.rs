@@ -302,19 +302,14 @@ fn clients_that_say_nonsense_or_do_not_read_harm_nobody() {
 fn roles_have_pins_and_a_station_without_configuration_does_not_start() {
     let station = Station::with_medium();
     let daemon = Daemon::new(&station, 1, "");
-    let with_pin = |pin: &str, args: &[&str]| {
-        let mut command = station.command(&[&["station", "--socket", &station.text("station.sock")], args].concat());
-        command.env("PLATEN_PIN", pin).output().expect("platen runs")
-    };
-    assert!(with_pin("8264", &["set-pin", "administrator"]).status.success());
-    assert!(with_pin("3918", &["set-pin", "operator"]).status.success());
-    let wrong = with_pin("1111", &["set-pin", "technician"]);
-    assert_eq!(wrong.status.code(), Some(2), "one that is guessed first: {wrong:?}");
-    assert!(with_pin("3918", &["--role", "operator", "arm", "write", "TREE-r1"]).status.success());
-    let tried = with_pin("3919", &["--role", "operator", "arm", "write", "TREE-r1"]);
-    assert!(String::from_utf8_lossy(&tried.stderr).contains("P-A-001"), "{tried:?}");
-    let technician = with_pin("3918", &["--role", "operator", "import", "layout"]);
-    assert!(String::from_utf8_lossy(&technician.stderr).contains("expected the role administrator"), "{technician:?}");
+    daemon.ask_with_pin("8264", &["set-pin", "administrator"]).expect(0);
+    daemon.ask_with_pin("3918", &["set-pin", "operator"]).expect(0);
+    // One that is guessed first.
+    daemon.ask_with_pin("1111", &["set-pin", "technician"]).expect(2);
+    daemon.ask_with_pin("3918", &["--role", "operator", "arm", "write", "TREE-r1"]).expect(0);
+    daemon.ask_with_pin("3919", &["--role", "operator", "arm", "write", "TREE-r1"]).refused(3, &["P-A-001"]);
+    let operator = daemon.ask_with_pin("3918", &["--role", "operator", "import", "layout"]);
+    operator.refused(3, &["expected the role administrator"]);
     let pins = std::fs::read_to_string(station.path("state/pins.json")).expect("reads");
     assert!(!pins.contains("8264") && pins.contains("$argon2id$"), "{pins}");
     let journal = std::fs::read_to_string(station.path("state/journal.jsonl")).unwrap_or_default();
@@ -385,11 +380,7 @@ fn ports_are_learnt_by_inserting_drives() {
 fn a_lost_pin_is_taken_away_by_a_signed_request_and_a_report_has_no_secret() {
     let station = Station::with_medium();
     let daemon = Daemon::new(&station, 1, "");
-    let with_pin = |pin: &str, args: &[&str]| {
-        let mut command = station.command(&[&["station", "--socket", &station.text("station.sock")], args].concat());
-        command.env("PLATEN_PIN", pin).output().expect("platen runs")
-    };
-    assert!(with_pin("8264", &["set-pin", "administrator"]).status.success());
+    daemon.ask_with_pin("8264", &["set-pin", "administrator"]).expect(0);
     let request = daemon.ask(&["pin-request"]).expect(0).stdout;
     let file = station.text("reset.json");
     std::fs::write(&file, &request).expect("writes");
@@ -402,9 +393,8 @@ fn a_lost_pin_is_taken_away_by_a_signed_request_and_a_report_has_no_secret() {
         assert_eq!(reset.status == 0, succeeds, "{}{}", reset.stdout, reset.stderr);
     }
     daemon.ask(&["reset-pin", &file]).refused(3, &["no challenge is open"]);
-    let lost = with_pin("8264", &["--role", "administrator", "media"]);
-    assert!(String::from_utf8_lossy(&lost.stderr).contains("it has no PIN"), "{lost:?}");
-    assert!(with_pin("9173", &["set-pin", "administrator"]).status.success());
+    daemon.ask_with_pin("8264", &["--role", "administrator", "media"]).refused(3, &["it has no PIN"]);
+    daemon.ask_with_pin("9173", &["set-pin", "administrator"]).expect(0);
 
     // A drive that would speak to the terminal of whoever reads the report.
     let hostile = "serial = \"\\u001b]0;owned\\u0007../../etc\"\n";

@@ -94,8 +94,24 @@ impl<'a> Daemon<'a> {
 
     /// `platen station …` on it.
     pub fn ask(&self, args: &[&str]) -> Ran {
+        Self::asked(self.asking(args))
+    }
+
+    /// The same by somebody who knows a PIN.
+    pub fn ask_with_pin(&self, pin: &str, args: &[&str]) -> Ran {
+        let mut command = self.asking(args);
+        command.env("PLATEN_PIN", pin);
+        Self::asked(command)
+    }
+
+    fn asking(&self, args: &[&str]) -> Command {
         let socket = self.station.text("station.sock");
-        self.station.platen(&[&["station", "--socket", &socket], args].concat())
+        self.station.command(&[&["station", "--socket", &socket], args].concat())
+    }
+
+    fn asked(mut command: Command) -> Ran {
+        let output = command.output().expect("platen runs");
+        Ran::new(&command, output)
     }
 
     /// A drive is inserted in a port; `traits` say what kind of drive it is.

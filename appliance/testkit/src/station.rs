@@ -21,7 +21,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn new(command: &Command, output: Output) -> Self {
+    pub(crate) fn new(command: &Command, output: Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -16,7 +16,7 @@ pub const MEMORY_ALIGN_BYTES: usize = 4096;
 /// Buffers of a piece that were let go. Fresh memory is cleared by the kernel and, on a virtual machine, found by its host
 /// first: for a job that goes through several steps that is more work than all its hashing.
 static SPARE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
-/// More would be memory that an idle station keeps.
+/// Enough for one job that goes from step to step; more would be memory that an idle station keeps.
 const SPARE_BUFFERS: usize = 2;
 /// Smaller ones are not worth a piece's memory.
 const SPARE_LEAST_BYTES: usize = PIECE_BYTES / 2;
