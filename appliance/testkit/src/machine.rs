@@ -204,7 +204,7 @@ impl RecordedMachine {
             put(&carrier.join("type"), format!("{}\n", given("type", "0")).as_bytes());
             symlink(&carrier, folder.join("device")).unwrap();
         }
-        self.register(name, number, &folder);
+        self.register(name, number, &folder, "disk");
         symlink(&folder, self.path("sys/block").join(name)).unwrap();
     }
 
@@ -213,18 +213,20 @@ impl RecordedMachine {
         for (attribute, text) in [("partition", "1"), ("start", "2048"), ("size", "30000000"), ("ro", "0")] {
             put(&folder.join(attribute), format!("{text}\n").as_bytes());
         }
-        self.register(name, number, &folder);
+        self.register(name, number, &folder, "partition");
     }
 
     /// What disks and partitions have in common.
-    fn register(&self, name: &str, number: &str, folder: &Path) {
+    fn register(&self, name: &str, number: &str, folder: &Path, kind: &str) {
+        let (major, minor) = number.split_once(':').expect("major:minor");
         put(&folder.join("dev"), format!("{number}\n").as_bytes());
-        put(&folder.join("uevent"), format!("DEVNAME={name}\n").as_bytes());
+        let uevent = format!("MAJOR={major}\nMINOR={minor}\nDEVNAME={name}\nDEVTYPE={kind}\n");
+        put(&folder.join("uevent"), uevent.as_bytes());
+        symlink(self.path("sys/class/block"), folder.join("subsystem")).unwrap();
         fs::create_dir_all(folder.join("holders")).unwrap();
         for link in [self.path("sys/class/block").join(name), self.path("sys/dev/block").join(number)] {
             symlink(folder, link).unwrap();
         }
-        let (major, minor) = number.split_once(':').expect("major:minor");
         run(Command::new("mknod").arg(self.path("dev").join(name)).args(["b", major, minor]));
     }
 
