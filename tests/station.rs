@@ -422,6 +422,64 @@ fn a_lost_pin_is_taken_away_by_a_signed_request_and_a_report_has_no_secret() {
 
 /// A drive that no trusted author signed becomes copies that are what it is, as the station says and as other tools see.
 #[test]
+fn media_that_somebody_brings_on_a_drive_are_taken_into_the_cache() {
+    let [author, stranger] = [(); 2].map(|()| Station::with_medium());
+    let station = Station::new();
+    tool("cp", &[&author.text("trusted/test-insecure.pub"), &station.text("trusted/author.pub")]).expect(0);
+    let mut daemon = Daemon::new(&station, 3, "");
+    // As somebody would make it: a stick with a file system of its own, and a folder copied to it.
+    let stick = |name: &str, layout: &str, change: &str| {
+        let image = station.drive(name, 96);
+        let line = format!(
+            "mkfs.fat -F 32 -n BROUGHT '{image}' && cp -r '{layout}' copied && cd copied && {change} && cd .. && \
+             MTOOLS_SKIP_CHECK=1 mcopy -s -i '{image}' copied ::/ && rm -r copied"
+        );
+        let line = format!("cd '{}' && export PATH=$PATH:/usr/sbin:/sbin && {line}", station.text(""));
+        tool("bash", &["-c", &line]).expect(0);
+        image
+    };
+    let bring = |daemon: &mut Daemon<'_>, serial: &str, image: &str| {
+        daemon.pull(1);
+        daemon.insert_again(1, serial, Path::new(image));
+        daemon.until("it is there", |state| {
+            drive_in(state, 1).is_some_and(|drive| drive.label.serial.as_deref() == Some(serial))
+        });
+        daemon.ask(&["import", "--from", "1"])
+    };
+    daemon.insert(1, "EMPTY", "");
+    // A station that never had a medium says what it has.
+    assert!(!daemon.ask(&["media"]).expect(0).stdout.contains("TREE"));
+    daemon.ask(&["status"]).expect(0);
+    let layout = author.text("layout");
+    let largest = "$(ls -S blobs/sha256/* | head -n 1)";
+    for (serial, layout, change, said) in [
+        ("NOTHING", &layout, "rm index.json", "P-M-007"),
+        ("OLD", &layout, "sed -i s/1.0.0/0.9.0/ oci-layout", "expected version 1.0.0"),
+        ("DAMAGED", &layout, &*format!("printf X | dd of={largest} bs=1 seek=5000 conv=notrunc"), "P-M-007"),
+        ("SHORT", &layout, &*format!("rm {largest}"), "P-M-007"),
+        ("STRANGER", &stranger.text("layout"), "true", "P-M-001"),
+    ] {
+        let image = stick(&format!("{serial}.img"), layout, change);
+        bring(&mut daemon, serial, &image).refused(1, &[said]);
+        assert!(!daemon.ask(&["media"]).stdout.contains("TREE"), "{serial}");
+    }
+    // The control; a job goes on beside it.
+    let image = stick("good.img", &layout, "true");
+    daemon.ask(&["arm", "test", "--port", "2"]).expect(0);
+    daemon.insert(2, "BESIDE", "");
+    let said = bring(&mut daemon, "GOOD", &image).expect(0).stdout;
+    assert!(said.contains("imported TREE-r1"), "{said}");
+    daemon.until("the other is tested", |state| verdict_in(state, 2) == Some(Verdict::Good));
+    daemon.ask(&["arm", "write", "TREE-r1", "--port", "3"]).expect(0);
+    daemon.insert(3, "COPY", "");
+    daemon.until("what was brought is written", |state| verdict_in(state, 3) == Some(Verdict::Ready));
+    let rows = daemon.ask(&["history"]).expect(0).stdout;
+    assert!(rows.contains("GOOD") && rows.contains("import") && rows.contains("READ"), "{rows}");
+    assert_eq!(daemon.stop(), 0);
+    assert_replays(&station);
+}
+
+#[test]
 fn a_foreign_drive_is_duplicated_by_this_station_alone() {
     let station = Station::with_medium();
     let mut daemon = Daemon::new(&station, 4, "");

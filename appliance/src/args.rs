@@ -98,6 +98,9 @@ pub enum Verb {
     /// The same, for `inspect --used`
     #[command(hide = true)]
     ExamineUse { size_bytes: u64, sector_bytes: u32 },
+    /// The same, for `station import --from`
+    #[command(hide = true)]
+    ExamineLayout { size_bytes: u64, sector_bytes: u32 },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -201,7 +204,14 @@ pub enum StationVerb {
         ports: Vec<String>,
     },
     /// Check the media of a layout and copy them into the station's cache
-    Import { layout: PathBuf },
+    Import {
+        /// Its folder, on the station
+        #[arg(required_unless_present = "from")]
+        layout: Option<PathBuf>,
+        /// The port of a drive that carries it, on a FAT or exFAT volume
+        #[arg(long, value_name = "PORT", conflicts_with = "layout")]
+        from: Option<String>,
+    },
     /// The media of the station's cache
     Media,
     /// Rows of the ledger, the newest last

@@ -90,5 +90,6 @@ fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
         Verb::Station(options) => verbs::station::run(options, output),
         Verb::ExamineDrive { size_bytes, depth } => verbs::examine::drive(size_bytes, depth),
         Verb::ExamineUse { size_bytes, sector_bytes } => verbs::examine::in_use(size_bytes, sector_bytes),
+        Verb::ExamineLayout { size_bytes, sector_bytes } => verbs::examine::layout(size_bytes, sector_bytes),
     }
 }

@@ -355,6 +355,9 @@ pub struct DriveReport {
     /// The disk image it was compared with; those carry no manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Media that lay on it and are in the station's cache now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imported: Vec<String>,
     /// What keeps it from being used.
     pub problems: Vec<Problem>,
     /// Problems besides those, when there were too many to name.

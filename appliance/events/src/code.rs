@@ -82,6 +82,7 @@ codes! {
     OlderThanMinimum  "P-M-004" TryAgain "A newer version of this medium was already in use."  "Use the newest version of the medium."
     OtherSigner     "P-M-005" TryAgain "Another key signed this medium than those before it." "Call the person who made the medium."
     NewerMedium     "P-M-006" TryAgain "A newer version of Platen made this medium."        "Update this station, then try again."
+    NothingToImport "P-M-007" TryAgain "This drive holds no media that can be taken in."     "Copy them onto it anew, then insert it again."
     TooSmall        "P-D-001" TryAgain "The drive is too small for this medium."             "Use a bigger drive."
     ReadOnly        "P-D-002" TryAgain "The drive is write-protected."                       "Move its lock switch, or use another drive."
     Busy            "P-D-003" TryAgain "The drive is in use by this computer."               "Unmount it or close what uses it, then try again."

@@ -58,7 +58,7 @@ fn label() -> impl Strategy<Value = DriveLabel> {
 
 fn kind() -> impl Strategy<Value = JobKind> {
     use JobKind::*;
-    prop::sample::select(vec![Write, Update, EraseQuick, EraseFull, Test, Verify, ReadMaster, Unknown])
+    prop::sample::select(vec![Write, Update, EraseQuick, EraseFull, Test, Verify, ReadMaster, Import, Unknown])
 }
 
 fn op() -> impl Strategy<Value = Op> {

@@ -29,6 +29,8 @@ pub enum JobKind {
     Verify,
     /// A drive is read, to become content for others.
     ReadMaster,
+    /// Media that lie on a drive are copied into the station's cache.
+    Import,
     /// Of a newer version.
     #[serde(other)]
     #[cfg_attr(test, schemars(skip))]
@@ -46,6 +48,7 @@ impl JobKind {
             Self::Test => "test",
             Self::Verify => "verify",
             Self::ReadMaster => "read-master",
+            Self::Import => "import",
             Self::Unknown => "unknown",
         }
     }
@@ -57,7 +60,7 @@ impl JobKind {
             Self::EraseQuick | Self::EraseFull => Verdict::Erased,
             Self::Test => Verdict::Good,
             Self::Verify => Verdict::Verified,
-            Self::ReadMaster => Verdict::Read,
+            Self::ReadMaster | Self::Import => Verdict::Read,
             Self::Unknown => Verdict::Unknown,
         }
     }
@@ -195,7 +198,7 @@ impl JobEnd {
 mod tests {
     use super::*;
 
-    const KINDS: [JobKind; 7] = [
+    const KINDS: [JobKind; 8] = [
         JobKind::Write,
         JobKind::Update,
         JobKind::EraseQuick,
@@ -203,6 +206,7 @@ mod tests {
         JobKind::Test,
         JobKind::Verify,
         JobKind::ReadMaster,
+        JobKind::Import,
     ];
 
     #[test]
@@ -225,7 +229,7 @@ mod tests {
     #[test]
     fn people_read_the_words_they_know() {
         let words: Vec<String> = KINDS.iter().map(|kind| kind.success().to_string()).collect();
-        assert_eq!(words, ["READY", "READY", "ERASED", "ERASED", "GOOD", "VERIFIED", "READ"]);
+        assert_eq!(words, ["READY", "READY", "ERASED", "ERASED", "GOOD", "VERIFIED", "READ", "READ"]);
         assert_eq!(Verdict::of_code(Code::Stalled).to_string(), "NOT USABLE");
         assert_eq!(Verdict::of_code(Code::Cancelled), Verdict::Cancelled);
         assert_eq!(Verdict::Cancelled.to_string(), "TRY AGAIN");

@@ -8,7 +8,7 @@
 //! `platen_device::sandbox`). What it says is then judged by `platen_engine::verify` against the signed manifest. The
 //! other question that it answers is which parts of a foreign drive are in use ([`allocation()`]).
 
-mod allocation;
+mod foreign;
 mod volume;
 mod walk;
 
@@ -16,7 +16,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use platen_disk::{ALIGN_BYTES, READ_IDS_BYTES, Scheme, read_ids, read_volume};
 
-pub use self::allocation::allocation;
+pub use self::foreign::{allocation, find_layout};
 pub use platen_media::examination::Depth;
 use platen_media::examination::{Examination, SeenIds};
 
@@ -45,6 +45,13 @@ pub fn run_allocation(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let found = allocation(drive, size_bytes, sector_bytes).map_err(|error| error.to_string());
+    serde_json::to_writer(&mut *out, &found)?;
+    out.flush()
+}
+
+/// Find where a layout lies on a drive and print the answer as JSON: what was found, or why nothing was.
+pub fn run_layout(drive: impl Read + Seek, size_bytes: u64, sector_bytes: u32, out: &mut dyn Write) -> io::Result<()> {
+    let found = find_layout(drive, size_bytes, sector_bytes).unwrap_or_else(|error| Err(error.to_string()));
     serde_json::to_writer(&mut *out, &found)?;
     out.flush()
 }

@@ -18,6 +18,7 @@ pub mod fields;
 pub mod keyboard;
 pub mod manifest;
 mod path;
+pub mod placement;
 pub mod policy;
 mod reading;
 pub mod sign;

@@ -26,6 +26,13 @@ pub fn in_use(size_bytes: u64, sector_bytes: u32) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where media for a cache lie on it.
+pub fn layout(size_bytes: u64, sector_bytes: u32) -> Result<ExitCode, Failure> {
+    let reader = confined(size_bytes).map_err(machine)?;
+    platen_examine::run_layout(reader, size_bytes, sector_bytes, &mut io::stdout().lock()).map_err(machine)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn machine(error: io::Error) -> Failure {
     Failure::new(Exit::Machine, error)
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use platen_events::answer::DriveReport;
 use platen_events::{Answer, Code, DriveId, Event, JobKind, Line, Record, Replay, StationState, Verdict, Work};
 use platen_station::config::Role;
 use platen_station::{Exit, Failure};
@@ -44,7 +45,9 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
             client.start(&port, &work_of(work, medium))?;
         }
         StationVerb::Duplicate { from, wanted, ports } => {
-            let medium = client.read_master(&from)?;
+            let report = client.read_drive(&from, JobKind::ReadMaster)?;
+            let named = report.medium.map(|medium| format!("{}-r{}", medium.id, medium.revision));
+            let medium = named.or(report.image).unwrap_or_default();
             output.text(|| format!("port {from} is {medium}"));
             // The others: the drive that is copied stays where it is.
             let state = client.state()?;
@@ -62,7 +65,17 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
         StationVerb::Cancel { ports } => drop(client.ask(json!({ "request": "cancel", "ports": ports }))?),
         StationVerb::Pause { ports } => drop(client.ask(json!({ "request": "pause", "ports": ports }))?),
         StationVerb::Resume { ports } => drop(client.ask(json!({ "request": "resume", "ports": ports }))?),
-        StationVerb::Import { layout } => {
+        StationVerb::Import { from: Some(port), .. } => {
+            let report = client.read_drive(&port, JobKind::Import)?;
+            output
+                .text(|| report.imported.iter().map(|name| format!("imported {name}")).collect::<Vec<_>>().join("\n"));
+            if !report.notes.is_empty() {
+                output.text(|| report.notes.join("\n"));
+                return Ok(Exit::Policy.into());
+            }
+        }
+        StationVerb::Import { layout, from: None } => {
+            let layout = layout.unwrap_or_default();
             let folder = std::path::absolute(&layout).map_err(|error| Failure::new(Exit::Request, error))?;
             let done = client.errand(json!({ "errand": "import", "folder": folder }))?;
             output.text(|| lines(&done["imported"], "imported"));
@@ -242,10 +255,10 @@ impl Client {
         Ok(drive.clone())
     }
 
-    /// Read the drive in a port, and wait for the medium that it is.
-    fn read_master(&mut self, port: &str) -> Result<String, Failure> {
-        let drive = self.start(port, &Work { kind: JobKind::ReadMaster, medium: None })?;
-        let (mut job, mut medium) = (None, None);
+    /// Read the drive in a port, and wait for what was found on it.
+    fn read_drive(&mut self, port: &str, kind: JobKind) -> Result<DriveReport, Failure> {
+        let drive = self.start(port, &Work { kind, medium: None })?;
+        let (mut job, mut found) = (None, None);
         let failed = |code: Option<Code>, text: &str| {
             let failure = Failure::new(Exit::Drive, format!("port {port}: {text}"));
             Err(match code {
@@ -263,13 +276,12 @@ impl Client {
                     if let Answer::DriveExamined { drive: on, report, .. } = *answer
                         && on == drive
                     {
-                        let named = report.medium.map(|medium| format!("{}-r{}", medium.id, medium.revision));
-                        medium = named.or(report.image);
+                        found = Some(report);
                     }
                 }
                 Event::JobEnded { job: its, end } if Some(its) == job => {
-                    return match (medium, end.verdict.is_success()) {
-                        (Some(medium), true) => Ok(medium),
+                    return match (found, end.verdict.is_success()) {
+                        (Some(report), true) => Ok(*report),
                         _ => failed(end.verdict.code(), end.detail()),
                     };
                 }

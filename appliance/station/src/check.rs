@@ -54,7 +54,7 @@ impl Check for MediumCheck {
         let mut report = match found {
             Ok(report) => report,
             Err(failure) => {
-                return Report::of_problem(failure.code.unwrap_or(Code::StationFault), &failure.reason());
+                return failure.to_report();
             }
         };
         if let (Some(media), Some(found)) = (&self.expected, &report.medium)

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use platen_cache::CacheError;
 use platen_device::OpenError;
 use platen_engine::plan::PlanError;
+use platen_engine::verify::Report;
 use platen_events::{AnyCode, Code, Event};
 use platen_ledger::LedgerError;
 use platen_media::causes;
@@ -74,6 +75,11 @@ impl Failure {
     /// The error and all its causes, without the code.
     pub fn reason(&self) -> String {
         self.chain.join(": ")
+    }
+
+    /// What is told of a drive that could not be looked at to the end.
+    pub(crate) fn to_report(&self) -> Report {
+        Report::of_problem(self.code.unwrap_or(Code::StationFault), &self.reason())
     }
 
     /// For the record.

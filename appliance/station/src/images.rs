@@ -101,7 +101,7 @@ fn last_written(paths: &Paths, facts: &DriveFacts) -> Option<NewEntry> {
     let is_this = |entry: &LedgerEntry| {
         let LedgerEntry { entry, .. } = entry;
         // Looking at a drive makes nothing of it.
-        if [JobKind::Verify, JobKind::ReadMaster].iter().any(|kind| entry.job == kind.word()) {
+        if [JobKind::Verify, JobKind::ReadMaster, JobKind::Import].iter().any(|kind| entry.job == kind.word()) {
             return false;
         }
         let same = if serial.is_empty() { entry.path == facts.drive.path } else { entry.serial == serial };

@@ -20,6 +20,7 @@ mod exit;
 mod failure;
 mod hands;
 mod images;
+mod incoming;
 pub mod line;
 mod look;
 mod master;

@@ -10,6 +10,7 @@ use platen_device::sandbox::{self, SandboxError};
 use platen_engine::{DriveFacts, Watch, chain};
 use platen_media::allocation::Allocation;
 use platen_media::examination::{Depth, Examination};
+use platen_media::placement::Placement;
 use serde::de::DeserializeOwned;
 
 use crate::exit::Exit;
@@ -38,6 +39,25 @@ pub(crate) fn look_for_use(
         ask(&["examine-use", &numbers[0], &numbers[1]], handle, watch)?;
     Ok(match asked {
         Ok(Ok(used)) if !used.is_sound(facts.size_bytes) => Err("extents that this drive can't have".to_owned()),
+        Ok(answer) => answer,
+        Err(died) => Err(chain(&died)),
+    })
+}
+
+/// Where media for the cache lie on a drive, or why there are none. The answer is about this drive; what is read by it is
+/// checked by digests and signatures.
+pub(crate) fn look_for_layout(
+    handle: File,
+    facts: &DriveFacts,
+    watch: &dyn Watch,
+) -> Result<Result<Placement, String>, Failure> {
+    let numbers = [facts.size_bytes.to_string(), facts.sector_bytes.to_string()];
+    let asked: Result<Result<Placement, String>, SandboxError> =
+        ask(&["examine-layout", &numbers[0], &numbers[1]], handle, watch)?;
+    Ok(match asked {
+        Ok(Ok(found)) if !found.is_sound(facts.size_bytes, facts.sector_bytes.into()) => {
+            Err("files where this drive can't have them".to_owned())
+        }
         Ok(answer) => answer,
         Err(died) => Err(chain(&died)),
     })

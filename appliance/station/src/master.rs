@@ -58,17 +58,13 @@ impl Check for MasterCheck {
 
     fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report {
         let made = self.medium_of(drive, watch);
-        made.unwrap_or_else(|failure| report_of(&failure))
+        made.unwrap_or_else(|failure| failure.to_report())
     }
 
     fn keep(&mut self, report: Report, watch: &dyn Watch) -> Report {
         let Some(staged) = self.staged.take() else { return report };
-        self.import(&staged, watch).map_or_else(|failure| report_of(&failure), |()| report)
+        self.import(&staged, watch).map_or_else(|failure| failure.to_report(), |()| report)
     }
-}
-
-fn report_of(failure: &Failure) -> Report {
-    Report::of_problem(failure.code.unwrap_or(Code::StationFault), &failure.reason())
 }
 
 impl MasterCheck {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use platen_cache::{CachedMedia, MediaRef};
 use platen_device::{Candidate, Expected, OpenError, OpenedDrive, TargetPolicy};
 use platen_engine::plan::{Erase, WritePlan, fresh_ids, plan_erase, plan_test, plan_update};
+use platen_engine::verify::Check;
 use platen_engine::{Clock, Drive, Journal, Limits, ReadDrive, SystemClock, Task, chain};
 use platen_events::{Code, DriveId, DriveLabel, JobKind, Work};
 use platen_media::examination::Depth;
@@ -21,6 +22,7 @@ use crate::check::MediumCheck;
 use crate::core::{Admission, Request, Wanted};
 use crate::exit::Exit;
 use crate::failure::{Failure, open_failure};
+use crate::incoming::ImportCheck;
 use crate::look::look;
 use crate::master::MasterCheck;
 use crate::media::{load, new_plan, shape_of};
@@ -169,24 +171,38 @@ impl Order {
                 let limits = Limits { minimum_bytes_per_s: 0, ..targets.limits };
                 Ok(Self::checking(expected, keys, None, Targets { limits, ..targets }, paths))
             }
-            JobKind::ReadMaster => Ok(Self::master(keys, targets, paths, journal)),
+            JobKind::ReadMaster => {
+                let (paths, journal) = (paths.clone(), Arc::clone(journal));
+                Ok(Self::reading(work.kind, targets, move |handle| {
+                    let (keys, paths, journal) = (keys.clone(), paths.clone(), Arc::clone(&journal));
+                    Box::new(MasterCheck { keys, paths, journal, handle, staged: None })
+                }))
+            }
+            JobKind::Import => {
+                let paths = paths.clone();
+                Ok(Self::reading(work.kind, targets, move |handle| {
+                    Box::new(ImportCheck { keys: keys.clone(), paths: paths.clone(), handle })
+                }))
+            }
             JobKind::Unknown => Err(Failure::new(Exit::Request, format!("{}: no work of a station", work.kind))),
         }
     }
 
-    /// Read a drive as content for others.
-    fn master(keys: TrustedKeys, targets: Targets, paths: &Paths, journal: &Arc<dyn Journal>) -> Self {
+    /// Read a drive for what is on it. `check` gets a handle of it for the process that looks at it.
+    fn reading(
+        kind: JobKind,
+        targets: Targets,
+        check: impl Fn(File) -> Box<dyn Check + Send> + Send + Sync + 'static,
+    ) -> Self {
         let Targets { drives, seat, limits, .. } = targets;
-        let (paths, journal, own_seat) = (paths.clone(), Arc::clone(journal), seat.clone());
+        let own_seat = seat.clone();
         let prepare = move |candidate: Candidate, _: &Signs| {
             let mut drive = candidate.for_reading().map_err(open_failure)?;
             let handle = handle_of(&mut drive)?;
-            let (keys, paths, journal) = (keys.clone(), paths.clone(), Arc::clone(&journal));
-            let check = MasterCheck { keys, paths, journal, handle, staged: None };
-            Ok((seated(own_seat.as_ref(), drive, None), Task::Check(Box::new(check))))
+            Ok((seated(own_seat.as_ref(), drive, None), Task::Check(check(handle))))
         };
         let (find, prepare) = (finder(seat.clone()), Box::new(prepare));
-        Self { kind: JobKind::ReadMaster, admission: Admission::Each, drives, limits, find, seat, prepare }
+        Self { kind, admission: Admission::Each, drives, limits, find, seat, prepare }
     }
 
     fn planned(

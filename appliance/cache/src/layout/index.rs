@@ -15,7 +15,7 @@ use super::small_files::small_blob;
 use super::{Layout, MAX_JSON_BYTES, MediaEntry};
 use crate::files::{read_bounded, replace_file, sync_dir};
 use crate::lock::Lock;
-use crate::{CacheError, MediaRef};
+use crate::{BlobSource, CacheError, MediaRef};
 
 pub(super) const LOCK: &str = "index.lock";
 /// The lock is held for the moment of a change only.
@@ -37,44 +37,7 @@ pub struct IndexEntry {
 impl Layout {
     /// All media, in the order they were added, each once. Entries of other kinds are left alone and not listed.
     pub fn entries(&self) -> Result<Vec<IndexEntry>, CacheError> {
-        let (mut listed, mut seen) = (Vec::new(), HashSet::new());
-        let mut is_ours = HashMap::new();
-        for descriptor in self.read_index()?.manifests {
-            let (Some(name), Some(oci_manifest)) = (descriptor.annotations.get(REF_NAME), descriptor.sha256()) else {
-                continue;
-            };
-            if !seen.insert((name.clone(), oci_manifest)) {
-                continue;
-            }
-            let media_id = match descriptor.annotations.get(MEDIA_ID) {
-                Some(id) => id.clone(),
-                // skopeo and other copying tools keep the name of an entry and drop the rest; then name and OCI
-                // manifest tell whether it is a medium.
-                None => match name.parse::<MediaRef>() {
-                    Ok(named) if named.revision.is_some() => {
-                        let ours = is_ours.entry(oci_manifest).or_insert_with(|| self.is_medium(&descriptor, name));
-                        if !*ours {
-                            continue;
-                        }
-                        named.id
-                    }
-                    _ => continue,
-                },
-            };
-            listed.push(IndexEntry { name: name.clone(), media_id, oci_manifest });
-            if listed.len() > MAX_MEDIA {
-                let found = format!("index.json lists more than {MAX_MEDIA} media");
-                return Err(CacheError::NotALayout { path: self.dir.clone(), found });
-            }
-        }
-        Ok(listed)
-    }
-
-    /// One that can't be read is one, so that its damage is named and not passed over.
-    fn is_medium(&self, descriptor: &Descriptor, name: &str) -> bool {
-        let read = small_blob(self, descriptor, name, MAX_JSON_BYTES).ok();
-        let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(bytes.bytes()).ok());
-        oci.is_none_or(|oci| oci.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
+        listed(self.read_index()?, self)
     }
 
     /// Make a medium visible, after every blob it needs is stored. An entry of the same name is replaced.
@@ -119,4 +82,51 @@ impl Layout {
         bytes.push(b'\n');
         replace_file(&self.dir.join("index.json"), &bytes)
     }
+}
+
+/// The media that an `index.json` lists, wherever it was read from; `source` has its blobs.
+pub fn read_index(bytes: &[u8], source: &dyn BlobSource) -> Result<Vec<IndexEntry>, CacheError> {
+    let path = || source.name().join("index.json");
+    listed(serde_json::from_slice(bytes).map_err(|error| CacheError::Json { path: path(), source: error })?, source)
+}
+
+fn listed(index: Index, source: &dyn BlobSource) -> Result<Vec<IndexEntry>, CacheError> {
+    let (mut listed, mut seen) = (Vec::new(), HashSet::new());
+    let mut is_ours = HashMap::new();
+    for descriptor in index.manifests {
+        let (Some(name), Some(oci_manifest)) = (descriptor.annotations.get(REF_NAME), descriptor.sha256()) else {
+            continue;
+        };
+        if !seen.insert((name.clone(), oci_manifest)) {
+            continue;
+        }
+        let media_id = match descriptor.annotations.get(MEDIA_ID) {
+            Some(id) => id.clone(),
+            // skopeo and other copying tools keep the name of an entry and drop the rest; then name and OCI
+            // manifest tell whether it is a medium.
+            None => match name.parse::<MediaRef>() {
+                Ok(named) if named.revision.is_some() => {
+                    let ours = is_ours.entry(oci_manifest).or_insert_with(|| is_medium(source, &descriptor, name));
+                    if !*ours {
+                        continue;
+                    }
+                    named.id
+                }
+                _ => continue,
+            },
+        };
+        listed.push(IndexEntry { name: name.clone(), media_id, oci_manifest });
+        if listed.len() > MAX_MEDIA {
+            let found = format!("index.json lists more than {MAX_MEDIA} media");
+            return Err(CacheError::NotALayout { path: source.name().to_owned(), found });
+        }
+    }
+    Ok(listed)
+}
+
+/// One that can't be read is one, so that its damage is named and not passed over.
+fn is_medium(source: &dyn BlobSource, descriptor: &Descriptor, name: &str) -> bool {
+    let read = small_blob(source, descriptor, name, MAX_JSON_BYTES).ok();
+    let oci = read.and_then(|bytes| serde_json::from_slice::<OciManifest>(bytes.bytes()).ok());
+    oci.is_none_or(|oci| oci.artifact_type.as_deref() == Some(ARTIFACT_TYPE))
 }

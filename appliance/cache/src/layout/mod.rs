@@ -31,7 +31,7 @@ use serde::Deserialize;
 
 pub use self::blob::{BlobStream, BlobWriter};
 pub use self::image::ImageParts;
-pub use self::index::IndexEntry;
+pub use self::index::{IndexEntry, read_index};
 pub(crate) use self::oci::Release;
 pub use self::small_files::MediaEntry;
 pub(crate) use self::small_files::{SmallFiles, small_files};
@@ -81,11 +81,6 @@ impl Layout {
 
     /// Open an existing layout.
     pub fn open(dir: &Path) -> Result<Self, CacheError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Marker {
-            image_layout_version: String,
-        }
         let path = dir.join("oci-layout");
         let not_a_layout = |found: String| CacheError::NotALayout { path: dir.to_owned(), found };
         let bytes = match read_bounded(&path, 4096) {
@@ -94,11 +89,7 @@ impl Layout {
             }
             other => other?,
         };
-        let marker: Marker = serde_json::from_slice(&bytes).map_err(|source| CacheError::Json { path, source })?;
-        if marker.image_layout_version != "1.0.0" {
-            let found = format!("expected version 1.0.0, found {:?}", marker.image_layout_version);
-            return Err(not_a_layout(found));
-        }
+        check_marker(&bytes, dir)?;
         for folder in ["blobs", "blobs/sha256"] {
             // A link would lead out of the layout.
             let found = fs::symlink_metadata(dir.join(folder));
@@ -196,6 +187,24 @@ impl BlobSource for Layout {
         let mut file = self.open_blob(digest)?;
         file.seek(SeekFrom::Start(from_bytes)).map_err(CacheError::io("reading", &self.blob_path(digest)))?;
         Ok(Box::new(file))
+    }
+}
+
+/// A file `oci-layout` says that this is a layout, and of which version; `dir` is what messages call it.
+pub fn check_marker(bytes: &[u8], dir: &Path) -> Result<(), CacheError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Marker {
+        image_layout_version: String,
+    }
+    let path = || dir.join("oci-layout");
+    let marker: Marker = serde_json::from_slice(bytes).map_err(|source| CacheError::Json { path: path(), source })?;
+    match &*marker.image_layout_version {
+        "1.0.0" => Ok(()),
+        found => {
+            let found = format!("expected version 1.0.0, found {found:?}");
+            Err(CacheError::NotALayout { path: dir.to_owned(), found })
+        }
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Report {
     pub medium: Option<Medium>,
     /// The raw image it was compared with; those carry no manifest.
     pub image: Option<String>,
+    /// Media that lay on it and are in the cache now.
+    pub imported: Vec<String>,
     /// None: the drive is a medium, complete and unchanged, and valid now.
     pub problems: Vec<Problem>,
     /// Problems besides those, when there were too many to name.
@@ -107,9 +109,10 @@ impl Report {
         }
     }
 
-    /// The drive may be used.
+    /// The drive may be used, or what lay on it.
     pub fn is_good(&self) -> bool {
-        (self.medium.is_some() || self.image.is_some()) && self.problems.is_empty()
+        let is_something = self.medium.is_some() || self.image.is_some() || !self.imported.is_empty();
+        is_something && self.problems.is_empty()
     }
 
     /// The same report and one thing more that is worth knowing.
@@ -154,6 +157,7 @@ impl From<&Report> for answer::DriveReport {
         Self {
             medium: report.medium.as_ref().map(Into::into),
             image: report.image.clone(),
+            imported: report.imported.clone(),
             problems: report.problems.iter().map(problem).collect(),
             more_problems: report.more_problems as u64,
             notes: report.notes.clone(),

@@ -1,38 +1,43 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Free clusters of exFAT. Sections are those of Microsoft's *exFAT file system specification*.
+//! exFAT: which clusters are free, and where files lie. Sections are those of Microsoft's *exFAT file system specification*.
 
 use std::io::{Read, Seek};
 
 use super::Found;
 use super::free::{ClearBits, FreeList, MAX_RANGES, Owned};
+use super::layout::{Entry, Files, Place};
 use super::source::{PIECE_BYTES, Part, Stop, u16_at, u32_at, u64_at, whole};
 
 /// Clusters of the root folder that are looked at: the bitmap is told of among its first entries, everywhere.
 const MAX_ROOT_BYTES: u64 = 4 << 20;
 /// 4.1: the end of a chain, and the mark of a cluster that must not be used.
 const END: u32 = 0xffff_ffff;
-const BAD: u32 = 0xffff_fff7;
+const BAD: u64 = 0xffff_fff7;
 
 /// What the boot sector says (3.1).
-struct Volume {
+pub(super) struct Volume {
     table_start: u64,
     heap_start: u64,
     cluster_bytes: u64,
     clusters: u64,
-    root: u32,
+    root: u64,
 }
 
 pub(super) fn look<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Found, Stop> {
     let boot = part.read(0, 512)?;
     let volume = read_boot(&boot, part)?;
+    // 3.1.13: `ActiveFat`, `VolumeDirty`, `MediaFailure`.
+    if u16_at(&boot, 106) & 0b111 != 0 {
+        return whole("it was not unmounted, or had errors");
+    }
     let (first, bitmap_bytes) = find_bitmap(part, &volume)?;
     if bitmap_bytes != volume.clusters.div_ceil(8) {
         return whole("its allocation bitmap is not as long as it must be");
     }
     let chain = volume.chain(part, first, bitmap_bytes.div_ceil(volume.cluster_bytes))?;
-    let owned = Owned::new(chain.iter().chain([&volume.root]).map(|cluster| u64::from(*cluster) - 2));
+    let owned = Owned::new(chain.iter().chain([&volume.root]).map(|cluster| cluster - 2));
     if owned.has_twins {
         return whole("its allocation bitmap leads in circles");
     }
@@ -45,7 +50,7 @@ pub(super) fn look<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Found, Stop
     };
     let mut left = volume.clusters;
     for cluster in chain {
-        let (start, mut at_bytes) = (volume.start_of(cluster), 0);
+        let (start, mut at_bytes) = (volume.start_of(cluster)?, 0);
         while at_bytes < volume.cluster_bytes && left > 0 {
             let len = (volume.cluster_bytes - at_bytes).min(PIECE_BYTES as u64);
             let piece = part.read(start + at_bytes, len as usize)?;
@@ -71,10 +76,6 @@ fn read_boot<D: Read + Seek>(boot: &[u8], part: &mut Part<'_, D>) -> Result<Volu
     if boot[110] != 1 {
         return whole("it has two allocation tables (TexFAT)");
     }
-    // 3.1.13: `ActiveFat`, `VolumeDirty`, `MediaFailure`.
-    if u16_at(boot, 106) & 0b111 != 0 {
-        return whole("it was not unmounted, or had errors");
-    }
     let sectors = u64_at(boot, 72);
     let number = |at| u64::from(u32_at(boot, at));
     let (table, table_len, heap, clusters) = (number(80), number(84), number(88), number(92));
@@ -91,9 +92,9 @@ fn read_boot<D: Read + Seek>(boot: &[u8], part: &mut Part<'_, D>) -> Result<Volu
         heap_start: heap * sector_bytes,
         cluster_bytes: sector_bytes << cluster_shift,
         clusters,
-        root: u32_at(boot, 96),
+        root: u32_at(boot, 96).into(),
     };
-    volume.check(volume.root)?;
+    volume.start_of(volume.root)?;
     Ok(volume)
 }
 
@@ -110,22 +111,22 @@ fn check_boot_region<D: Read + Seek>(part: &mut Part<'_, D>, sector_bytes: usize
 }
 
 /// 7.1: the first cluster and the length of the bitmap, from its entry in the root folder.
-fn find_bitmap<D: Read + Seek>(part: &mut Part<'_, D>, volume: &Volume) -> Result<(u32, u64), Stop> {
+fn find_bitmap<D: Read + Seek>(part: &mut Part<'_, D>, volume: &Volume) -> Result<(u64, u64), Stop> {
     let mut found = Vec::new();
-    let (mut cluster, mut read_bytes) = (volume.root, 0);
-    'folder: while cluster != END && read_bytes < MAX_ROOT_BYTES {
-        volume.check(cluster)?;
+    let (mut next, mut read_bytes) = (Some(volume.root), 0);
+    'folder: while let Some(cluster) = next.filter(|_| read_bytes < MAX_ROOT_BYTES) {
+        let start = volume.start_of(cluster)?;
         let len = volume.cluster_bytes.min(PIECE_BYTES as u64);
-        for entry in part.read(volume.start_of(cluster), len as usize)?.chunks_exact(32) {
+        for entry in part.read(start, len as usize)?.chunks_exact(32) {
             match entry[0] {
                 // 6.2.1: nothing follows.
                 0 => break 'folder,
-                0x81 => found.push((u32_at(entry, 20), u64_at(entry, 24))),
+                0x81 => found.push((u64::from(u32_at(entry, 20)), u64_at(entry, 24))),
                 _ => {}
             }
         }
         read_bytes += len;
-        cluster = volume.next(part, cluster)?;
+        next = volume.next(part, cluster)?;
     }
     match found[..] {
         [only] => Ok(only),
@@ -133,34 +134,71 @@ fn find_bitmap<D: Read + Seek>(part: &mut Part<'_, D>, volume: &Volume) -> Resul
     }
 }
 
-impl Volume {
-    fn check(&self, cluster: u32) -> Result<(), Stop> {
-        match (2..self.clusters + 2).contains(&u64::from(cluster)) {
-            true => Ok(()),
+impl Files for Volume {
+    fn open<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Self, Stop> {
+        let boot = part.read(0, 512)?;
+        read_boot(&boot, part)
+    }
+
+    fn root(&self) -> Place {
+        Place::Chain { first_cluster: self.root, len_bytes: None }
+    }
+
+    fn cluster_bytes(&self) -> u64 {
+        self.cluster_bytes
+    }
+
+    fn start_of(&self, cluster: u64) -> Result<u64, Stop> {
+        match (2..self.clusters + 2).contains(&cluster) {
+            true => Ok(self.heap_start + (cluster - 2) * self.cluster_bytes),
             false if cluster == BAD => whole("a chain leads to a bad cluster"),
             false => whole("a chain leads to a cluster that is none of it"),
         }
     }
 
-    fn start_of(&self, cluster: u32) -> u64 {
-        self.heap_start + (u64::from(cluster) - 2) * self.cluster_bytes
+    fn next<D: Read + Seek>(&self, part: &mut Part<'_, D>, cluster: u64) -> Result<Option<u64>, Stop> {
+        let next = u32_at(&part.read(self.table_start + cluster * 4, 4)?, 0);
+        Ok((next != END).then_some(next.into()))
     }
 
-    fn next<D: Read + Seek>(&self, part: &mut Part<'_, D>, cluster: u32) -> Result<u32, Stop> {
-        Ok(u32_at(&part.read(self.table_start + u64::from(cluster) * 4, 4)?, 0))
-    }
-
-    /// A chain that has exactly so many clusters.
-    fn chain<D: Read + Seek>(&self, part: &mut Part<'_, D>, first: u32, count: u64) -> Result<Vec<u32>, Stop> {
-        let (mut chain, mut cluster) = (Vec::new(), first);
-        for _ in 0..count {
-            self.check(cluster)?;
-            chain.push(cluster);
-            cluster = self.next(part, cluster)?;
+    /// 7.4, 7.6 and 7.7: an entry for the file, one for where it lies, and its name in pieces of fifteen characters.
+    fn entries(&self, folder: &[u8]) -> Vec<Entry> {
+        let entries: Vec<&[u8]> = folder.chunks_exact(32).take_while(|entry| entry[0] != 0).collect();
+        let mut found = Vec::new();
+        for (at, file) in entries.iter().enumerate().filter(|(_, entry)| entry[0] == 0x85) {
+            let mut others = entries.iter().skip(at + 1).take(usize::from(file[1]));
+            let Some(stream) = others.next().filter(|entry| entry[0] == 0xc0) else { continue };
+            let units = others.filter(|entry| entry[0] == 0xc1).flat_map(|entry| entry[2..].chunks_exact(2));
+            let units = units.map(|unit| u16_at(unit, 0)).take(usize::from(stream[3]));
+            let Ok(name) = char::decode_utf16(units).collect::<Result<String, _>>() else { continue };
+            let (first_cluster, len_bytes) = (u64::from(u32_at(stream, 20)), u64_at(stream, 24));
+            // 7.6.2: `NoFatChain`; what lies behind `ValidDataLength` (7.6.5) was never written.
+            let place = match stream[1] & 2 != 0 {
+                true => Place::Run { first_cluster, len_bytes },
+                false => Place::Chain { first_cluster, len_bytes: Some(len_bytes) },
+            };
+            let is_folder = u16_at(file, 4) & 0x10 != 0;
+            if is_folder || u64_at(stream, 8) == len_bytes {
+                found.push(Entry { name, is_folder, place });
+            }
         }
-        match cluster {
-            END => Ok(chain),
-            _ => whole("its allocation bitmap has more clusters than it needs"),
+        found
+    }
+}
+
+impl Volume {
+    /// A chain that has exactly so many clusters.
+    fn chain<D: Read + Seek>(&self, part: &mut Part<'_, D>, first: u64, count: u64) -> Result<Vec<u64>, Stop> {
+        let (mut chain, mut next) = (Vec::new(), Some(first));
+        for _ in 0..count {
+            let Some(cluster) = next else { return whole("its allocation bitmap has fewer clusters than it needs") };
+            self.start_of(cluster)?;
+            chain.push(cluster);
+            next = self.next(part, cluster)?;
+        }
+        match next {
+            None => Ok(chain),
+            Some(_) => whole("its allocation bitmap has more clusters than it needs"),
         }
     }
 }

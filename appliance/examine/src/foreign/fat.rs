@@ -1,13 +1,17 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Free clusters of FAT12, FAT16 and FAT32. "fatgen103" is Microsoft's *FAT32 File System Specification* 1.03, which is of
+//! FAT12, FAT16 and FAT32: which clusters are free, and where files lie. "fatgen103" is Microsoft's *FAT32 File System Specification* 1.03, which is of
 //! all three.
 
 use std::io::{Read, Seek};
+use std::ops::Range;
+
+use platen_disk::{ATTRIBUTE_DIRECTORY, ATTRIBUTE_LABEL, DirectoryEntry, read_directory};
 
 use super::Found;
 use super::free::{ClearBits, FreeList, MAX_RANGES};
+use super::layout::{Entry, Files, Place};
 use super::source::{PIECE_BYTES, Part, Stop, u16_at, u32_at, whole};
 
 /// The three kinds, told apart by how wide an entry is.
@@ -73,12 +77,14 @@ impl Kind {
 }
 
 /// What the boot sector says.
-struct Volume {
+pub(super) struct Volume {
     kind: Kind,
     media: u8,
     table_start: u64,
     /// From the first table to the second. None: there is one only.
     table_stride: Option<u64>,
+    /// Of FAT12 and FAT16, in bytes from the start of the partition. Empty: it has a chain as any other folder.
+    root_region: Range<u64>,
     data_start: u64,
     cluster_bytes: u64,
     /// The number after the last cluster's; the first has number 2.
@@ -90,6 +96,7 @@ struct Volume {
 pub(super) fn look<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Found, Stop> {
     let boot = part.read(0, 512)?;
     let volume = read_boot(&boot, part.len_bytes())?;
+    check_order(&boot, &volume)?;
     let mut scan = Scan::new(&volume);
     let table_bytes = volume.kind.table_bytes(volume.end_cluster);
     let mut at_bytes = 0;
@@ -138,14 +145,6 @@ fn read_boot(boot: &[u8], part_bytes: u64) -> Result<Volume, Stop> {
     if end_cluster > u64::from(kind.bad()) || kind.table_bytes(end_cluster) > table_sectors * sector {
         return whole("its allocation table is too small for it");
     }
-    // `BS_Reserved1`, in which Linux and Windows note that the volume is in use, and errors on it.
-    let state = boot[if is_fat32 { 65 } else { 37 }];
-    if state & 0b11 != 0 {
-        return whole("it was not unmounted, or had errors");
-    }
-    if is_fat32 && (u16_at(boot, 40) & 0x80 != 0 || u16_at(boot, 42) != 0) {
-        return whole("its allocation tables are not kept alike");
-    }
     let root_cluster = is_fat32.then(|| u64::from(u32_at(boot, 44)));
     if root_cluster.is_some_and(|root| !(2..end_cluster).contains(&root)) {
         return whole("its root folder is nowhere");
@@ -155,11 +154,72 @@ fn read_boot(boot: &[u8], part_bytes: u64) -> Result<Volume, Stop> {
         media: boot[21],
         table_start: reserved * sector,
         table_stride: (tables == 2).then_some(table_sectors * sector),
+        root_region: (reserved + tables * table_sectors) * sector..data_sector * sector,
         data_start: data_sector * sector,
         cluster_bytes: per_cluster * sector,
         end_cluster,
         root_cluster,
     })
+}
+
+/// Its tables tell the truth about what is free.
+fn check_order(boot: &[u8], volume: &Volume) -> Result<(), Stop> {
+    let is_fat32 = volume.kind == Kind::Fat32;
+    // `BS_Reserved1`, in which Linux and Windows note that the volume is in use, and errors on it.
+    let state = boot[if is_fat32 { 65 } else { 37 }];
+    if state & 0b11 != 0 {
+        return whole("it was not unmounted, or had errors");
+    }
+    if is_fat32 && (u16_at(boot, 40) & 0x80 != 0 || u16_at(boot, 42) != 0) {
+        return whole("its allocation tables are not kept alike");
+    }
+    Ok(())
+}
+
+impl Files for Volume {
+    fn open<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Self, Stop> {
+        let boot = part.read(0, 512)?;
+        read_boot(&boot, part.len_bytes())
+    }
+
+    fn root(&self) -> Place {
+        match self.root_cluster {
+            Some(first_cluster) => Place::Chain { first_cluster, len_bytes: None },
+            None => Place::Range(self.root_region.clone()),
+        }
+    }
+
+    fn cluster_bytes(&self) -> u64 {
+        self.cluster_bytes
+    }
+
+    fn start_of(&self, cluster: u64) -> Result<u64, Stop> {
+        match (2..self.end_cluster).contains(&cluster) {
+            true => Ok(self.data_start + (cluster - 2) * self.cluster_bytes),
+            false => whole("a chain leads to a cluster that is none of it"),
+        }
+    }
+
+    fn next<D: Read + Seek>(&self, part: &mut Part<'_, D>, cluster: u64) -> Result<Option<u64>, Stop> {
+        // Two entries: those of FAT12 share a byte.
+        let first = cluster & !1;
+        let pair = part.read(self.table_start + self.kind.table_bytes(first), self.kind.table_bytes(2) as usize)?;
+        let entry = self.kind.entry(&pair, (cluster - first) as usize);
+        Ok((entry <= self.kind.bad()).then_some(u64::from(entry)))
+    }
+
+    fn entries(&self, folder: &[u8]) -> Vec<Entry> {
+        let listed = read_directory(folder).entries.into_iter();
+        let listed = listed.filter(|entry| entry.attributes & ATTRIBUTE_LABEL == 0);
+        let entry = |entry: DirectoryEntry| {
+            let is_folder = entry.attributes & ATTRIBUTE_DIRECTORY != 0;
+            // The upper half is something else on FAT12 and FAT16.
+            let first_cluster = u64::from(entry.first_cluster & self.kind.mask().max(0xffff));
+            let len_bytes = (!is_folder).then_some(u64::from(entry.size_bytes));
+            Entry { name: entry.name, is_folder, place: Place::Chain { first_cluster, len_bytes } }
+        };
+        listed.map(entry).collect()
+    }
 }
 
 /// The table, read once from its beginning to its end.
@@ -234,7 +294,7 @@ fn set(bits: &mut [u64], cluster: u64) {
     bits[cluster as usize / 64] |= 1 << (cluster % 64);
 }
 
-fn add(free: &mut FreeList, volume: &Volume, run: std::ops::Range<u64>) {
+fn add(free: &mut FreeList, volume: &Volume, run: Range<u64>) {
     let start = |cluster: u64| volume.data_start + (cluster - 2) * volume.cluster_bytes;
     free.add(start(run.start)..start(run.end));
 }

@@ -125,3 +125,18 @@ fn ends_with_raid(tail: &[u8], len_bytes: u64) -> bool {
         || last_sector(2).starts_with(b"Intel Raid ISM Cfg Sig.")
         || last_sector(1).starts_with(&[0xde, 0x11, 0xde, 0x11])
 }
+
+/// What messages call them.
+pub(super) fn names(contents: &[Content]) -> String {
+    let name = |content: &Content| match content {
+        Content::Fat => "FAT",
+        Content::ExFat => "exFAT",
+        Content::Ntfs => "NTFS",
+        Content::Ext => "ext2/3/4",
+        Content::Other(name) => name,
+    };
+    match contents {
+        [] => "not recognised".to_owned(),
+        all => all.iter().map(name).collect::<Vec<_>>().join(" and "),
+    }
+}

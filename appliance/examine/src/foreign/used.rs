@@ -10,14 +10,6 @@
 //! nothing that a system would find, but for what is kept at the very end of a drive (the copy of the table, marks of RAID
 //! sets, the database of dynamic disks). Whatever contradicts itself is copied whole.
 
-mod exfat;
-mod ext;
-mod fat;
-mod free;
-mod ntfs;
-mod signature;
-mod source;
-mod table;
 #[cfg(test)]
 mod tests;
 
@@ -26,21 +18,14 @@ use std::ops::Range;
 
 use platen_media::allocation::{Allocation, UsedExtent, UsedRegion};
 
-use self::free::{FreeList, MAX_RANGES, joined};
-use self::signature::{Content, recognise};
-use self::source::{Part, Stop, u16_at, u32_at, whole};
-use self::table::{Partition, Tables};
+use super::free::{FreeList, MAX_RANGES, joined};
+use super::signature::{Content, names, recognise};
+use super::source::{Part, Stop, u16_at, u32_at, whole};
+use super::table::{Partition, Tables};
+use super::{Found, exfat, ext, fat, ntfs, table};
 
 /// Behind the last partition, and at the end of the drive, so much is copied.
 const MARGIN_BYTES: u64 = 1 << 20;
-
-/// What a file system says of its partition.
-struct Found {
-    content: &'static str,
-    /// In bytes from the start of the partition.
-    free: FreeList,
-    bad_bytes: u64,
-}
 
 /// Which parts of a drive must be copied. An error only if the drive can't be read: what is not understood is in use.
 pub fn allocation(mut drive: impl Read + Seek, size_bytes: u64, sector_bytes: u32) -> io::Result<Allocation> {
@@ -211,18 +196,4 @@ fn image_range<D: Read + Seek>(drive: &mut Part<'_, D>, contents: &[Content]) ->
         return whole("it has an ISO 9660 image that can't be as large as it says");
     }
     Ok(Some(0..bytes))
-}
-
-fn names(contents: &[Content]) -> String {
-    let name = |content: &Content| match content {
-        Content::Fat => "FAT",
-        Content::ExFat => "exFAT",
-        Content::Ntfs => "NTFS",
-        Content::Ext => "ext2/3/4",
-        Content::Other(name) => name,
-    };
-    match contents {
-        [] => "not recognised".to_owned(),
-        all => all.iter().map(name).collect::<Vec<_>>().join(" and "),
-    }
 }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use platen_testkit::need;
+use platen_testkit::station::Ran;
 
 use crate::copy::{Change, Volume, allocation, judge_alone, region};
 use crate::tools::{Files, Sources, blank, difference, finds_nothing, folder, number_after, read_files, shell, text};
@@ -17,7 +18,7 @@ pub(crate) fn can_mount() -> bool {
 }
 
 /// Mount through a loop device, do something in it, and unmount.
-fn mounted(folder: &Path, volume: &str, options: &str, line: &str) -> platen_testkit::station::Ran {
+fn mounted(folder: &Path, volume: &str, options: &str, line: &str) -> Ran {
     let line = format!(
         "mkdir -p mnt && loop=$(losetup --find --show {options} '{volume}') && \
          {{ mount.exfat-fuse -o {flags} $loop mnt > /dev/null && {{ {line} ; }} ; status=$? ; umount mnt ; losetup -d $loop ; exit $status ; }}",
@@ -36,6 +37,11 @@ pub(crate) fn make(folder: &Path, name: &str, size_bytes: u64, options: &str, so
     mounted(folder, name, "", &line).expect(0);
     shell(folder, &format!("fsck.exfat -n {name}")).expect(0);
     volume
+}
+
+/// Do something in the folder `mnt`.
+pub(crate) fn fill(folder: &Path, name: &str, line: &str) -> Ran {
+    mounted(folder, name, "", line)
 }
 
 pub(crate) fn judge(volume: &Path, expected: &Files) -> Result<(), String> {

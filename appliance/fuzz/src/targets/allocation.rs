@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use platen_examine::allocation;
+use platen_examine::{allocation, find_layout};
 use platen_testkit::station::tool;
 
 use super::drive::Patches;
@@ -96,6 +96,10 @@ fn judge(memory: &[u8]) -> Answer {
         assert!(region.used_bytes <= region.len_bytes, "{region:?}");
         let is_whole = region.used_bytes == region.len_bytes;
         assert!(is_whole || region.whole_because.is_none(), "copied whole, and not: {region:?}");
+    }
+    // The other question about foreign drives: where a layout lies.
+    if let Ok(found) = find_layout(Cursor::new(memory), size_bytes, 512).unwrap() {
+        assert!(found.is_sound(size_bytes, 512), "files where this drive can't have them");
     }
     let is_partitioned = used.regions.len() > 1;
     let end = used.extents.last().map_or(0, |extent| extent.offset_bytes + extent.len_bytes);

@@ -3,6 +3,8 @@
 
 //! What clients ask for that is about no drive, each on a thread of its own.
 
+use std::fs;
+use std::io::ErrorKind::NotFound;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -159,6 +161,10 @@ fn import(folder: &Path, paths: &Paths, say: &Say) -> Result<Value, Failure> {
 }
 
 fn listed(paths: &Paths) -> Result<Value, Failure> {
+    // A new station has none before its first import.
+    if fs::read_dir(&paths.cache).map_or_else(|error| error.kind() == NotFound, |mut inside| inside.next().is_none()) {
+        return Ok(json!([]));
+    }
     let cache = Cache::open_existing(&paths.cache)?.patient(PATIENCE);
     let line = |medium: platen_cache::Listed| {
         json!({

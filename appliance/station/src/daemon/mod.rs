@@ -331,7 +331,8 @@ impl Daemon {
             Happening::Told(event) => self.take(Input::Order(OrderInput::Told(event))),
             Happening::Row(row) => {
                 self.pasts.take(&row);
-                if row.entry.job == Subject::Job(JobKind::ReadMaster).word() {
+                let adds_media = [JobKind::ReadMaster, JobKind::Import].map(|kind| Subject::Job(kind).word());
+                if adds_media.contains(&&*row.entry.job) {
                     // Whoever hears of its end asks for the medium at once.
                     self.take(Input::Media(conditions::media(&self.paths.cache)));
                 }

@@ -57,7 +57,8 @@ impl Pasts {
         self.rows = self.rows.max(row.number);
         let entry = &row.entry;
         // Looking at a drive makes nothing of it; what is about no drive has no serial number.
-        let only_looks = [JobKind::Verify, JobKind::ReadMaster].iter().any(|kind| entry.job == kind.word());
+        let only_looks =
+            [JobKind::Verify, JobKind::ReadMaster, JobKind::Import].iter().any(|kind| entry.job == kind.word());
         if entry.serial.is_empty() || only_looks {
             return;
         }

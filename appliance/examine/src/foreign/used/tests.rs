@@ -132,7 +132,7 @@ fn a_volume_in_crumbs_is_copied_in_a_bounded_number_of_extents() {
     let data_start = u64::from(32 + 2 * (clusters + 2_u32).div_ceil(128)) * 512;
     let size_bytes = data_start + u64::from(clusters) * 512;
     let used = Drive::new(size_bytes).fat32(0, clusters, |n| if is_used(n) { 0x0fff_ffff } else { 0 }).ask();
-    assert!(used.extents.len() <= free::MAX_RANGES + 1, "{}", used.extents.len());
+    assert!(used.extents.len() <= MAX_RANGES + 1, "{}", used.extents.len());
     assert_eq!(whole_because(&used, "the whole drive"), "");
     let mut extents = used.extents.iter().peekable();
     for cluster in (2..clusters + 2).filter(|cluster| is_used(*cluster)) {

@@ -36,9 +36,10 @@ impl Station {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Failure> {
         self.check_work(&work)?;
-        if work.kind == JobKind::ReadMaster {
-            // Each drive that comes would become a medium.
-            return Err(Failure::new(Exit::Request, "read-master: one drive is meant; start it in its port"));
+        if matches!(work.kind, JobKind::ReadMaster | JobKind::Import) {
+            // What each drive that comes carries would be in the cache.
+            let text = format!("{}: one drive is meant; start it in its port", work.kind);
+            return Err(Failure::new(Exit::Request, text));
         }
         if wanted == Some(0) {
             return Err(Failure::new(Exit::Request, "wanted: expected at least 1 good copy, found 0"));

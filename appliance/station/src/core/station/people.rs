@@ -27,6 +27,7 @@ fn action_of(kind: JobKind) -> Action {
         JobKind::Test => Action::Test,
         JobKind::EraseQuick | JobKind::EraseFull => Action::Erase,
         JobKind::ReadMaster => Action::DuplicateForeign,
+        JobKind::Import => Action::Import,
         JobKind::Write | JobKind::Update | JobKind::Unknown => Action::Start,
     }
 }

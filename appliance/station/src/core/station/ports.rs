@@ -380,14 +380,9 @@ impl Station {
         match (kind, medium) {
             (JobKind::Write | JobKind::Update, None) => wrong(format!("{kind}: expected a medium")),
             (JobKind::Write | JobKind::Update | JobKind::Verify, Some(medium)) => self.check_medium(medium),
-            (JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test | JobKind::ReadMaster, Some(medium)) => {
-                wrong(format!("{kind}: expected no medium, found {medium}"))
-            }
-            (
-                JobKind::Verify | JobKind::EraseQuick | JobKind::EraseFull | JobKind::Test | JobKind::ReadMaster,
-                None,
-            ) => Ok(()),
             (JobKind::Unknown, _) => wrong(format!("{kind}: no work of a station")),
+            (_, Some(medium)) => wrong(format!("{kind}: expected no medium, found {medium}")),
+            (_, None) => Ok(()),
         }
     }
 

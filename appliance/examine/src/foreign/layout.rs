@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Where media for a station's cache lie on a drive: an OCI image layout in the root of a FAT or exFAT volume or in a folder
+//! there. Only places are found here. Whoever reads the files from the drive checks each of them by its digest.
+
+use std::io::{self, Read, Seek};
+use std::ops::Range;
+
+use platen_media::allocation::UsedExtent;
+use platen_media::placement::{MAX_EXTENTS, PlacedFile, Placement};
+
+use super::signature::{Content, names, recognise};
+use super::source::{PIECE_BYTES, Part, Stop, whole};
+use super::{exfat, fat, table};
+
+/// fatgen103: a directory has at most 65,536 entries of 32 bytes. Those of exFAT may be longer, of this program they aren't.
+const MAX_FOLDER_BYTES: u64 = 4 << 20;
+/// Folders of the root that are looked into.
+const MAX_FOLDERS: usize = 1000;
+
+/// A file system as far as it is needed to find files.
+pub(super) trait Files: Sized {
+    fn open<D: Read + Seek>(part: &mut Part<'_, D>) -> Result<Self, Stop>;
+    fn root(&self) -> Place;
+    fn cluster_bytes(&self) -> u64;
+    /// In bytes from the start of the partition.
+    fn start_of(&self, cluster: u64) -> Result<u64, Stop>;
+    /// The next cluster of a chain. None: it was the last one.
+    fn next<D: Read + Seek>(&self, part: &mut Part<'_, D>, cluster: u64) -> Result<Option<u64>, Stop>;
+    /// What is in a folder with these bytes.
+    fn entries(&self, folder: &[u8]) -> Vec<Entry>;
+}
+
+/// A file or a folder.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) is_folder: bool,
+    pub(super) place: Place,
+}
+
+/// Where a file or a folder lies.
+#[derive(Clone)]
+pub(super) enum Place {
+    /// In bytes from the start of the partition.
+    Range(Range<u64>),
+    /// In clusters that follow each other.
+    Run { first_cluster: u64, len_bytes: u64 },
+    /// In clusters each of which leads to the next. Without a length it goes to the end of the chain.
+    Chain { first_cluster: u64, len_bytes: Option<u64> },
+}
+
+/// Find a layout. The inner error says why there is none; the outer one, that the drive can't be read.
+pub fn find_layout(
+    mut drive: impl Read + Seek,
+    size_bytes: u64,
+    sector_bytes: u32,
+) -> io::Result<Result<Placement, String>> {
+    let mut drive = Part { drive: &mut drive, range: 0..size_bytes };
+    match find(&mut drive, u64::from(sector_bytes)) {
+        Ok(found) => Ok(Ok(found)),
+        Err(Stop::Whole(why)) => Ok(Err(why)),
+        Err(Stop::Read(error)) => Err(error),
+    }
+}
+
+fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Placement, Stop> {
+    let tables = table::read(drive, sector_bytes)?;
+    let mut parts: Vec<(String, Range<u64>)> =
+        tables.partitions.into_iter().map(|partition| (partition.name, partition.range)).collect();
+    if parts.is_empty() {
+        parts.push(("the whole drive".to_owned(), drive.range.clone()));
+    }
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for (name, range) in parts {
+        let mut part = Part { drive: &mut *drive.drive, range };
+        let contents = recognise(&mut part)?;
+        let looked = match contents[..] {
+            [Content::Fat] => look::<fat::Volume, D>(&mut part, &name),
+            [Content::ExFat] => look::<exfat::Volume, D>(&mut part, &name),
+            _ => whole(format!("it is {}", names(&contents))),
+        };
+        match looked {
+            Ok(layouts) => found.extend(layouts),
+            Err(Stop::Whole(why)) => others.push(format!("{name}: {why}")),
+            Err(error) => return Err(error),
+        }
+    }
+    let wanted = "a folder with oci-layout, index.json and blobs/sha256 on a FAT or exFAT volume";
+    match &found[..] {
+        [_] => Ok(found.remove(0)),
+        [] if others.is_empty() => whole(format!("expected {wanted}, found none")),
+        [] => whole(format!("expected {wanted}, found none ({})", others.join("; "))),
+        [one, other, ..] => whole(format!("expected one layout, found {} and {}", one.name, other.name)),
+    }
+}
+
+/// All layouts of a volume.
+fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str) -> Result<Vec<Placement>, Stop> {
+    let volume = F::open(part)?;
+    let root = volume.root();
+    let inside = list(&volume, part, &root)?;
+    let folders = inside.iter().filter(|entry| entry.is_folder && entry.name != "blobs").take(MAX_FOLDERS);
+    let mut places = vec![(name.to_owned(), root)];
+    places.extend(folders.map(|folder| (format!("{name}, folder {}", folder.name), folder.place.clone())));
+    let mut found = Vec::new();
+    for (name, place) in places {
+        found.extend(layout_in(&volume, part, name, &place)?);
+    }
+    Ok(found)
+}
+
+/// The layout that a folder is. Names are told apart by case nowhere on these volumes.
+fn layout_in<F: Files, D: Read + Seek>(
+    volume: &F,
+    part: &mut Part<'_, D>,
+    name: String,
+    place: &Place,
+) -> Result<Option<Placement>, Stop> {
+    let inside = list(volume, part, place)?;
+    let named = |entries: &[Entry], wanted: &str, is_folder: bool| {
+        let is_it = |entry: &&Entry| entry.is_folder == is_folder && entry.name.eq_ignore_ascii_case(wanted);
+        entries.iter().find(is_it).map(|entry| entry.place.clone())
+    };
+    let (Some(marker), Some(index), Some(blobs)) =
+        (named(&inside, "oci-layout", false), named(&inside, "index.json", false), named(&inside, "blobs", true))
+    else {
+        return Ok(None);
+    };
+    let Some(blobs) = named(&list(volume, part, &blobs)?, "sha256", true) else { return Ok(None) };
+    let mut files = vec![("oci-layout".to_owned(), marker), ("index.json".to_owned(), index)];
+    let is_digest = |name: &str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let blobs = list(volume, part, &blobs)?.into_iter().filter(|entry| !entry.is_folder && is_digest(&entry.name));
+    files.extend(blobs.map(|blob| (format!("blobs/sha256/{}", blob.name.to_ascii_lowercase()), blob.place)));
+    let (mut placed, mut extents_left) = (Vec::new(), MAX_EXTENTS);
+    for (path, place) in files {
+        let ranges = ranges(volume, part, &place, extents_left)?;
+        extents_left -= ranges.len();
+        let extents = ranges.into_iter().map(|range| UsedExtent {
+            offset_bytes: part.range.start + range.start,
+            len_bytes: range.end - range.start,
+        });
+        placed.push(PlacedFile { path, extents: extents.collect() });
+    }
+    Ok(Some(Placement { name, files: placed }))
+}
+
+fn list<F: Files, D: Read + Seek>(volume: &F, part: &mut Part<'_, D>, folder: &Place) -> Result<Vec<Entry>, Stop> {
+    let mut bytes = Vec::new();
+    for range in ranges(volume, part, folder, MAX_EXTENTS)? {
+        if bytes.len() as u64 + (range.end - range.start) > MAX_FOLDER_BYTES {
+            return whole(format!("one of its folders has more than {MAX_FOLDER_BYTES} bytes"));
+        }
+        let mut at = range.start;
+        while at < range.end {
+            let len = (range.end - at).min(PIECE_BYTES as u64);
+            bytes.extend(part.read(at, len as usize)?);
+            at += len;
+        }
+    }
+    let mut entries = volume.entries(&bytes);
+    entries.retain(|entry| !matches!(&*entry.name, "." | ".."));
+    Ok(entries)
+}
+
+/// Where something lies, in bytes from the start of the partition: ranges in its order that don't touch.
+fn ranges<F: Files, D: Read + Seek>(
+    volume: &F,
+    part: &mut Part<'_, D>,
+    place: &Place,
+    max: usize,
+) -> Result<Vec<Range<u64>>, Stop> {
+    let cluster_bytes = volume.cluster_bytes();
+    let (first, len_bytes) = match *place {
+        Place::Range(ref range) => return Ok(vec![range.clone()]),
+        Place::Run { len_bytes: 0, .. } | Place::Chain { len_bytes: Some(0), .. } => return Ok(Vec::new()),
+        Place::Run { first_cluster, len_bytes } => {
+            let start = volume.start_of(first_cluster)?;
+            volume.start_of(first_cluster.saturating_add((len_bytes - 1) / cluster_bytes))?;
+            return Ok(Vec::from([start..start + len_bytes]));
+        }
+        Place::Chain { first_cluster, len_bytes } => (first_cluster, len_bytes),
+    };
+    // Without a length it is a folder; a chain in a circle ends there as well.
+    let mut left = len_bytes.unwrap_or(MAX_FOLDER_BYTES + cluster_bytes);
+    let (mut found, mut next) = (Vec::<Range<u64>>::new(), Some(first));
+    while let Some(cluster) = next.filter(|_| left > 0) {
+        let start = volume.start_of(cluster)?;
+        let end = start + left.min(cluster_bytes);
+        let pieces = found.len();
+        match found.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ if pieces >= max => return whole(format!("its files are in more than {MAX_EXTENTS} pieces")),
+            _ => found.push(start..end),
+        }
+        left -= end - start;
+        next = volume.next(part, cluster)?;
+    }
+    match len_bytes {
+        Some(_) if left > 0 => whole("the chain of a file is shorter than the file"),
+        _ => Ok(found),
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Media that somebody brings on a drive: a layout on a FAT or exFAT volume, copied into the station's cache.
+//!
+//! A process without rights says where the files lie. They are read from there through the engine's job, and the cache
+//! checks signatures and digests as with any other source: nothing that the drive says is believed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use platen_cache::layout::{IndexEntry, check_marker, read_index};
+use platen_cache::{BlobSource, Cache, CacheError, ImportProgress};
+use platen_engine::verify::{Check, Report};
+use platen_engine::{AlignedBuffer, Clock, PIECE_BYTES, ReadDrive, SystemClock, Watch, chain};
+use platen_events::{Code, JobKind};
+use platen_media::Sha256;
+use platen_media::allocation::UsedExtent;
+use platen_media::placement::{PlacedFile, Placement};
+use platen_media::sign::TrustedKeys;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::look::look_for_layout;
+use crate::media::PATIENCE;
+use crate::paths::Paths;
+
+/// As for a layout in a folder.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+/// Copies what lies on the drive into the cache.
+pub(crate) struct ImportCheck {
+    pub(crate) keys: TrustedKeys,
+    pub(crate) paths: Paths,
+    /// The drive, for the process that looks at it.
+    pub(crate) handle: File,
+}
+
+impl Check for ImportCheck {
+    fn kind(&self) -> JobKind {
+        JobKind::Import
+    }
+
+    fn medium(&self) -> Option<&str> {
+        None
+    }
+
+    fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report {
+        self.import(drive, watch).unwrap_or_else(|failure| failure.to_report())
+    }
+}
+
+impl ImportCheck {
+    fn import(&self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<Report, Failure> {
+        let handle = self.handle.try_clone().map_err(|error| Failure::new(Exit::Machine, error))?;
+        let found = look_for_layout(handle, drive.facts(), watch)?;
+        let found = found.map_err(|why| Failure::new(Exit::Request, why).coded(Code::NothingToImport))?;
+        let layout = DriveLayout::new(drive, found, watch);
+        layout.check_marker().map_err(|error| layout.failure(error))?;
+        let cache = Cache::open(&self.paths.cache, None)?.patient(PATIENCE);
+        let mut tell = |at: ImportProgress| watch.progress(at.done_bytes, at.total_bytes);
+        let answers = cache.import(&layout, None, &self.keys, SystemClock::new().now(), &mut tell);
+        let answers = answers.map_err(|error| layout.failure(error))?;
+        if let Some(trouble) = layout.trouble.take() {
+            return Err(trouble);
+        }
+        let (mut report, mut refused) = (Report::default(), Vec::new());
+        for answer in answers {
+            match answer.result {
+                Ok(imported) => {
+                    report.checked_bytes += imported.copied_bytes + imported.shared_bytes;
+                    report.imported.push(imported.name);
+                }
+                Err(error) => refused.push(of_the_drive(error)),
+            }
+        }
+        match (&*report.imported, &*refused) {
+            ([], [_, ..]) => Err(Failure::of_all(None, &refused)),
+            _ => {
+                let notes = refused.iter().map(|failure| format!("not imported: {}", failure.reason()));
+                Ok(notes.fold(report, |report, note| report.with_note(&note)))
+            }
+        }
+    }
+}
+
+/// A layout on a drive, for the cache to import from.
+struct DriveLayout<'a> {
+    name: PathBuf,
+    files: HashMap<String, PlacedFile>,
+    sector_bytes: u64,
+    drive: RefCell<&'a mut dyn ReadDrive>,
+    watch: &'a dyn Watch,
+    /// What the drive did, or somebody wanted: the cache says only that it could not read.
+    trouble: Cell<Option<Failure>>,
+}
+
+impl<'a> DriveLayout<'a> {
+    fn new(drive: &'a mut dyn ReadDrive, found: Placement, watch: &'a dyn Watch) -> Self {
+        let facts = drive.facts();
+        let name = format!("the drive in port {}: {}", facts.drive.port, found.name).into();
+        let sector_bytes = facts.sector_bytes.into();
+        let files = found.files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        Self { name, files, sector_bytes, drive: RefCell::new(drive), watch, trouble: Cell::default() }
+    }
+
+    /// What to say when the cache could not go on.
+    fn failure(&self, error: CacheError) -> Failure {
+        self.trouble.take().unwrap_or_else(|| of_the_drive(error))
+    }
+
+    fn check_marker(&self) -> Result<(), CacheError> {
+        check_marker(&self.small("oci-layout", 4096)?, &self.name)
+    }
+
+    fn small(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, CacheError> {
+        let mut bytes = Vec::new();
+        let read = self.open(path, 0)?.take(max_bytes + 1).read_to_end(&mut bytes);
+        match read {
+            Ok(len) if len as u64 > max_bytes => {
+                let found = format!("{path} has more than {max_bytes} bytes");
+                Err(CacheError::NotALayout { path: self.name.clone(), found })
+            }
+            Ok(_) => Ok(bytes),
+            Err(source) => Err(CacheError::Io { doing: "reading", path: self.name.join(path), source }),
+        }
+    }
+
+    fn open(&self, path: &str, from_bytes: u64) -> Result<Extents<'_, 'a>, CacheError> {
+        let file = self.files.get(path).ok_or_else(|| CacheError::Io {
+            doing: "opening",
+            path: self.name.join(path),
+            source: io::ErrorKind::NotFound.into(),
+        })?;
+        let mut left: VecDeque<UsedExtent> = file.extents.iter().copied().collect();
+        let mut skip_bytes = from_bytes;
+        while let Some(first) = left.front().filter(|first| first.len_bytes <= skip_bytes) {
+            skip_bytes -= first.len_bytes;
+            left.pop_front();
+        }
+        Ok(Extents { layout: self, left, skip_bytes, buffer: AlignedBuffer::new(PIECE_BYTES), filled: 0..0 })
+    }
+}
+
+impl BlobSource for DriveLayout<'_> {
+    fn name(&self) -> &Path {
+        &self.name
+    }
+
+    fn entries(&self) -> Result<Vec<IndexEntry>, CacheError> {
+        read_index(&self.small("index.json", MAX_INDEX_BYTES)?, self)
+    }
+
+    fn blob_size_bytes(&self, digest: Sha256) -> Result<Option<u64>, CacheError> {
+        Ok(self.files.get(&blob(digest)).map(PlacedFile::size_bytes))
+    }
+
+    fn read_blob(&self, digest: Sha256, from_bytes: u64) -> Result<Box<dyn Read + '_>, CacheError> {
+        Ok(Box::new(self.open(&blob(digest), from_bytes)?))
+    }
+}
+
+/// Damage is the drive's here, not the cache's.
+fn of_the_drive(error: CacheError) -> Failure {
+    let failure = Failure::from(error);
+    match failure.code {
+        None | Some(Code::CacheDamaged | Code::CacheMissing) if failure.exit == Exit::Request => {
+            failure.coded(Code::NothingToImport)
+        }
+        _ => failure,
+    }
+}
+
+fn blob(digest: Sha256) -> String {
+    format!("blobs/sha256/{digest}")
+}
+
+/// The bytes of a file, read piece by piece.
+struct Extents<'s, 'a> {
+    layout: &'s DriveLayout<'a>,
+    left: VecDeque<UsedExtent>,
+    /// Of the first one, before what is wanted.
+    skip_bytes: u64,
+    buffer: AlignedBuffer,
+    /// Read and not handed out yet.
+    filled: Range<usize>,
+}
+
+impl Read for Extents<'_, '_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.filled.is_empty() {
+            self.fill()?;
+        }
+        let len = to.len().min(self.filled.len());
+        to[..len].copy_from_slice(&self.buffer[self.filled.start..][..len]);
+        self.filled.start += len;
+        Ok(len)
+    }
+}
+
+impl Extents<'_, '_> {
+    /// The next piece; nothing at the end.
+    fn fill(&mut self) -> io::Result<()> {
+        let Some(extent) = self.left.front_mut() else { return Ok(()) };
+        let sector_bytes = self.layout.sector_bytes;
+        let skip_bytes = std::mem::take(&mut self.skip_bytes);
+        // Drives are read in whole sectors; an extent begins with one.
+        let skipped = skip_bytes / sector_bytes * sector_bytes;
+        let len = (extent.len_bytes - skipped).min(PIECE_BYTES as u64);
+        let whole = len.next_multiple_of(sector_bytes) as usize;
+        let layout = self.layout;
+        if !layout.watch.is_wanted() {
+            layout.trouble.set(Some(Failure::new(Exit::Request, "stopped").coded(Code::Cancelled)));
+            return Err(io::Error::other("stopped"));
+        }
+        let mut drive = layout.drive.borrow_mut();
+        drive.read_at(extent.offset_bytes + skipped, &mut self.buffer[..whole]).map_err(|error| {
+            layout.trouble.set(Some(Failure::new(Exit::Drive, chain(&error)).coded(error.code())));
+            io::Error::other(error)
+        })?;
+        self.filled = (skip_bytes - skipped) as usize..len as usize;
+        extent.offset_bytes += skipped + len;
+        extent.len_bytes -= skipped + len;
+        if extent.len_bytes == 0 {
+            self.left.pop_front();
+        }
+        Ok(())
+    }
+}
