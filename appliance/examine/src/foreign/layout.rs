@@ -177,7 +177,7 @@ fn ranges<F: Files, D: Read + Seek>(
         Place::Run { first_cluster, len_bytes } => {
             let start = volume.start_of(first_cluster)?;
             volume.start_of(first_cluster.saturating_add((len_bytes - 1) / cluster_bytes))?;
-            return Ok(Vec::from([start..start + len_bytes]));
+            return Ok(std::iter::once(start..start + len_bytes).collect());
         }
         Place::Chain { first_cluster, len_bytes } => (first_cluster, len_bytes),
     };
