@@ -15,6 +15,7 @@ use platen_media::manifest::Manifest;
 use platen_media::policy::{DeploymentPolicy, MediaVariable, OperatingSystemImage, PolicyError, Software};
 use platen_media::{MediaPath, Sha256};
 use platen_sequence::{SequenceError, TaskSequence};
+use platen_testkit::daemon::Daemon;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
@@ -423,5 +424,69 @@ fn a_ledger_of_a_newer_schema_is_called_that_and_left_alone() {
         ledger.execute_batch("PRAGMA user_version = 1").expect("changes");
         let refused = station.platen(&["ledger", "check"]).refused(1, &["somebody changed this ledger"]);
         assert!(!refused.stderr.contains("newer version"), "{refused:?}");
+    }
+}
+
+/// A station of this release: its ports, its PINs, its batch, its ledger.
+fn state_of(release: &Path, station: &Station) {
+    let sample = release.join("station");
+    fs::copy(sample.join("ports.toml"), station.path("ports.toml")).expect("copies");
+    for name in ["memory.json", "pins.json"] {
+        fs::copy(sample.join(name), station.path("state").join(name)).expect("copies");
+    }
+    fs::remove_file(station.path("ledger.db")).expect("removes");
+    let ledger = Connection::open(station.path("ledger.db")).expect("opens");
+    ledger.execute_batch(&fs::read_to_string(sample.join("ledger.sql")).expect("reads")).expect("runs");
+}
+
+#[test]
+fn stations_of_every_release_go_on_where_they_were() {
+    for (release, is_longer) in releases().into_iter().flat_map(|release| [(release.clone(), false), (release, true)]) {
+        let station = Station::new();
+        let mut daemon = Daemon::new(&station, 0, "");
+        assert_eq!(daemon.stop(), 0);
+        state_of(&release, &station);
+        for (name, maps) in [("memory.json", &["/memory/ports", "/memory/batches"][..]), ("pins.json", &["/roles"])] {
+            let path = station.path("state").join(name);
+            let mut value = read_json(&path);
+            if is_longer {
+                add_fields(&mut value);
+                // What stands under names is no field.
+                for map in maps {
+                    value.pointer_mut(map).and_then(Value::as_object_mut).expect("a map").remove(ADDED).expect("added");
+                }
+            }
+            write_json(&path, &value);
+        }
+        daemon.start();
+        let status = daemon.ask(&["status"]).expect(0).stdout;
+        assert!(status.contains("batch 1: test: 1 good of 3, 0 failed, 0 refused"), "{status}");
+        assert!(status.contains("\nleft ") && status.contains("\nright "), "{status}");
+        let history = daemon.ask(&["history"]).expect(0).stdout;
+        assert!(history.contains("THIRD") && history.contains("GOOD"), "{history}");
+        daemon.ask_with_pin("826431", &["--role", "administrator", "status"]).expect(0);
+        daemon.ask_with_pin("826432", &["--role", "administrator", "status"]).refused(3, &["P-A-001"]);
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+#[test]
+fn what_a_newer_station_left_is_called_that() {
+    for release in releases() {
+        let station = Station::new();
+        let mut daemon = Daemon::new(&station, 0, "");
+        assert_eq!(daemon.stop(), 0);
+        for name in ["state/memory.json", "state/pins.json", "ports.toml"] {
+            state_of(&release, &station);
+            let newer = if name == "ports.toml" { "schema = 2\n" } else { "{\"schema\": 2, \"everything\": \"else\"}" };
+            fs::write(station.path(name), newer).expect("writes");
+            let output = Daemon::command(&station).output().expect("platend runs");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{name}");
+            assert!(said.contains("made by a newer version of Platen") && said.contains(name), "{name}: {said}");
+        }
+        // The control.
+        state_of(&release, &station);
+        daemon.start();
     }
 }
