@@ -44,10 +44,12 @@ pub(super) fn eight_at_once(bench: &mut Bench) {
         let port = row["port"].as_str().expect("a port");
         assert_eq!(row["serial"], format!("EIGHT-{port}"), "{row}");
         assert_eq!(row["verdict"], "READY", "{row}");
-        // The hubs have switches, QEMU's controllers have none.
+        // The hubs have switches, QEMU's controllers have none. Its sticks don't always say that they were started anew.
         let is_switched = [H1, H2, HH1].iter().any(|switched| switched.name == port);
         let read_back = row["read_back"].as_str().expect("a text");
-        assert_eq!(read_back.contains("its power was cut before"), is_switched, "{row}");
+        let is_cut =
+            ["; its power was cut before", "; it was disconnected before"].iter().any(|how| read_back.contains(how));
+        assert_eq!(is_cut, is_switched, "{row}");
     }
     bench.clear();
     let media: Vec<(&Path, &str)> = drives.iter().map(|(port, drive)| (&*drive.image, port.name)).collect();
