@@ -52,6 +52,11 @@ impl TaskSequence {
     }
 }
 
+/// What the editor writes as long as nothing was chosen.
+pub(crate) fn is_placeholder(id: &str) -> bool {
+    id.chars().all(|c| c == '0')
+}
+
 pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
     use ReferenceKind as K;
     let properties: &[(&str, K)] = match entry.step.kind {
@@ -68,8 +73,11 @@ pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
             &[("PackageID", K::Package)]
         }
         StepKind::SetupWindowsAndConfigMgr => &[("ClientPackageID", K::Package)],
-        StepKind::CaptureUserState | StepKind::RestoreUserState => &[("UsmtPackageID", K::Package)],
-        StepKind::ApplyWindowsSettings | StepKind::ApplyNetworkSettings => &[],
+        StepKind::CaptureUserState => &[("UsmtPackageID", K::Package)],
+        StepKind::RestoreUserState => &[("UsmtRestorePackageID", K::Package), ("UsmtPackageID", K::Package)],
+        StepKind::PrepareWindowsForCapture => &[("SysprepPackageID", K::Package)],
+        StepKind::MdtUsePackage => &[("BDDPackageID", K::Package), ("PackageID", K::Package)],
+        StepKind::DownloadPackageContent => &[("DownloadPackages", K::Package)],
         StepKind::RunTaskSequence => &[("TsPackageID", K::TaskSequence)],
         _ => &[],
     };
@@ -77,7 +85,7 @@ pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
     for &(property, kind) in properties {
         let Some(value) = entry.step.property(property) else { continue };
         // Only Install Application lists several; ids have neither commas nor spaces.
-        for id in value.split([',', ' ']).filter(|id| !id.is_empty() && !id.contains('%')) {
+        for id in value.split([',', ' ']).filter(|id| !id.contains('%') && !is_placeholder(id)) {
             found.push(Reference { kind, id: id.to_owned(), place: entry.path.clone() });
         }
     }

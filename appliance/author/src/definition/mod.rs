@@ -79,13 +79,11 @@ impl Definition {
             return Ok(());
         }
         let Some(sequence) = &self.sequence else { return Ok(()) };
-        let steps = sequence.steps();
-        let of_steps = steps.iter().flat_map(|entry| entry.step.variables.iter().map(move |it| (&*entry.path, it)));
-        let mut all = sequence.global_variables.iter().map(|it| ("sequence", it)).chain(of_steps);
-        match all.find(|(_, variable)| variable.is_secret()) {
+        // One that is not marked is a finding of the rules, with all its fellows.
+        match sequence.secrets().iter().find(|secret| secret.marked) {
             None => Ok(()),
-            Some((place, variable)) => Err(secret(
-                format!("task sequence: {place}: hidden variable {}", variable.name),
+            Some(found) => Err(secret(
+                format!("task sequence: {}: secret variable {}", found.place, found.name),
                 "a password for the medium, without which a secret would stand on it in clear",
                 "no password".into(),
             )),

@@ -7,7 +7,10 @@
 //! rules by their number in Platen's feature map; `REF-` is about contents, `SEQ-` about the sequence itself. A step
 //! that is disabled, or that a condition on `_SMSTSMediaType` keeps from running on stand-alone media, breaks no rule.
 
+mod contents;
 mod fix;
+mod in_clear;
+mod order;
 mod rules;
 mod secrets;
 #[cfg(test)]
@@ -19,7 +22,8 @@ use std::fmt;
 use serde::Serialize;
 
 pub use fix::Fix;
-pub use secrets::{SecretHint, find as find_secrets, names_secret};
+pub(crate) use secrets::is_literal;
+pub use secrets::{SecretHint, find as find_secrets, holds_secret, names_secret};
 
 use crate::TaskSequence;
 
