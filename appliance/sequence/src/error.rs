@@ -40,6 +40,15 @@ pub enum SequenceError {
     /// An export of a task sequence without the sequence in it.
     #[error("expected <{expected}>, found none in <{root}>; is this the export of a task sequence?")]
     NoSequence { root: String, expected: &'static str },
+    /// An archive that is no export, or one that is damaged or hostile; the source says which.
+    #[error("reading the export as an archive")]
+    Archive(#[source] crate::ZipError),
+    /// More than anybody needs.
+    #[error("expected at most {limit} {what}, found more")]
+    TooMuch { what: &'static str, limit: usize },
+    /// A sequence that runs itself by its children.
+    #[error("task sequences run each other in a circle: {ids}; take one of these Run Task Sequence steps out")]
+    Circle { ids: String },
     /// Not well-formed XML; the source says where.
     #[error("reading the task sequence as XML")]
     Xml(#[source] roxmltree::Error),

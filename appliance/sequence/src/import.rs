@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use roxmltree::Document;
 use serde::Serialize;
 
+use crate::export::property;
 use crate::read::{Manner, child_named, parse, read};
 use crate::{SequenceError, TaskSequence};
 
@@ -84,8 +85,11 @@ impl Imported {
     /// Takes the bytes of an XML file. What no reader can understand is an error; everything else is in
     /// [`Imported::changes`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SequenceError> {
-        let text = decode(bytes)?;
-        let document = parse(&text)?;
+        Self::from_text(&decode(bytes)?)
+    }
+
+    pub(crate) fn from_text(text: &str) -> Result<Self, SequenceError> {
+        let document = parse(text)?;
         let root = document.root_element();
         match root.tag_name().name() {
             "SmsTaskSequencePackage" => Self::from_package(&document),
@@ -108,13 +112,7 @@ impl Imported {
 
     /// The properties of an instance as CIM writes them in XML; one of them is the XML of the sequence.
     fn from_object(document: &Document<'_>) -> Result<Self, SequenceError> {
-        let properties = document.root_element();
-        let text = |name: &str| {
-            let is =
-                |node: &roxmltree::Node<'_, '_>| node.has_tag_name("PROPERTY") && node.attribute("NAME") == Some(name);
-            let value = properties.children().find(is).and_then(|property| child_named(property, "VALUE"));
-            value.into_iter().flat_map(|node| node.children()).filter_map(|part| part.text()).collect::<String>()
-        };
+        let text = |name: &str| property(document.root_element(), name);
         let sequence = text("Sequence");
         if sequence.trim().is_empty() {
             let expected = "PROPERTY NAME=\"Sequence\"";
@@ -191,7 +189,7 @@ struct Facts {
 }
 
 /// Text of a file: UTF-16 when its mark says so, otherwise UTF-8.
-fn decode(bytes: &[u8]) -> Result<String, SequenceError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, SequenceError> {
     let limit = 2 * crate::limits::MAX_XML_BYTES;
     if bytes.len() > limit {
         return Err(SequenceError::TooLarge { found_bytes: bytes.len() });

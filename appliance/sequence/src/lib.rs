@@ -11,6 +11,7 @@
 mod condition;
 mod dynamic;
 mod error;
+mod export;
 mod import;
 pub mod limits;
 pub mod lint;
@@ -25,6 +26,7 @@ mod step;
 pub use condition::{Comparison, Condition, Expression, VariableOperator};
 pub use dynamic::{DynamicRule, DynamicVariable};
 pub use error::{Problem, SequenceError};
+pub use export::{Export, NamedReference, ZipError};
 pub use import::{Change, ChangeKind, Form, Imported};
 pub use lint::{Finding, Fix, LintContext, Severity, lint};
 pub use model::{Entry, Group, ListedContent, Node, RunIn, SequenceVersion, Step, TaskSequence, Variable};
