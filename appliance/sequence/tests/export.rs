@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 
 use flate2::{Compression, Crc, write::DeflateEncoder};
 use platen_sequence::{Export, Node, SequenceError, ZipError};
@@ -181,4 +183,57 @@ fn any_cut_or_changed_archive_is_refused_or_read() {
 fn an_archive_without_a_sequence_says_so() {
     let error = Export::from_bytes(&zip(&[entry("readme.txt", "x")])).unwrap_err();
     assert!(matches!(error, SequenceError::NoSequence { .. }), "{error}");
+}
+
+/// A file of this test's own, gone with it.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> String {
+    platen_testkit::files::run(Command::new(program).args(arguments).current_dir(folder))
+}
+
+#[test]
+fn archives_of_outside_programs_are_read() {
+    if !["zip", "unzip", "python3"].into_iter().all(platen_testkit::need::program) {
+        return;
+    }
+    let folder = scratch();
+    let entries = [manifest("A"), object("A", &run("B")), object("B", STEP)];
+    for Made { name, content, .. } in &entries {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    let write = "import sys, zipfile\n\
+                 class Pipe:\n\
+                 \x20   def __init__(self, file): self.write, self.flush = file.write, file.flush\n\
+                 names = ['Manifest.xml'] + ['SMS_TaskSequencePackage/%s/object.xml' % i for i in 'AB']\n\
+                 def fill(to, how):\n\
+                 \x20   with zipfile.ZipFile(to, 'w', how) as archive:\n\
+                 \x20       for name in names:\n\
+                 \x20           with archive.open(name, 'w', force_zip64=True) as out: out.write(open(name, 'rb').read())\n\
+                 fill('stored.zip', zipfile.ZIP_STORED)\n\
+                 fill('deflated.zip', zipfile.ZIP_DEFLATED)\n\
+                 fill(Pipe(open('piped.zip', 'wb')), zipfile.ZIP_DEFLATED)";
+    run_in(folder.path(), "python3", &["-c", write]);
+    run_in(folder.path(), "zip", &["-q", "-r", "plain.zip", "Manifest.xml", "SMS_TaskSequencePackage"]);
+    // Written to a pipe: sizes stand behind the data only.
+    run_in(folder.path(), "sh", &["-c", "zip -q -r - Manifest.xml SMS_TaskSequencePackage | cat > stream.zip"]);
+    for name in ["stored.zip", "deflated.zip", "piped.zip", "plain.zip", "stream.zip"] {
+        let whole = Export::from_bytes(&std::fs::read(folder.path().join(name)).unwrap()).and_then(Export::into_one);
+        let whole = whole.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let paths: Vec<_> = whole.sequence.steps().into_iter().map(|entry| entry.path).collect();
+        assert_eq!(paths, ["Run B / Restart"], "{name}");
+    }
+    // With a password, as the program encrypts; and the other way round, what these tests make is an archive.
+    run_in(folder.path(), "zip", &["-q", "-P", "word", "locked.zip", "Manifest.xml"]);
+    let error = Export::from_bytes(&std::fs::read(folder.path().join("locked.zip")).unwrap()).unwrap_err();
+    assert!(
+        matches!(&error, SequenceError::Archive(source) if source.to_string().contains("an encrypted one")),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("made.zip"), zip(&entries)).unwrap();
+    assert!(run_in(folder.path(), "unzip", &["-t", "made.zip"]).contains("No errors detected"));
 }
