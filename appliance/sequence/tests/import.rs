@@ -66,9 +66,7 @@ fn what_is_not_documented_is_taken_and_said() {
     let long = "n".repeat(51);
     let table = [
         (
-            format!(
-                "<sequence version=\"3.00\"><step name=\"Next\"><action>cscript.exe \"%SCRIPTROOT%\\ZTINextPhase.wsf\"</action></step></sequence>"
-            ),
+            "<sequence version=\"3.00\"><step name=\"Next\"><action>cscript.exe \"%SCRIPTROOT%\\ZTINextPhase.wsf\"</action></step></sequence>".to_owned(),
             Translated,
             "step without a type to MDT's step of that command",
         ),

@@ -15,7 +15,7 @@ pub(super) fn missing(runs: &[&Entry<'_>], context: &LintContext, findings: &mut
         if kind == ReferenceKind::TaskSequence || is_there(kind, &id, context) || is_superseded(kind, &id, context) {
             continue;
         }
-        match absent.iter_mut().find(|(other, known, _)| (*other, &*known) == (kind, &id)) {
+        match absent.iter_mut().find(|(other, known, _)| (*other, known) == (kind, &id)) {
             Some((_, _, places)) => places.push(place),
             None => absent.push((kind, id, vec![place])),
         }

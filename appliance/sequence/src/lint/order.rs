@@ -61,8 +61,8 @@ fn software_without_windows(runs: &[&Entry<'_>], findings: &mut Vec<Finding>) {
         entry.step.kind == StepKind::SetupWindowsAndConfigMgr
             || (entry.step.deploys_system() && entry.step.kind != StepKind::ApplyOperatingSystemImage)
     };
-    let Some(apply) = runs.iter().position(|entry| applies(&entry)) else { return };
-    if runs.iter().any(|entry| starts(&entry)) {
+    let Some(apply) = runs.iter().position(applies) else { return };
+    if runs.iter().any(starts) {
         return;
     }
     let is_software =
