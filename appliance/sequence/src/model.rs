@@ -175,9 +175,15 @@ impl fmt::Debug for Variable {
 impl Variable {
     /// Whether its name may be set here, and its value is within the limits. The value is not part of the answer.
     pub(crate) fn check(&self) -> Result<(), Limit> {
+        let [name, value] = self.checks();
+        name.and(value)
+    }
+
+    /// The same of its name, and of its value.
+    pub(crate) fn checks(&self) -> [Result<(), Limit>; 2] {
         match self.property {
-            Some(_) => limits::any_variable_name(&self.name).and_then(|()| limits::property(&self.value)),
-            None => limits::variable_name(&self.name).and_then(|()| limits::value(&self.value)),
+            Some(_) => [limits::any_variable_name(&self.name), limits::property(&self.value)],
+            None => [limits::variable_name(&self.name), limits::value(&self.value)],
         }
     }
 }
