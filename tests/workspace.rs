@@ -60,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-examine",
             "platen-ledger",
             "platen-media",
+            "platen-sequence",
             "platen-station",
         ],
     ),

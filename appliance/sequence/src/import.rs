@@ -6,6 +6,7 @@
 //! Taken are a bare `<sequence>` (Configuration Manager, or `ts.xml` of MDT), `<SmsTaskSequencePackage>` (MDT's templates
 //! for Configuration Manager) and the `object.xml` of an export, in which the sequence is a text within the XML.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use roxmltree::Document;
@@ -79,6 +80,8 @@ pub struct Imported {
     pub boot_image_id: String,
     /// In the order of the file.
     pub changes: Vec<Change>,
+    /// Ids that were made shorter, with what they were: see [`Imported::shorten_ids`].
+    pub aliases: BTreeMap<String, String>,
 }
 
 impl Imported {
@@ -147,7 +150,7 @@ impl Imported {
         if sequence.description.is_empty() {
             sequence.description = cut(description, crate::limits::MAX_DESCRIPTION);
         }
-        Ok(Self { sequence, form, package_id, boot_image_id, changes })
+        Ok(Self { sequence, form, package_id, boot_image_id, changes, aliases: BTreeMap::new() })
     }
 
     /// For people: what was done, by kind, with counts and the first places.
@@ -158,7 +161,7 @@ impl Imported {
         let mut text = format!("taken: {} steps, of which {disabled} disabled\n", steps.len());
         let mut groups: Vec<(ChangeKind, &str, Vec<&Change>)> = Vec::new();
         for change in &self.changes {
-            match groups.iter_mut().find(|(kind, what, _)| (*kind, *what) == (change.kind, &change.what)) {
+            match groups.iter_mut().find(|(kind, what, _)| (*kind, *what) == (change.kind, &*change.what)) {
                 Some((_, _, changes)) => changes.push(change),
                 None => groups.push((change.kind, &change.what, vec![change])),
             }

@@ -9,6 +9,8 @@
 //! will carry a sequence out takes [`TaskSequence`] as it is.
 
 mod condition;
+mod definition;
+mod difference;
 mod dynamic;
 mod error;
 mod export;
@@ -22,9 +24,12 @@ mod outline;
 mod read;
 mod reference;
 mod secret;
+mod share;
 mod step;
 
 pub use condition::{Comparison, Condition, Expression, VariableOperator};
+pub use definition::Needed;
+pub use difference::differences;
 pub use dynamic::{DynamicRule, DynamicVariable};
 pub use error::{Problem, SequenceError};
 pub use export::{Export, NamedReference, ZipError};
@@ -34,4 +39,5 @@ pub use lint::{Finding, Fix, LintContext, Severity, lint};
 pub use model::{Entry, Group, ListedContent, Node, RunIn, SequenceVersion, Step, TaskSequence, Variable};
 pub use reference::{Reference, ReferenceKind};
 pub use secret::Secret;
+pub use share::{share_list, share_variables};
 pub use step::{Category, Place, StepKind};

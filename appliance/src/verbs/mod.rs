@@ -9,6 +9,8 @@ pub mod drives;
 pub mod examine;
 pub mod ledger;
 pub mod overwrite;
+pub mod sequence;
+mod sequence_files;
 pub mod station;
 pub mod used;
 pub mod verify;

@@ -11,6 +11,8 @@ mod xml;
 
 use std::collections::BTreeMap;
 
+pub(crate) use write::quoted;
+
 /// A sequence in TOML, and the texts that stand in files beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {

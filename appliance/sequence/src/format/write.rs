@@ -37,7 +37,7 @@ impl TaskSequence {
 }
 
 /// A text as TOML writes it, on one line.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = !text.contains(['\'', '\t']) && !text.chars().any(char::is_control);
     if plain && text.contains(['\\', '"']) {
         return format!("'{text}'");
