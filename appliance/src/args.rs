@@ -343,6 +343,16 @@ pub enum SequenceVerb {
         #[arg(long, value_name = "FILE")]
         fix: Option<PathBuf>,
     },
+    /// Say what would happen on a computer, step by step, if every step that can run succeeds
+    Run {
+        file: PathBuf,
+        /// Only say it
+        #[arg(long, required = true)]
+        dry: bool,
+        /// A description of the computer, or "here" for this one
+        #[arg(long, value_name = "FILE")]
+        facts: PathBuf,
+    },
     /// What differs between two sequences
     Diff { old: PathBuf, new: PathBuf },
 }

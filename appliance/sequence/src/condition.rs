@@ -62,6 +62,22 @@ impl VariableOperator {
         ("notLike", Self::NotLike),
     ];
 
+    /// Whether it is true of a variable's value, which is empty when the variable is not set. Case does not count.
+    pub fn holds(self, found: &str, value: &str) -> bool {
+        match self {
+            Self::Exists => !found.is_empty(),
+            Self::NotExists => found.is_empty(),
+            Self::Equals => found.to_lowercase() == value.to_lowercase(),
+            Self::NotEquals => found.to_lowercase() != value.to_lowercase(),
+            Self::Greater => order(found, value).is_gt(),
+            Self::GreaterEqual => order(found, value).is_ge(),
+            Self::Less => order(found, value).is_lt(),
+            Self::LessEqual => order(found, value).is_le(),
+            Self::Like => fits(found, value),
+            Self::NotLike => !fits(found, value),
+        }
+    }
+
     /// The word in XML.
     pub fn word(self) -> &'static str {
         Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(word, _)| word)
@@ -194,19 +210,7 @@ impl Condition {
                 }
             }
             Self::If(Expression::Variable { variable, operator, value }) => {
-                let found = known(variable)?;
-                match operator {
-                    VariableOperator::Exists => Some(!found.is_empty()),
-                    VariableOperator::NotExists => Some(found.is_empty()),
-                    VariableOperator::Equals => Some(found.eq_ignore_ascii_case(value)),
-                    VariableOperator::NotEquals => Some(!found.eq_ignore_ascii_case(value)),
-                    VariableOperator::Greater => Some(order(&found, value).is_gt()),
-                    VariableOperator::GreaterEqual => Some(order(&found, value).is_ge()),
-                    VariableOperator::Less => Some(order(&found, value).is_lt()),
-                    VariableOperator::LessEqual => Some(order(&found, value).is_le()),
-                    VariableOperator::Like => Some(fits(&found, value)),
-                    VariableOperator::NotLike => Some(!fits(&found, value)),
-                }
+                known(variable).map(|found| operator.holds(&found, value))
             }
             Self::If(_) => None,
         }
@@ -234,7 +238,7 @@ fn order(left: &str, right: &str) -> Ordering {
 }
 
 /// Whether a text is of a pattern: `*` is any number of characters, `?` one; people write `%` for `*` as in WQL.
-fn fits(text: &str, pattern: &str) -> bool {
+pub(crate) fn fits(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let is_any = |c: char| matches!(c, '*' | '%');
@@ -260,7 +264,7 @@ fn fits(text: &str, pattern: &str) -> bool {
 }
 
 impl Expression {
-    fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         match self {
             Self::Variable { variable, operator, value } => match operator {
                 VariableOperator::Exists | VariableOperator::NotExists => format!("{variable} {}", operator.word()),

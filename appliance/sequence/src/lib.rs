@@ -23,6 +23,7 @@ mod model;
 mod outline;
 mod read;
 mod reference;
+pub mod run;
 mod secret;
 mod share;
 mod step;

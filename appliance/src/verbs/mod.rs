@@ -7,6 +7,7 @@ pub mod author;
 pub mod cache;
 pub mod drives;
 pub mod examine;
+mod here;
 pub mod ledger;
 pub mod overwrite;
 pub mod sequence;

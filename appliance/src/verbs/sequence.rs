@@ -9,12 +9,14 @@ use std::process::ExitCode;
 use platen_events::Answer;
 use platen_events::answer::DocumentFormat;
 use platen_sequence::lint::{self, LintContext, Severity};
+use platen_sequence::run::{Computer, DryRun};
 use platen_sequence::{Needed, TaskSequence, differences, lint as check};
 use platen_station::{Exit, Failure};
 use serde::Serialize;
 use serde_json::json;
 
-use super::sequence_files::{create, empty_folder, sequence, source, write};
+use super::here;
+use super::sequence_files::{create, empty_folder, sequence, source, text, write};
 use crate::args::SequenceVerb;
 use crate::output::Output;
 
@@ -34,6 +36,13 @@ pub fn run(verb: SequenceVerb, output: &Output) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         SequenceVerb::Lint { file, fix } => self::lint(&file, fix.as_deref(), output),
+        SequenceVerb::Run { file, dry: _, facts } => {
+            let computer = computer(&facts)?;
+            let dry = DryRun::of(&sequence(&file)?, &computer, &[]);
+            let dry = dry.map_err(|error| Failure::new(Exit::Request, error))?;
+            output.answer(report(&file, &dry), || format!("on {}:\n{}", computer.name, dry.report().trim_end()));
+            Ok(if dry.failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
         SequenceVerb::Diff { old, new } => {
             let lines = differences(&sequence(&old)?, &sequence(&new)?);
             output.answer(report(&new, &json!({ "differences": lines })), || match lines.is_empty() {
@@ -43,6 +52,18 @@ pub fn run(verb: SequenceVerb, output: &Output) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// A described computer, or this one.
+fn computer(facts: &Path) -> Result<Computer, Failure> {
+    if facts == Path::new("here") {
+        return Ok(here::computer(Path::new("/")));
+    }
+    let wrong = |problems: Vec<_>| {
+        let text = platen_media::fields::list(&problems).replace("; ", "\n");
+        Failure::new(Exit::Request, format!("{}: {text}", facts.display()))
+    };
+    Computer::from_toml(&text(facts)?).map_err(wrong)
 }
 
 fn name(file: &Path) -> String {

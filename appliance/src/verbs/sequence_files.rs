@@ -107,15 +107,16 @@ fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
+/// A file of text.
+pub fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(bytes(path)?).map_err(|_| request(path, "expected text in UTF-8, found other bytes"))
+}
+
 /// A sequence in Platen's own form, or whatever was exported.
 pub fn sequence(path: &Path) -> Result<TaskSequence, Failure> {
     if !is_toml(path) {
         return Ok(source(path)?.imported.sequence);
     }
-    let text = |path: &Path| {
-        let bytes = bytes(path)?;
-        String::from_utf8(bytes).map_err(|_| request(path, "expected text in UTF-8, found other bytes"))
-    };
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut script = |name: &str| text(&folder.join(name)).map_err(|failure| failure.text());
     TaskSequence::from_toml(&text(path)?, &mut script).map_err(|error| wrong(path, error))

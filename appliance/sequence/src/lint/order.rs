@@ -84,7 +84,7 @@ fn boot_system_left(runs: &[&Entry<'_>], findings: &mut Vec<Finding>) {
         let step = entry.step;
         if step.kind == StepKind::SetupWindowsAndConfigMgr {
             setup = Some(&entry.path);
-        } else if returns_to_boot_system(step) {
+        } else if step.returns_to_boot_system() {
             setup = None;
         } else if let Some(setup) = setup
             && (step.kind.place() == Place::WinPeOnly || step.run_in == RunIn::WinPE)
@@ -98,19 +98,6 @@ fn boot_system_left(runs: &[&Entry<'_>], findings: &mut Vec<Finding>) {
             );
             findings.push(error("SEQ-PLACE", &entry.path, text));
         }
-    }
-}
-
-fn returns_to_boot_system(step: &Step) -> bool {
-    match step.kind {
-        StepKind::RestartComputer => {
-            let target = step.property("Target").or_else(|| step.property("SMSRebootTarget"));
-            target.is_some_and(|target| target.eq_ignore_ascii_case("WinPE"))
-                || step.action.to_ascii_lowercase().contains("/target:winpe")
-        }
-        // It ends with a restart into the boot system, for the capture.
-        StepKind::PrepareWindowsForCapture => true,
-        _ => false,
     }
 }
 
