@@ -120,6 +120,8 @@ impl Computer {
                     })
                     .collect(),
             ),
+            // The boot system gives no letters.
+            "win32_logicaldisk" | "win32_volume" => Some(Vec::new()),
             "win32_battery" => Some(if self.is_laptop() { vec![Vec::new()] } else { Vec::new() }),
             _ => None,
         }

@@ -76,7 +76,14 @@ impl DryRun {
         for (name, value, secret) in variables {
             environment.set(name, value, *secret, Origin::Medium)?;
         }
-        let mut dry = Dry { computer, environment, in_windows: false, has_system: false, steps: Vec::new() };
+        let mut dry = Dry {
+            computer,
+            environment,
+            is_mdt: is_mdt(sequence),
+            in_windows: false,
+            has_system: false,
+            steps: Vec::new(),
+        };
         let failed = dry.run(sequence)?;
         let variables = dry.environment.shown().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Ok(Self { steps: dry.steps, failed, variables })
@@ -107,12 +114,13 @@ impl DryRun {
         let [boot, first, cannot, skipped, fails] = counts;
         let _ = writeln!(
             text,
-            "{boot} in the boot system, {first} at the first start, {cannot} can't run, {skipped} skipped, {fails} fail"
+            "{boot} in the boot system or offline, {first} at the first start, {cannot} can't run, {skipped} skipped, {fails} failed"
         );
         match &self.failed {
             Some(path) => {
                 let _ = writeln!(text, "the sequence ends with an error at {path}");
             }
+            None if cannot > 0 => text.push_str("the sequence runs to its end without what can't run\n"),
             None => text.push_str("the sequence runs to its end\n"),
         }
         text
@@ -135,6 +143,7 @@ fn is_mdt(sequence: &TaskSequence) -> bool {
 struct Dry<'c> {
     computer: &'c Computer,
     environment: Environment,
+    is_mdt: bool,
     in_windows: bool,
     /// A system was put on the disk.
     has_system: bool,
@@ -154,7 +163,7 @@ impl Dry<'_> {
                     self.steps.push(DryStep { path, label, outcome, place: None, detail });
                 }
                 Next::Step { step, path, .. } => {
-                    let place = step.runs(self.in_windows);
+                    let place = step.runs(self.in_windows, self.has_system);
                     let can_run = !matches!(place, Where::Cannot { .. });
                     self.environment.set("_SMSTSCurrentActionName", &step.name, false, Origin::BuiltIn)?;
                     let done = if can_run { self.perform(step) } else { Ok(String::new()) };
@@ -261,7 +270,12 @@ impl Dry<'_> {
                 failed.push(format!("expected {} {what}, found {found}", wanted.unwrap_or_default()));
             }
         }
-        if failed.is_empty() { Ok("the computer is ready".to_owned()) } else { Err(failed.join("; ")) }
+        let looks_at_windows = step.property("CheckOSType").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let not_looked_at = if looks_at_windows { "; which Windows it has is not looked at" } else { "" };
+        match failed.is_empty() {
+            true => Ok(format!("the computer is ready{not_looked_at}")),
+            false => Err(failed.join("; ")),
+        }
     }
 
     /// Which system runs after a step.
@@ -270,7 +284,10 @@ impl Dry<'_> {
         let before = self.in_windows;
         match step.kind {
             StepKind::SetupWindowsAndConfigMgr => self.in_windows = true,
-            StepKind::RestartComputer => self.in_windows = self.has_system && !step.returns_to_boot_system(),
+            // MDT's restarts all name WinPE, and lead into what is on the disk.
+            StepKind::RestartComputer => {
+                self.in_windows = self.has_system && (self.is_mdt || !step.returns_to_boot_system());
+            }
             StepKind::PrepareWindowsForCapture => self.in_windows = false,
             _ => {}
         }

@@ -34,6 +34,10 @@ const WINDOWS_NOT_YET: Where = Where::Cannot {
     why: "it needs the Windows that is installed, which does not run yet",
     todo: "move it behind Setup Windows and ConfigMgr",
 };
+const NOTHING_TO_CHANGE: Where = Where::Cannot {
+    why: "it changes Windows, and there is none on the disk yet",
+    todo: "move it behind Apply Operating System Image, or disable it",
+};
 const BOOT_SYSTEM_LEFT: Where = Where::Cannot {
     why: "it runs only in the boot system, which the computer left",
     todo: "move it before Setup Windows and ConfigMgr",
@@ -52,8 +56,9 @@ impl Where {
 }
 
 impl Step {
-    /// Where it runs, before Windows was started for the first time or after.
-    pub fn runs(&self, in_windows: bool) -> Where {
+    /// Where it runs, before Windows was started for the first time or after; and in the boot system, before or after a
+    /// system was put on the disk.
+    pub fn runs(&self, in_windows: bool, has_system: bool) -> Where {
         if let Some(refused) = self.refused() {
             return refused;
         }
@@ -61,7 +66,7 @@ impl Step {
             (true, RunIn::WinPE, _) | (true, _, Place::WinPeOnly) => BOOT_SYSTEM_LEFT,
             (true, ..) => Where::FirstStart,
             (false, RunIn::FullOS, _) | (false, _, Place::FullOsOnly) => WINDOWS_NOT_YET,
-            (false, ..) => self.in_boot_system(),
+            (false, ..) => self.in_boot_system(has_system),
         }
     }
 
@@ -86,7 +91,7 @@ impl Step {
         Some(Where::Cannot { why, todo })
     }
 
-    fn in_boot_system(&self) -> Where {
+    fn in_boot_system(&self, has_system: bool) -> Where {
         match self.kind {
             StepKind::ApplyWindowsSettings
             | StepKind::ApplyNetworkSettings
@@ -105,7 +110,10 @@ impl Step {
                 why: "the boot system of stand-alone media has no network",
                 todo: "put the files on the medium as a package",
             },
-            StepKind::RunCommandLine => of_command(self.command()),
+            StepKind::RunCommandLine => match of_command(self.command()) {
+                Where::Offline if !has_system => NOTHING_TO_CHANGE,
+                place => place,
+            },
             StepKind::Script => self.of_script(),
             _ => Where::BootSystem,
         }
