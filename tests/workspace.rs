@@ -11,7 +11,8 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("platen-events", &[]),
     ("platen-media", &["platen-disk"]),
-    ("platen-sequence", &[]),
+    // For its strict reader of TOML: definitions and sequences are read by one.
+    ("platen-sequence", &["platen-media"]),
     ("platen-disk", &[]),
     ("platen-wim", &[]),
     ("platen-cache", &["platen-media"]),
@@ -59,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-examine",
             "platen-ledger",
             "platen-media",
+            "platen-sequence",
             "platen-station",
         ],
     ),

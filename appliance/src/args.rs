@@ -68,6 +68,9 @@ pub enum Verb {
     /// Definitions of media: check, build, look at
     #[command(subcommand)]
     Media(MediaVerb),
+    /// Task sequences: take in, look at, check, try out
+    #[command(subcommand)]
+    Sequence(SequenceVerb),
     /// The station's content store
     #[command(subcommand)]
     Cache(CacheVerb),
@@ -324,6 +327,44 @@ pub enum MediaVerb {
     },
     /// What changed between two media of a layout
     Diff { layout: PathBuf, old: MediaRef, new: MediaRef },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SequenceVerb {
+    /// Take in what Configuration Manager or MDT exported: a .zip, an XML file, or a deployment share
+    Import {
+        file: PathBuf,
+        /// New folder for the sequence, its scripts, a definition and a report
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
+    /// Print a sequence's groups and steps
+    Show { file: PathBuf },
+    /// Write a sequence in another form, by the ending of its name: .toml or .xml
+    Convert {
+        file: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Check a sequence by the rules for stand-alone media, as if the medium had all that it needs
+    Lint {
+        file: PathBuf,
+        /// Also write the sequence with every cure that is known to this file (.toml or .xml)
+        #[arg(long, value_name = "FILE")]
+        fix: Option<PathBuf>,
+    },
+    /// Say what would happen on a computer, step by step, if every step that can run succeeds
+    Run {
+        file: PathBuf,
+        /// Only say it
+        #[arg(long, required = true)]
+        dry: bool,
+        /// A description of the computer, or "here" for this one
+        #[arg(long, value_name = "FILE")]
+        facts: PathBuf,
+    },
+    /// What differs between two sequences
+    Diff { old: PathBuf, new: PathBuf },
 }
 
 #[derive(Debug, Subcommand)]

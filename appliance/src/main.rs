@@ -78,6 +78,7 @@ fn run(args: Args, output: &Arc<Output>) -> Result<ExitCode, Failure> {
         Verb::BootKit(verb) => verbs::author::boot_kit(verb, output),
         Verb::BootImage(verb) => verbs::author::boot_image(verb, output),
         Verb::Media(verb) => verbs::author::media(verb, output),
+        Verb::Sequence(verb) => verbs::sequence::run(verb, output),
         Verb::Cache(verb) => verbs::cache::run(verb, paths, output),
         Verb::Plan(options) => verbs::write::plan(&options, paths, output),
         Verb::Write(options) => verbs::write::write(&options, paths, output),

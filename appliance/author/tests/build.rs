@@ -455,3 +455,18 @@ fn progress_ends_at_its_total() {
     // The policy is not known when the total is.
     assert!(last.done_bytes >= last.total_bytes && last.done_bytes < last.total_bytes + 20_000, "{last:?}");
 }
+
+#[test]
+fn a_sequence_in_toml_makes_the_same_medium_as_its_xml() {
+    let fixture = Fixture::new();
+    fixture.put("deploy.toml", include_bytes!("../../sequence/data/stand-alone.toml"));
+    let xml = fixture.build("xml").unwrap().manifest;
+    fixture.edit("task-sequence = \"deploy.xml\"", "task-sequence = \"deploy.toml\"");
+    assert_eq!(fixture.build("toml").unwrap().manifest, xml);
+    // What stands beside it is looked for beside it.
+    let script = "[[do]]\nstep = \"S\"\ntype = \"Run PowerShell Script\"\n\
+                  variables = [{ property = \"SourceScript\", value-file = \"scripts/s.ps1\" }]\n";
+    fixture.put("deploy.toml", format!("schema = 1\n{script}").as_bytes());
+    let said = fixture.build("other").unwrap_err().chain();
+    assert!(said.contains("do[1].variables[1].value-file: expected a file of text, found \"scripts/s.ps1\""), "{said}");
+}

@@ -136,7 +136,7 @@ fn secrets_without_a_password_are_refused() {
     fixture.put("deploy.xml", common::SEQUENCE.replace("</globalVarList>", hidden).as_bytes());
     let error = fixture.build("out").unwrap_err();
     assert!(
-        error.to_string().starts_with("task sequence: sequence: hidden variable Hidden: expected a password"),
+        error.to_string().starts_with("task sequence: sequence: secret variable Hidden: expected a password"),
         "{error}"
     );
     assert!(!error.chain().contains("PLANTED"));

@@ -203,6 +203,10 @@ pub enum DocumentFormat {
     LedgerCsv,
     /// All rows of the ledger as one JSON document.
     LedgerJson,
+    /// A task sequence (TOML or XML).
+    TaskSequence,
+    /// What was done or found about a task sequence (JSON).
+    TaskSequenceReport,
     /// What the program says about itself: help or version.
     Help,
     /// Of a newer version.

@@ -12,6 +12,9 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// Nobody reads more of them.
+const MAX_PROBLEMS: usize = 1000;
+
 /// One thing that is wrong in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -61,22 +64,28 @@ pub fn read<T>(
 #[derive(Debug)]
 pub struct Report<'t> {
     text: &'t str,
+    /// Where each line ends, so that a long text is not counted through for each field.
+    ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl<'t> Report<'t> {
     fn new(text: &'t str) -> Self {
-        Self { text, problems: RefCell::new(Vec::new()) }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        Self { text, ends, problems: RefCell::new(Vec::new()) }
     }
 
     fn line(&self, byte: usize) -> usize {
-        self.text.as_bytes()[..byte.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+        self.ends.partition_point(|&end| end < byte.min(self.text.len())) + 1
     }
 
     /// Notes a problem of a field, named as [`Problem`] names it.
     pub fn note(&self, line: usize, field: &str, expected: impl Into<String>, found: impl Into<String>) {
         let (expected, found) = (expected.into(), found.into());
-        self.problems.borrow_mut().push(Problem { line, field: field.to_owned(), expected, found });
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < MAX_PROBLEMS {
+            problems.push(Problem { line, field: field.to_owned(), expected, found });
+        }
     }
 
     /// Whether something was already said about a field.
@@ -262,9 +271,20 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         self.known.dedup();
         let known = self.known.join(", ");
         for (name, line, _) in &self.left {
-            self.note(*line, name, format!("one of the fields {known}"), "an unknown field");
+            let hint = nearest(name, self.known.iter().copied());
+            let hint = hint.map_or(String::new(), |known| format!("; did you mean {known}?"));
+            self.note(*line, name, format!("one of the fields {known}"), format!("an unknown field{hint}"));
         }
     }
+}
+
+/// The known word that somebody most likely meant.
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    // A word that differs in more than every third letter is another one.
+    let most = (word.chars().count() / 3).min(3);
+    let distance = |known: &str| strsim::osa_distance(&word.to_lowercase(), &known.to_lowercase());
+    let near = known.map(|known| (distance(known), known)).filter(|(distance, _)| *distance <= most);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
 /// The type of a value, as people call it. Never the value.

@@ -3,6 +3,8 @@
 
 //! Conditions of steps and groups.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// A tree of expressions. When it is false the step or group is skipped.
@@ -59,6 +61,22 @@ impl VariableOperator {
         ("like", Self::Like),
         ("notLike", Self::NotLike),
     ];
+
+    /// Whether it is true of a variable's value, which is empty when the variable is not set. Case does not count.
+    pub fn holds(self, found: &str, value: &str) -> bool {
+        match self {
+            Self::Exists => !found.is_empty(),
+            Self::NotExists => found.is_empty(),
+            Self::Equals => found.to_lowercase() == value.to_lowercase(),
+            Self::NotEquals => found.to_lowercase() != value.to_lowercase(),
+            Self::Greater => order(found, value).is_gt(),
+            Self::GreaterEqual => order(found, value).is_ge(),
+            Self::Less => order(found, value).is_lt(),
+            Self::LessEqual => order(found, value).is_le(),
+            Self::Like => fits(found, value),
+            Self::NotLike => !fits(found, value),
+        }
+    }
 
     /// The word in XML.
     pub fn word(self) -> &'static str {
@@ -138,6 +156,29 @@ pub enum Expression {
         /// As the product writes it.
         version: String,
     },
+    /// The running Windows is such a one.
+    OperatingSystem {
+        /// `x64` or `x86`, as written.
+        architecture: String,
+        /// For example `10.00.19041`.
+        version: String,
+        /// How the version is compared, in the word of the XML.
+        operator: String,
+    },
+    /// The computer is of such a make and model.
+    MakeModel {
+        /// With `*` and `?`.
+        make: String,
+        /// With `*` and `?`.
+        model: String,
+    },
+    /// Another question, kept as it was written and never decided.
+    Other {
+        /// The class name, as in the `type` attribute.
+        type_name: String,
+        /// Names and values, in the order of the file.
+        fields: Vec<(String, String)>,
+    },
 }
 
 impl Condition {
@@ -169,14 +210,7 @@ impl Condition {
                 }
             }
             Self::If(Expression::Variable { variable, operator, value }) => {
-                let found = known(variable)?;
-                match operator {
-                    VariableOperator::Exists => Some(!found.is_empty()),
-                    VariableOperator::NotExists => Some(found.is_empty()),
-                    VariableOperator::Equals => Some(found.eq_ignore_ascii_case(value)),
-                    VariableOperator::NotEquals => Some(!found.eq_ignore_ascii_case(value)),
-                    _ => None,
-                }
+                known(variable).map(|found| operator.holds(&found, value))
             }
             Self::If(_) => None,
         }
@@ -195,8 +229,42 @@ impl Condition {
     }
 }
 
+/// Numbers by their size, texts without case.
+fn order(left: &str, right: &str) -> Ordering {
+    match (left.trim().parse::<i64>(), right.trim().parse::<i64>()) {
+        (Ok(left), Ok(right)) => left.cmp(&right),
+        _ => left.to_lowercase().cmp(&right.to_lowercase()),
+    }
+}
+
+/// Whether a text is of a pattern: `*` is any number of characters, `?` one; people write `%` for `*` as in WQL.
+pub(crate) fn fits(text: &str, pattern: &str) -> bool {
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let is_any = |c: char| matches!(c, '*' | '%');
+    // Where to go back to when the rest does not fit: behind the last `*`, one character further in the text.
+    let (mut at, mut of, mut back) = (0, 0, None);
+    while at < text.len() {
+        match pattern.get(of) {
+            Some(&c) if is_any(c) => {
+                back = Some((of, at));
+                of += 1;
+            }
+            Some(&c) if c == '?' || c == text[at] => (at, of) = (at + 1, of + 1),
+            _ => match back {
+                Some((star, from)) => {
+                    back = Some((star, from + 1));
+                    (at, of) = (from + 1, star + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[of..].iter().all(|&c| is_any(c))
+}
+
 impl Expression {
-    fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         match self {
             Self::Variable { variable, operator, value } => match operator {
                 VariableOperator::Exists | VariableOperator::NotExists => format!("{variable} {}", operator.word()),
@@ -207,6 +275,11 @@ impl Expression {
             Self::Folder { path, .. } => format!("folder {path:?}"),
             Self::Registry { key_path, value, operator, .. } => format!("registry {key_path:?} {value:?} {operator}"),
             Self::Software { product_name, product_code, .. } => format!("software {product_name:?} {product_code}"),
+            Self::OperatingSystem { architecture, version, operator } => {
+                format!("Windows {operator} {version:?} {architecture}")
+            }
+            Self::MakeModel { make, model } => format!("make {make:?} model {model:?}"),
+            Self::Other { type_name, .. } => format!("unknown question {type_name:?}"),
         }
     }
 }
@@ -237,5 +310,35 @@ mod tests {
             Condition::Any(vec![media_type(VariableOperator::Equals, "FullMedia"), unknown()]).decide(&known),
             Some(true)
         );
+    }
+
+    #[test]
+    fn all_ten_operators_answer() {
+        use VariableOperator as O;
+        let of = |operator, found: &str, value: &str| {
+            media_type(operator, value).decide(&|_: &str| Some(found.to_owned())).expect("decided")
+        };
+        for (operator, found, value, expected) in [
+            (O::Exists, "x", "", true),
+            (O::NotExists, "x", "", false),
+            (O::Equals, "Full", "full", true),
+            (O::NotEquals, "Full", "full", false),
+            (O::Greater, "10", "9", true),
+            (O::Greater, "b10", "b9", false),
+            (O::GreaterEqual, "2", "2", true),
+            (O::Less, "9", "10", true),
+            (O::LessEqual, "10", "9", false),
+            (O::Like, "FullMedia", "full*", true),
+            (O::Like, "FullMedia", "Full%", true),
+            (O::Like, "FullMedia", "*d?a", true),
+            (O::Like, "FullMedia", "*d?x", false),
+            (O::Like, "FullMedia", "Full", false),
+            (O::Like, "abcabd", "*abd", true),
+            (O::Like, "", "*", true),
+            (O::Like, "", "?", false),
+            (O::NotLike, "FullMedia", "Full%", false),
+        ] {
+            assert_eq!(of(operator, found, value), expected, "{operator:?} {found} {value}");
+        }
     }
 }

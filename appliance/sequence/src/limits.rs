@@ -9,6 +9,8 @@ pub const MAX_NAME: usize = 50;
 pub const MAX_DESCRIPTION: usize = 256;
 /// Longest value of a variable.
 pub const MAX_VALUE: usize = 4000;
+/// Longest property of a step: scripts and rules are properties, and longer than a variable may be.
+pub const MAX_PROPERTY: usize = 1 << 20;
 /// Longest name of a variable.
 pub const MAX_VARIABLE_NAME: usize = 256;
 /// All names and values together, in bytes.
@@ -63,6 +65,11 @@ pub fn value(text: &str) -> Result<(), Limit> {
     at_most(MAX_VALUE, text)
 }
 
+/// Property of a step: at most 1,048,576 characters. The value itself is never part of the answer.
+pub fn property(text: &str) -> Result<(), Limit> {
+    at_most(MAX_PROPERTY, text)
+}
+
 /// A step's command line: at most 32,767 characters. The text itself is never part of the answer.
 pub fn action(text: &str) -> Result<(), Limit> {
     at_most(MAX_ACTION, text)
@@ -109,6 +116,7 @@ mod tests {
             (name as fn(&str) -> Result<(), Limit>, MAX_NAME),
             (description, MAX_DESCRIPTION),
             (value, MAX_VALUE),
+            (property, MAX_PROPERTY),
             (action, MAX_ACTION),
             (variable_name, MAX_VARIABLE_NAME),
         ] {

@@ -33,11 +33,25 @@ pub struct TaskSequence {
     /// For people; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// Contents its export lists as needed, whichever step needs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listed_contents: Vec<ListedContent>,
     /// Set before the first step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub global_variables: Vec<Variable>,
     /// What it does, in order.
     pub nodes: Vec<Node>,
+}
+
+/// A content of the list an export begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedContent {
+    /// Its id.
+    pub package: String,
+    /// One program of it, or `*` for all; empty where it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub program: String,
 }
 
 /// A group or a step.
@@ -91,6 +105,9 @@ pub enum RunIn {
 pub struct Step {
     /// What it does.
     pub kind: StepKind,
+    /// The type as its file wrote it, when it is one that is not known ([`StepKind::Unknown`]).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub type_name: String,
     /// For people; names may repeat.
     pub name: String,
     /// For people; may be empty.
@@ -140,8 +157,8 @@ pub struct Variable {
     /// The property of the step it carries. Such a variable belongs to the step and may have a built-in name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
-    /// As its export says. Never shown, never logged; whether it is a secret is another question
-    /// ([`Variable::is_secret`]).
+    /// As its export says. Of a property it means that it is no variable of the environment, so that most
+    /// properties are hidden; of a variable, that it is a secret. Never shown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
     /// Its text.
@@ -150,27 +167,24 @@ pub struct Variable {
 
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = if self.hidden { "********" } else { &self.value };
+        let value = if self.hidden || crate::lint::names_secret(&self.name) { "********" } else { &self.value };
         write!(f, "{}={value:?}", self.name)
     }
 }
 
 impl Variable {
-    /// Whether its value must not stand in clear on a medium: it is hidden, has a value, and is not one of the
-    /// properties that every export hides although they are an id or a list of exit codes.
-    pub fn is_secret(&self) -> bool {
-        let harmless =
-            self.property.as_deref().is_some_and(|property| matches!(property, "PackageID" | "SuccessCodes"));
-        self.hidden && !self.value.is_empty() && !harmless
-    }
-
     /// Whether its name may be set here, and its value is within the limits. The value is not part of the answer.
     pub(crate) fn check(&self) -> Result<(), Limit> {
+        let [name, value] = self.checks();
+        name.and(value)
+    }
+
+    /// The same of its name, and of its value.
+    pub(crate) fn checks(&self) -> [Result<(), Limit>; 2] {
         match self.property {
-            Some(_) => limits::any_variable_name(&self.name)?,
-            None => limits::variable_name(&self.name)?,
+            Some(_) => [limits::any_variable_name(&self.name), limits::property(&self.value)],
+            None => [limits::variable_name(&self.name), limits::value(&self.value)],
         }
-        limits::value(&self.value)
     }
 }
 
@@ -230,7 +244,13 @@ impl TaskSequence {
         let mut found = Vec::new();
         let mut note = |place: &str, what: &str, result: Result<(), Limit>| {
             if let Err(Limit { expected, found: was }) = result {
-                found.push(Problem { place: place.to_owned(), what: what.to_owned(), expected, found: was });
+                found.push(Problem {
+                    place: place.to_owned(),
+                    what: what.to_owned(),
+                    expected,
+                    found: was,
+                    path: String::new(),
+                });
             }
         };
         if !self.name.is_empty() {

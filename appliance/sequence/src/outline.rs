@@ -50,7 +50,7 @@ fn write_nodes(nodes: &[Node], level: usize, disabled: bool, number: &mut usize,
                     *number += 1;
                     format!("{number}/{total}")
                 };
-                let _ = writeln!(text, "{indent}{count} {} ({}){notes}", step.name, step.kind.label());
+                let _ = writeln!(text, "{indent}{count} {} ({}){notes}", step.name, step.label());
             }
         }
     }

@@ -3,10 +3,13 @@
 
 //! The contents a sequence needs on the medium.
 
+use serde::Serialize;
+
 use crate::{Entry, StepKind, TaskSequence};
 
 /// What a referenced id is the id of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReferenceKind {
     /// A WIM on the medium.
     OperatingSystemImage,
@@ -48,13 +51,43 @@ impl TaskSequence {
     /// Ids of everything that enabled steps need, in the order of the steps. Ids that are computed on the target
     /// (`%variable%`) are left out: they can't be known here.
     pub fn references(&self) -> Vec<Reference> {
-        self.steps().iter().filter(|entry| !entry.disabled).flat_map(of_step).collect()
+        let of_global = |entry: &Entry<'_>| self.system_of_share(entry);
+        let steps = self.steps();
+        let enabled = steps.iter().filter(|entry| !entry.disabled);
+        enabled.flat_map(|entry| of_step(entry).into_iter().chain(of_global(entry))).collect()
+    }
+
+    /// MDT names the operating system once for the whole sequence.
+    fn system_of_share(&self, entry: &Entry<'_>) -> Option<Reference> {
+        let step = entry.step;
+        if step.kind != StepKind::MdtInstallOperatingSystem || step.property("OSGUID").is_some() {
+            return None;
+        }
+        let id = self.global_variables.iter().find(|variable| variable.name.eq_ignore_ascii_case("OSGUID"))?;
+        let id = Some(id.value.trim()).filter(|id| !id.is_empty() && is_reference(id))?;
+        let kind = ReferenceKind::OperatingSystemImage;
+        Some(Reference { kind, id: id.to_owned(), place: entry.path.clone() })
     }
 }
 
-pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
+/// What the editor writes as long as nothing was chosen.
+pub(crate) fn is_placeholder(id: &str) -> bool {
+    id.chars().all(|c| c == '0')
+}
+
+/// Whether a text names a content: not one that is computed on the target, and none that was not chosen yet.
+pub(crate) fn is_reference(id: &str) -> bool {
+    !id.contains('%') && !is_placeholder(id)
+}
+
+/// What a property of such a step names.
+pub(crate) fn reference_kind(kind: StepKind, property: &str) -> Option<ReferenceKind> {
+    properties(kind).iter().find(|(name, _)| name.eq_ignore_ascii_case(property)).map(|(_, kind)| *kind)
+}
+
+fn properties(kind: StepKind) -> &'static [(&'static str, ReferenceKind)] {
     use ReferenceKind as K;
-    let properties: &[(&str, K)] = match entry.step.kind {
+    match kind {
         StepKind::ApplyOperatingSystemImage => &[
             ("ImagePackageID", K::OperatingSystemImage),
             ("InstallPackageID", K::Package),
@@ -68,16 +101,26 @@ pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
             &[("PackageID", K::Package)]
         }
         StepKind::SetupWindowsAndConfigMgr => &[("ClientPackageID", K::Package)],
-        StepKind::CaptureUserState | StepKind::RestoreUserState => &[("UsmtPackageID", K::Package)],
-        StepKind::ApplyWindowsSettings | StepKind::ApplyNetworkSettings => &[],
+        StepKind::CaptureUserState => &[("UsmtPackageID", K::Package)],
+        StepKind::RestoreUserState => &[("UsmtRestorePackageID", K::Package), ("UsmtPackageID", K::Package)],
+        StepKind::PrepareWindowsForCapture => &[("SysprepPackageID", K::Package)],
+        StepKind::MdtUsePackage => &[("BDDPackageID", K::Package), ("PackageID", K::Package)],
+        StepKind::DownloadPackageContent => &[("DownloadPackages", K::Package)],
         StepKind::RunTaskSequence => &[("TsPackageID", K::TaskSequence)],
+        StepKind::MdtInstallApplication => &[("ApplicationGUID", K::Application)],
+        StepKind::MdtInstallOperatingSystem | StepKind::MdtUpgradeOperatingSystem => {
+            &[("OSGUID", K::OperatingSystemImage)]
+        }
         _ => &[],
-    };
+    }
+}
+
+pub(crate) fn of_step(entry: &Entry<'_>) -> Vec<Reference> {
     let mut found = Vec::new();
-    for &(property, kind) in properties {
+    for &(property, kind) in properties(entry.step.kind) {
         let Some(value) = entry.step.property(property) else { continue };
         // Only Install Application lists several; ids have neither commas nor spaces.
-        for id in value.split([',', ' ']).filter(|id| !id.is_empty() && !id.contains('%')) {
+        for id in value.split([',', ' ']).filter(|id| is_reference(id)) {
             found.push(Reference { kind, id: id.to_owned(), place: entry.path.clone() });
         }
     }

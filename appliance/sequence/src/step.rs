@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The step types of the documentation: names, categories, and where each can run.
+//! The step types of the documentation, and those MDT adds: names, categories, and where each can run.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,30 +41,36 @@ macro_rules! steps {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum StepKind {
             $(#[doc = $label] #[serde(rename = $type_name)] $variant,)*
+            /// A step without a type, as MDT writes most of its own: its command says what it does.
+            #[serde(rename = "MDT_Script")]
+            Script,
+            /// A type nobody here knows. It is kept whole: see `type_name` of the step.
+            #[serde(rename = "Unknown")]
+            Unknown,
         }
 
         impl StepKind {
-            /// All of them, by category.
+            /// All that have a class name, by category.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// The class name, as in the `type` attribute.
             pub fn type_name(self) -> &'static str {
-                match self { $(Self::$variant => $type_name,)* }
+                match self { $(Self::$variant => $type_name,)* Self::Script | Self::Unknown => "" }
             }
 
             /// The name in the editor.
             pub fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
+                match self { $(Self::$variant => $label,)* Self::Script => "MDT script", Self::Unknown => "unknown step type" }
             }
 
             /// The editor's menu.
             pub fn category(self) -> Category {
-                match self { $(Self::$variant => Category::$category,)* }
+                match self { $(Self::$variant => Category::$category,)* Self::Script | Self::Unknown => Category::General }
             }
 
             /// Where it can run.
             pub fn place(self) -> Place {
-                match self { $(Self::$variant => Place::$place,)* }
+                match self { $(Self::$variant => Place::$place,)* Self::Script | Self::Unknown => Place::Anywhere }
             }
 
             /// The type of that class name.
@@ -110,6 +116,21 @@ steps! {
     CaptureWindowsSettings = "SMS_TaskSequence_CaptureWindowsSettingsAction", "Capture Windows Settings", Settings, Anywhere;
     ApplyNetworkSettings = "SMS_TaskSequence_ApplyNetworkSettingsAction", "Apply Network Settings", Settings, WinPeOnly;
     ApplyWindowsSettings = "SMS_TaskSequence_ApplyWindowsSettingsAction", "Apply Windows Settings", Settings, WinPeOnly;
+    CreateVirtualHardDisk = "SMS_TaskSequence_VirtualHardDiskAction", "Create Virtual Hard Disk", Disks, WinPeOnly;
+    InstallDeploymentTools = "SMS_TaskSequence_InstallDeployToolsAction", "Install Deployment Tools", Images, Anywhere;
+    MdtGather = "BDD_Gather", "MDT: Gather", General, Anywhere;
+    MdtValidate = "BDD_Validate", "MDT: Validate", General, Anywhere;
+    MdtRunPowerShellScript = "BDD_RunPowerShellAction", "MDT: Run PowerShell Script", General, Anywhere;
+    MdtUsePackage = "BDD_UsePackage", "MDT: Use Toolkit Package", General, Anywhere;
+    MdtInstallApplication = "BDD_InstallApplication", "MDT: Install Application", Software, Anywhere;
+    MdtInstallUpdatesOffline = "BDD_InstallUpdatesOffline", "MDT: Install Updates Offline", Software, Anywhere;
+    MdtInstallOperatingSystem = "BDD_InstallOS", "MDT: Install Operating System", Images, Anywhere;
+    MdtUpgradeOperatingSystem = "BDD_UpgradeOS", "MDT: Upgrade Operating System", Images, Anywhere;
+    MdtInjectDrivers = "BDD_InjectDrivers", "MDT: Inject Drivers", Drivers, Anywhere;
+    MdtInstallRoles = "BDD_InstallRoles", "MDT: Install Roles and Features", Settings, Anywhere;
+    MdtUninstallRoles = "BDD_UninstallRoles", "MDT: Uninstall Roles and Features", Settings, Anywhere;
+    MdtRecoverDomainJoin = "BDD_RecoverDomainJoin", "MDT: Recover From Domain", Settings, Anywhere;
+    MdtAuthorizeDhcp = "BDD_AuthorizeDHCP", "MDT: Authorize DHCP", Settings, Anywhere;
 }
 
 #[cfg(test)]
@@ -122,7 +143,9 @@ mod tests {
             assert_eq!(StepKind::from_type_name(kind.type_name()), Some(kind));
             assert_eq!(serde_json::to_value(kind).expect("a text"), kind.type_name());
         }
-        assert_eq!(StepKind::ALL.len(), 34);
-        assert_eq!(StepKind::from_type_name("BDD_InstallOS"), None);
+        assert_eq!(StepKind::ALL.len(), 49);
+        for unknown in ["", "BDD_Moon", "MDT_Script", "Unknown"] {
+            assert_eq!(StepKind::from_type_name(unknown), None, "{unknown}");
+        }
     }
 }

@@ -114,7 +114,10 @@ fn each_mistake_is_named_with_its_line_and_column() {
             "<sequence version=\"2.00\"/>".into(),
             "1:11: attribute version of <sequence>: expected 3.00 or 3.10, found \"2.00\"",
         ),
-        (wrap("<setp/>"), "2:1: <sequence>: expected <globalVarList>, <group> or <step>, found <setp>"),
+        (
+            wrap("<setp/>"),
+            "2:1: <sequence>: expected <referenceList>, <globalVarList>, <group> or <step>, found <setp>",
+        ),
         (wrap("text"), "1:26: <sequence>: expected only elements, found text"),
         (wrap("<group name=\"G\" disabled=\"true\"/>"), "2:17: attribute disabled of <group>: expected one of name,"),
         (wrap("<group/>"), "2:1: name of <group>: expected 1 to 50 characters, found none"),
@@ -131,7 +134,7 @@ fn each_mistake_is_named_with_its_line_and_column() {
             "2:1: description of <group> \"G\": expected at most 256 characters, found 257",
         ),
         (
-            wrap("<step type=\"BDD_InstallOS\" name=\"S\"/>"),
+            wrap("<step type=\"BDD_Moon\" name=\"S\"/>"),
             "2:7: attribute type of <step>: expected a step type of Configuration Manager",
         ),
         (step(" disable=\"yes\"", ""), "2:53: attribute disable of <step>: expected true or false, found \"yes\""),
@@ -163,6 +166,18 @@ fn each_mistake_is_named_with_its_line_and_column() {
             variable(&format!("<variable name=\"a\">{}</variable>", "v".repeat(4001))),
             "3:17: <variable> \"a\": expected at most 4000 characters, found 4001",
         ),
+        (
+            variable(&format!("<variable name=\"a\" property=\"a\">{}</variable>", "v".repeat((1 << 20) + 1))),
+            "3:17: <variable> \"a\": expected at most 1048576 characters, found 1048577",
+        ),
+        (
+            step(" successCodeList=\"0\" successCodes=\"1\"", ""),
+            "attribute successCodes of <step>: expected the same as successCodeList, found another list",
+        ),
+        (
+            wrap("<referenceList><reference/></referenceList>"),
+            "attribute package of <reference>: expected an id, found none",
+        ),
         (condition(""), "3:1: <condition>: expected <operator> or <expression>, found nothing"),
         (
             condition(
@@ -171,8 +186,8 @@ fn each_mistake_is_named_with_its_line_and_column() {
             "3:22: attribute type of <operator>: expected and, or or not, found \"xor\"",
         ),
         (
-            condition("<osConditionGroup/>"),
-            "3:12: <condition>: expected <operator> or <expression>, found <osConditionGroup>",
+            condition("<osConditionGrope/>"),
+            "3:12: <condition>: expected <operator> or <expression>, found <osConditionGrope>",
         ),
         (
             expression("Moon", ""),
@@ -197,6 +212,13 @@ fn each_mistake_is_named_with_its_line_and_column() {
         assert_eq!(found.len(), 1, "{xml}\n{found:#?}");
         assert!(found[0].contains(expected), "{xml}\nexpected {expected}\nfound    {}", found[0]);
     }
+}
+
+#[test]
+fn a_mistake_says_in_which_group_and_step_it_is() {
+    let xml = "<sequence version=\"3.10\"><group name=\"G\"><step type=\"SMS_TaskSequence_RebootAction\" name=\"S\" \
+               retryCount=\"x\"/></group></sequence>";
+    assert!(problems(xml)[0].ends_with("found \"x\" (in G / S)"), "{:?}", problems(xml));
 }
 
 #[test]
@@ -273,6 +295,5 @@ fn real_exports_with_their_extra_attributes_are_read() {
     let Node::Group(group) = &sequence.nodes[0] else { panic!("a group") };
     let Node::Step(step) = &group.nodes[0] else { panic!("a step") };
     assert_eq!(step.variables[3].value, "");
-    let secret: Vec<_> = step.variables.iter().filter(|variable| variable.is_secret()).map(|v| &*v.name).collect();
-    assert_eq!(secret, ["CommandLine"], "exit codes are hidden in every export and are no secret");
+    assert_eq!(sequence.secrets(), [], "exports hide nearly all properties");
 }

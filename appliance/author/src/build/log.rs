@@ -35,10 +35,7 @@ impl Log {
         let of_medium = definition.variables.iter().filter(|it| is_secret(it)).map(|it| it.value.clone());
         let mut secrets: Vec<String> = of_medium.chain(definition.password.clone()).collect();
         if let Some(sequence) = &definition.sequence {
-            let steps = sequence.steps();
-            let of_steps = steps.iter().flat_map(|entry| &entry.step.variables);
-            let hidden = sequence.global_variables.iter().chain(of_steps).filter(|it| it.is_secret());
-            secrets.extend(hidden.map(|it| it.value.clone()));
+            secrets.extend(sequence.secrets().into_iter().map(|secret| secret.value));
         }
         secrets.retain(|secret| secret.chars().count() >= SHORTEST_SECRET);
         // A secret that is part of another one goes after it.

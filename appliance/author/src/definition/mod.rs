@@ -32,6 +32,30 @@ pub(crate) struct Definition {
     pub(crate) sources: Sources,
 }
 
+/// A sequence in Platen's own form, with its scripts, or in XML.
+fn task_sequence(
+    path: &Path,
+    sources: &mut Sources,
+    note: &mut impl FnMut(&str, &Path, i64),
+) -> Result<TaskSequence, AuthorError> {
+    const OF: &str = "task-sequence";
+    let limit_bytes = platen_sequence::limits::MAX_XML_BYTES as u64;
+    let TextFile { text, modified_s } = read_text(path, limit_bytes, OF, sources)?;
+    note(OF, path, modified_s);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut script = |name: &str| {
+        let path = folder.join(name);
+        let file = read_text(&path, limit_bytes, OF, sources).map_err(|error| error.to_string())?;
+        note(OF, &path, file.modified_s);
+        Ok(file.text)
+    };
+    let sequence = match path.extension() {
+        Some(extension) if extension == "toml" => TaskSequence::from_toml(&text, &mut script),
+        _ => TaskSequence::from_xml(&text),
+    };
+    sequence.map_err(|source| AuthorError::TaskSequence { path: path.to_owned(), source })
+}
+
 impl Definition {
     pub(crate) fn load(file: &Path, options: &BuildOptions) -> Result<Self, AuthorError> {
         let (mut dated, mut sources) = (Vec::new(), Sources::default());
@@ -43,13 +67,7 @@ impl Definition {
         let spec = MediaSpec::parse(&text, file).map_err(AuthorError::Spec)?;
         let sequence = match &spec.task_sequence {
             None => None,
-            Some(path) => {
-                let limit_bytes = platen_sequence::limits::MAX_XML_BYTES as u64;
-                let TextFile { text, modified_s } = read_text(path, limit_bytes, "task-sequence", &mut sources)?;
-                note("task-sequence", path, modified_s);
-                let failed = |source| AuthorError::TaskSequence { path: path.clone(), source };
-                Some(TaskSequence::from_xml(&text).map_err(failed)?)
-            }
+            Some(path) => Some(task_sequence(path, &mut sources, &mut note)?),
         };
         let password = spec.password.as_ref();
         let password = password.map(|source| secrets::password(source, options, &mut sources)).transpose()?;
@@ -79,13 +97,11 @@ impl Definition {
             return Ok(());
         }
         let Some(sequence) = &self.sequence else { return Ok(()) };
-        let steps = sequence.steps();
-        let of_steps = steps.iter().flat_map(|entry| entry.step.variables.iter().map(move |it| (&*entry.path, it)));
-        let mut all = sequence.global_variables.iter().map(|it| ("sequence", it)).chain(of_steps);
-        match all.find(|(_, variable)| variable.is_secret()) {
+        // One that is not marked is a finding of the rules, with all its fellows.
+        match sequence.secrets().iter().find(|secret| secret.marked) {
             None => Ok(()),
-            Some((place, variable)) => Err(secret(
-                format!("task sequence: {place}: hidden variable {}", variable.name),
+            Some(found) => Err(secret(
+                format!("task sequence: {}: secret variable {}", found.place, found.name),
                 "a password for the medium, without which a secret would stand on it in clear",
                 "no password".into(),
             )),

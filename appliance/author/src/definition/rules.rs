@@ -7,7 +7,7 @@ use platen_media::Timestamp;
 use platen_media::keyboard::Keyboard;
 use platen_media::spec::{ALLOWABLE, MediaSpec, ValueSource};
 use platen_media::text;
-use platen_sequence::lint::{ImageFacts, find_secrets, names_secret};
+use platen_sequence::lint::{ImageFacts, find_secrets, holds_secret, names_secret};
 use platen_sequence::{Finding, LintContext, Severity, lint};
 
 use crate::definition::Definition;
@@ -94,7 +94,7 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
     };
     for (variable, value) in spec.variables.iter().zip(&definition.variables) {
         let place = format!("variable {}", variable.name);
-        let looks_secret = (names_secret(&variable.name) && !value.value.is_empty()) || shows_secret(&value.value);
+        let looks_secret = holds_secret(&variable.name, &value.value) || shows_secret(&value.value);
         if !variable.secret && looks_secret {
             let text = "holds what looks like a secret; write secret = true, and give the medium a password";
             note("SA-55", literal, &place, text.into());

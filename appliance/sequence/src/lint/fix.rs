@@ -35,6 +35,7 @@ impl Fix {
         };
         let step = Step {
             kind: StepKind::RunCommandLine,
+            type_name: String::new(),
             name: "Enable software distribution".into(),
             description: "Lets Install Package steps run on stand-alone media.".into(),
             disabled: false,

@@ -7,7 +7,11 @@
 //! rules by their number in Platen's feature map; `REF-` is about contents, `SEQ-` about the sequence itself. A step
 //! that is disabled, or that a condition on `_SMSTSMediaType` keeps from running on stand-alone media, breaks no rule.
 
+mod contents;
 mod fix;
+mod in_clear;
+mod order;
+mod report;
 mod rules;
 mod secrets;
 #[cfg(test)]
@@ -19,7 +23,9 @@ use std::fmt;
 use serde::Serialize;
 
 pub use fix::Fix;
-pub use secrets::{SecretHint, find as find_secrets, names_secret};
+pub use report::report;
+pub(crate) use secrets::is_literal;
+pub use secrets::{SecretHint, find as find_secrets, holds_secret, names_secret};
 
 use crate::TaskSequence;
 
@@ -94,6 +100,24 @@ pub struct LintContext {
     pub media_variables: Vec<String>,
     /// The policy is encrypted with a password.
     pub policy_is_encrypted: bool,
+}
+
+impl LintContext {
+    /// As if the medium had everything that the sequence needs: for a sequence alone.
+    pub fn complete(sequence: &TaskSequence) -> Self {
+        use crate::ReferenceKind as K;
+        let references = sequence.references();
+        let ids = |wanted: K| references.iter().filter(move |it| it.kind == wanted).map(|it| it.id.clone());
+        let image = |id: String| ImageFacts { id, architecture: None };
+        Self {
+            boot_image: Some(image(String::new())),
+            operating_system_image: Some(image(ids(K::OperatingSystemImage).next().unwrap_or_default())),
+            driver_packages: ids(K::DriverPackage).collect(),
+            applications: ids(K::Application).collect(),
+            packages: ids(K::Package).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 /// All broken rules, in the order of the steps; what is about the whole sequence comes first.

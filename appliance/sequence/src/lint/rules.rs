@@ -3,18 +3,16 @@
 
 //! One function for each rule.
 
-use super::secrets::{find_all, is_literal, names_secret};
-use super::{Finding, Fix, ImageFacts, LintContext, Severity};
-use crate::reference::{Reference, ReferenceKind, of_step};
-use crate::{Entry, Place, RunIn, StepKind, TaskSequence, Variable};
+use super::{Finding, Fix, ImageFacts, LintContext, Severity, contents, in_clear, order};
+use crate::{Entry, StepKind, TaskSequence};
 
-const SEQUENCE: &str = "sequence";
+pub(super) const SEQUENCE: &str = "sequence";
 
-fn finding(rule: &'static str, severity: Severity, place: &str, text: impl Into<String>) -> Finding {
+pub(super) fn finding(rule: &'static str, severity: Severity, place: &str, text: impl Into<String>) -> Finding {
     Finding { rule, severity, place: place.to_owned(), text: text.into(), fix: None }
 }
 
-fn error(rule: &'static str, place: &str, text: impl Into<String>) -> Finding {
+pub(super) fn error(rule: &'static str, place: &str, text: impl Into<String>) -> Finding {
     finding(rule, Severity::Error, place, text)
 }
 
@@ -28,27 +26,35 @@ pub(super) fn check(sequence: &TaskSequence, context: &LintContext, findings: &m
     let order = Order::of(&runs);
     for (at, entry) in runs.iter().enumerate() {
         unsupported_steps(entry, findings);
+        unknown_step(entry, findings);
         software_before_system(entry, at, &order, findings);
         user_device_affinity_step(entry, findings);
         dynamic_lists(entry, findings);
         client(entry, findings);
-        run_in(entry, findings);
-        references(entry, context, findings);
+        contents::of_step(entry, context, findings);
     }
+    contents::missing(&runs, context, findings);
     install_package_known_failure(&runs, &order, findings);
+    order::check(&runs, findings);
     // What is disabled is on the medium all the same.
-    for variable in &sequence.global_variables {
-        secret_variable(SEQUENCE, variable, context, findings);
-    }
-    for entry in &all {
-        secrets(entry, context, findings);
-    }
+    in_clear::check(sequence, &all, context, findings);
 }
 
 /// Not disabled, and no condition says for sure that it does not run on stand-alone media.
 fn runs_on_stand_alone(entry: &Entry<'_>) -> bool {
-    let known = |name: &str| name.eq_ignore_ascii_case("_SMSTSMediaType").then(|| "FullMedia".to_owned());
-    !entry.disabled && !entry.conditions.iter().any(|condition| condition.decide(&known) == Some(false))
+    // A medium on a USB drive gives one or the other, by the version that made it.
+    let never = |launch_mode: &str| {
+        let known = |name: &str| {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            match () {
+                () if is("_SMSTSMediaType") => Some("FullMedia".to_owned()),
+                () if is("_SMSTSLaunchMode") => Some(launch_mode.to_owned()),
+                () => None,
+            }
+        };
+        entry.conditions.iter().any(|condition| condition.decide(&known) == Some(false))
+    };
+    !entry.disabled && !["UFD", "UFD+FORMAT"].iter().all(|mode| never(mode))
 }
 
 /// Places in the list of running steps.
@@ -61,7 +67,7 @@ impl Order {
     fn of(runs: &[&Entry<'_>]) -> Self {
         let first = |wanted: &[StepKind]| runs.iter().position(|entry| wanted.contains(&entry.step.kind));
         Self {
-            system: first(&[StepKind::ApplyOperatingSystemImage, StepKind::UpgradeOperatingSystem]),
+            system: runs.iter().position(|entry| entry.step.deploys_system()),
             setup: first(&[StepKind::SetupWindowsAndConfigMgr]),
         }
     }
@@ -77,7 +83,7 @@ fn boot_image(context: &LintContext, findings: &mut Vec<Finding>) {
 
 /// SA-66: stand-alone media deploy an operating system.
 fn operating_system_is_deployed(runs: &[&Entry<'_>], findings: &mut Vec<Finding>) {
-    if Order::of(runs).system.is_none() {
+    if !runs.iter().any(|entry| entry.step.deploys_system()) {
         let text = "no step deploys an operating system; stand-alone media do not support other task sequences: add \
                     Apply Operating System Image or Upgrade Operating System";
         findings.push(error("SA-66", SEQUENCE, text));
@@ -132,6 +138,15 @@ fn unsupported_steps(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
     findings.push(error(rule, &entry.path, text));
 }
 
+/// SEQ-UNKNOWN: a step that was kept from an export and that nobody can carry out.
+fn unknown_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
+    if entry.step.kind == StepKind::Unknown {
+        let text =
+            format!("nobody here knows the step type {:?}; disable the step, or take its place", entry.step.label());
+        findings.push(error("SEQ-UNKNOWN", &entry.path, text));
+    }
+}
+
 /// SA-65: no software before the operating system is there.
 fn software_before_system(entry: &Entry<'_>, at: usize, order: &Order, findings: &mut Vec<Finding>) {
     if !matches!(entry.step.kind, StepKind::InstallApplication | StepKind::InstallPackage) {
@@ -175,6 +190,10 @@ fn user_device_affinity_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
     for name in own.chain(set).filter(|name| is_affinity(name)) {
         findings.push(affinity(&entry.path, name));
     }
+    let rules = entry.step.dynamic_rules().into_iter().flatten();
+    for variable in rules.flat_map(|rule| rule.variables).filter(|variable| is_affinity(&variable.name)) {
+        findings.push(affinity(&entry.path, &variable.name));
+    }
 }
 
 /// SA-68, SA-69: lists that a site would resolve.
@@ -211,119 +230,21 @@ fn install_package_known_failure(runs: &[&Entry<'_>], order: &Order, findings: &
     let Some(install) = after.clone().position(|entry| entry.step.kind == StepKind::InstallPackage) else { return };
     let prepares = |entry: &&Entry<'_>| {
         let names = |text: &str| text.to_lowercase().contains("ccm_softwaredistributionclientconfig");
-        entry.step.kind == StepKind::RunCommandLine
-            && (names(&entry.step.action) || entry.step.property("CommandLine").is_some_and(names))
+        match entry.step.kind {
+            StepKind::RunCommandLine => {
+                names(&entry.step.action) || entry.step.property("CommandLine").is_some_and(names)
+            }
+            StepKind::RunPowerShellScript => entry.step.variables.iter().any(|variable| names(&variable.value)),
+            _ => false,
+        }
     };
     if after.by_ref().take(install).any(prepares) {
         return;
     }
     let text = "Install Package fails on media that were not made by a primary site with software distribution on \
-                (GetClientConfigPolicies failed, 0x80041001); insert a Run Command Line step that creates \
+                (GetClientConfigPolicies failed, 0x80041001); insert a Run Command Line or Run PowerShell Script step that creates \
                 ccm_SoftwareDistributionClientConfig after Setup Windows and ConfigMgr";
     let mut found = finding("SA-71", Severity::Warning, &runs[setup + install].path, text);
     found.fix = Some(Fix::enable_software_distribution(&runs[setup].path));
     findings.push(found);
-}
-
-/// SEQ-PLACE: a step that can't run where it is told to.
-fn run_in(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
-    let (found, only) = match (entry.step.kind.place(), entry.step.run_in) {
-        (Place::WinPeOnly, RunIn::FullOS) => ("FullOS", "WinPE"),
-        (Place::FullOsOnly, RunIn::WinPE) => ("WinPE", "FullOS"),
-        _ => return,
-    };
-    let text = format!("{} runs only in {only}; runIn says {found}: change it", entry.step.kind.label());
-    findings.push(error("SEQ-PLACE", &entry.path, text));
-}
-
-/// REF-MISSING, REF-SUPERSEDED, REF-INDEX, REF-SEQUENCE: everything that a step names is on the medium.
-fn references(entry: &Entry<'_>, context: &LintContext, findings: &mut Vec<Finding>) {
-    let step = entry.step;
-    for Reference { kind, id, place } in of_step(entry) {
-        let (there, table) = match kind {
-            ReferenceKind::OperatingSystemImage => (
-                context.operating_system_image.as_ref().is_some_and(|image| image.id == id),
-                "[operating-system-image]",
-            ),
-            ReferenceKind::DriverPackage => (context.driver_packages.contains(&id), "[[driver-package]]"),
-            ReferenceKind::Application => (context.applications.contains(&id), "[[application]]"),
-            ReferenceKind::Package => (context.packages.contains(&id), "[[package]]"),
-            ReferenceKind::TaskSequence => {
-                let text = format!("child task sequence {id} can't be put on a medium; copy its steps into this one");
-                findings.push(error("REF-SEQUENCE", &place, text));
-                continue;
-            }
-        };
-        if let (false, Some(new), ReferenceKind::Application) = (there, context.superseded.get(&id), kind) {
-            let text = format!("application {id} is superseded by {new}; name {new} in the step");
-            findings.push(error("REF-SUPERSEDED", &place, text));
-        } else if !there {
-            let text = format!(
-                "{} {id} is not on the medium; add {table} with id = \"{id}\" to the definition, or change the step",
-                kind.label()
-            );
-            findings.push(error("REF-MISSING", &place, text));
-        }
-    }
-    if step.kind != StepKind::ApplyOperatingSystemImage {
-        return;
-    }
-    if context.operating_system_image.is_none()
-        && step.property("ImagePackageID").is_none()
-        && step.property("InstallPackageID").is_none()
-    {
-        let text = "no operating system image is on the medium; add [operating-system-image] to the definition";
-        findings.push(error("REF-MISSING", &entry.path, text));
-    }
-    if let (Some(index), Some(expected)) = (step.property("ImageIndex"), context.operating_system_index)
-        && !index.contains('%')
-        && index.parse() != Ok(expected)
-    {
-        let text = format!(
-            "the step applies image index {index}, the definition says {expected}; make them agree (index in \
-             [operating-system-image])"
-        );
-        findings.push(error("REF-INDEX", &entry.path, text));
-    }
-}
-
-/// SA-55: command lines and scripts.
-fn secrets(entry: &Entry<'_>, context: &LintContext, findings: &mut Vec<Finding>) {
-    let step = entry.step;
-    let mut texts = vec![("command line", &*step.action), ("description", &step.description)];
-    texts.extend(
-        step.variables
-            .iter()
-            // An export repeats the command line there.
-            .filter(|variable| variable.value != step.action && !names_secret(&variable.name))
-            .map(|variable| (&*variable.name, &*variable.value)),
-    );
-    for (where_it_is, hint) in find_all(&texts) {
-        findings.push(literal(&entry.path, &format!("{where_it_is} has {hint}"), context));
-    }
-    for variable in &step.variables {
-        secret_variable(&entry.path, variable, context, findings);
-    }
-    if let Some((name, value)) = step.sets()
-        && !step.variables.iter().any(|variable| variable.hidden && variable.value.trim() == value)
-        && names_secret(name)
-        && is_literal(value)
-    {
-        findings.push(literal(&entry.path, &format!("variable {name} is set to a value that is not hidden"), context));
-    }
-}
-
-/// SA-55: a variable that holds a secret without being hidden.
-fn secret_variable(place: &str, variable: &Variable, context: &LintContext, findings: &mut Vec<Finding>) {
-    let secret = names_secret(&variable.name) || variable.property.as_deref().is_some_and(names_secret);
-    if secret && !variable.hidden && is_literal(&variable.value) {
-        findings.push(literal(place, &format!("variable {} has a value and is not hidden", variable.name), context));
-    }
-}
-
-fn literal(place: &str, what: &str, context: &LintContext) -> Finding {
-    // In an encrypted policy nobody reads it without the password; it still shows in the editor and in exports.
-    let severity = if context.policy_is_encrypted { Severity::Warning } else { Severity::Error };
-    let text = format!("{what}; put it in a [[variable]] with secret = true and write %NAME% here");
-    finding("SA-55", severity, place, text)
 }

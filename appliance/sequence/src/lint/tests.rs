@@ -67,6 +67,12 @@ fn each_rule_finds_its_case_and_only_that() {
     let install = step("InstallSoftwareAction", "Tool", "", &property("PackageID", "PKG1"));
     let prepare =
         step("RunCommandLineAction", "Prepare", "", "<action>WMIC path CCM_SoftwareDistributionClientConfig</action>");
+    let script = "Set-CimInstance -ClassName CCM_SoftwareDistributionClientConfig";
+    let prepare_by_script = step("RunPowerShellScriptAction", "Prepare", "", &property("SourceScript", script));
+    let partition = |disk: &str| step("PartitionDiskAction", &format!("Disk {disk}"), "", &property("DiskIndex", disk));
+    let drivers = step("ApplyDriverPackageAction", "Net", "", &property("DriverPackageID", "PLTDRV01"));
+    let to_boot_system = step("RebootAction", "Restart", "", &property("Target", "WinPE"));
+    let mdt_system = "<step type=\"BDD_InstallOS\" name=\"Install\"/>".to_owned();
     let application = step("InstallApplicationAction", "App", "", &property("ApplicationName", "APP1,APP2"));
     let cases: &[(&[&str], &[&str])] = &[
         (&[APPLY, &auto], &["error SA-62 Drivers"]),
@@ -78,7 +84,28 @@ fn each_rule_finds_its_case_and_only_that() {
         (&[&application, APPLY], &["error SA-65 App"]),
         (&[&install, APPLY], &["error SA-65 Tool"]),
         (&[APPLY, &application, SETUP], &["error SA-65 App"]),
-        (&[APPLY, &application], &[]),
+        (&[APPLY, &application], &["error SEQ-ORDER App"]),
+        (&[APPLY, SETUP, &application], &[]),
+        (&[&mdt_system, &application], &[]),
+        (&[&partition("0"), APPLY], &[]),
+        (&[APPLY, &partition("0")], &["error SEQ-ORDER Disk 0"]),
+        (&[APPLY, &partition("1")], &[]),
+        (&[&partition("1"), APPLY, &partition("1")], &["error SEQ-ORDER Disk 1"]),
+        // One branch for each firmware.
+        (&[&partition("0"), APPLY, &partition("0"), APPLY], &[]),
+        (&[APPLY, SETUP, &partition("0")], &["error SEQ-PLACE Disk 0"]),
+        (&[APPLY, SETUP, &to_boot_system, &partition("0")], &[]),
+        (&[&drivers, APPLY], &["error SEQ-ORDER Net"]),
+        (&[APPLY, &drivers], &[]),
+        (&[APPLY, SETUP, &drivers], &["error SEQ-PLACE Net"]),
+        (
+            &[APPLY, SETUP, &step("RunCommandLineAction", "Run", "runIn=\"WinPE\"", "<action>x.cmd</action>")],
+            &["error SEQ-PLACE Run"],
+        ),
+        (
+            &[APPLY, &step("ApplyDriverPackageAction", "Net", "", &property("DriverPackageID", "00000000"))],
+            &["error REF-PLACEHOLDER Net"],
+        ),
         (&[], &["error SA-66 sequence"]),
         (&[&step("RunCommandLineAction", "Run", "", "<action>cmd /c ver</action>")], &["error SA-66 sequence"]),
         (&[&step("UpgradeOperatingSystemAction", "Upgrade", "", "")], &[]),
@@ -91,11 +118,11 @@ fn each_rule_finds_its_case_and_only_that() {
             &["error SA-67 sequence"],
         ),
         (
-            &[APPLY, &step("InstallSoftwareAction", "All", "", &property("BaseVariableName", "PKG"))],
+            &[APPLY, SETUP, &prepare, &step("InstallSoftwareAction", "All", "", &property("BaseVariableName", "PKG"))],
             &["error SA-68 All"],
         ),
         (
-            &[APPLY, &step("InstallApplicationAction", "All", "", &property("BaseVariableName", "AA"))],
+            &[APPLY, SETUP, &step("InstallApplicationAction", "All", "", &property("BaseVariableName", "AA"))],
             &["error SA-69 All"],
         ),
         (
@@ -105,18 +132,20 @@ fn each_rule_finds_its_case_and_only_that() {
         (&[APPLY, SETUP, &install], &["warning SA-71 Tool"]),
         (&[APPLY, SETUP, &prepare, &install], &[]),
         (&[APPLY, SETUP, &install, &prepare], &["warning SA-71 Tool"]),
-        (&[APPLY, &step("PartitionDiskAction", "Disk", "runIn=\"FullOS\"", "")], &["error SEQ-PLACE Disk"]),
-        (&[APPLY, &step("InstallApplicationAction", "App", "runIn=\"WinPE\"", "")], &["error SEQ-PLACE App"]),
+        (&[APPLY, SETUP, &prepare_by_script, &install], &[]),
+        (&[&mdt_system], &[]),
+        (&[&step("PartitionDiskAction", "Disk", "runIn=\"FullOS\"", ""), APPLY], &["error SEQ-PLACE Disk"]),
+        (&[APPLY, SETUP, &step("InstallApplicationAction", "App", "runIn=\"WinPE\"", "")], &["error SEQ-PLACE App"]),
         (
             &[APPLY, &step("ApplyDriverPackageAction", "Net", "", &property("DriverPackageID", "NODRV"))],
             &["error REF-MISSING Net"],
         ),
         (
-            &[APPLY, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP1,NOAPP"))],
+            &[APPLY, SETUP, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP1,NOAPP"))],
             &["error REF-MISSING Apps"],
         ),
         (
-            &[APPLY, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP0"))],
+            &[APPLY, SETUP, &step("InstallApplicationAction", "Apps", "", &property("ApplicationName", "APP0"))],
             &["error REF-SUPERSEDED Apps"],
         ),
         (
@@ -170,15 +199,51 @@ fn each_rule_finds_its_case_and_only_that() {
 
 #[test]
 fn a_set_variable_step_may_not_show_a_secret() {
-    let set = |hidden: &str| {
-        format!(
-            "<defaultVarList><variable name=\"VariableName\" property=\"VariableName\">OSDLocalAdminPassword</variable>\
-             <variable name=\"VariableValue\" property=\"VariableValue\"{hidden}>PLANTED</variable></defaultVarList>"
-        )
+    // Exports hide these properties always: that marks no secret.
+    let set = |name: &str, mark: &str| {
+        let property = |name: &str, value: &str| {
+            format!("<variable name=\"{name}\" property=\"{name}\" hidden=\"true\">{value}</variable>")
+        };
+        let inside = [
+            property("VariableName", name),
+            property("VariableValue", "PLANTED"),
+            property("DoNotShowVariableValue", mark),
+        ];
+        format!("<defaultVarList>{}</defaultVarList>", inside.concat())
     };
     let of = |inside: &str| lint(&sequence(&[APPLY, &step("SetVariableAction", "Set", "", inside)]), &context());
-    assert_eq!(shown(&of(&set(""))), ["error SA-55 Set"]);
-    assert_eq!(of(&set(" hidden=\"true\"")), []);
+    assert_eq!(shown(&of(&set("OSDLocalAdminPassword", "false"))), ["error SA-55 Set"]);
+    assert_eq!(of(&set("OSDLocalAdminPassword", "true")), []);
+    assert_eq!(of(&set("OSDComputerName", "false")), []);
+}
+
+#[test]
+fn the_rules_of_dynamic_variables_are_looked_at() {
+    let rules = |name: &str, secret: &str| {
+        let rules = format!(
+            "<Rules><Rule><Variables><Variable Name='{name}' IsSecret='{secret}'>PLANTED</Variable></Variables></Rule></Rules>"
+        );
+        let property = property("Rules", &rules.replace('<', "&lt;"));
+        shown(&lint(&sequence(&[APPLY, &step("SetDynamicVariablesAction", "Set", "", &property)]), &context()))
+    };
+    assert_eq!(rules("JoinPassword", "false"), ["error SA-55 Set"]);
+    assert_eq!(rules("JoinPassword", "true"), [""; 0]);
+    assert_eq!(rules("SMSTSUDAUsers", "false"), ["error SA-67 Set"]);
+    assert_eq!(rules("Colour", "false"), [""; 0]);
+}
+
+#[test]
+fn switches_that_are_named_like_passwords_are_no_secrets() {
+    let set = format!(
+        "<defaultVarList>{}{}</defaultVarList>",
+        "<variable name=\"OSDRandomAdminPassword\" property=\"RandomAdminPassword\">true</variable>",
+        "<variable name=\"OSDBitLockerCreateRecoveryPassword\" property=\"CreateRecoveryPassword\">AD</variable>"
+    );
+    let of =
+        |inside: &str| lint(&sequence(&[APPLY, &step("ApplyWindowsSettingsAction", "Set", "", inside)]), &context());
+    assert_eq!(of(&set), []);
+    let control = set.replace("OSDRandomAdminPassword", "OSDLocalAdminPassword").replace(">true<", ">PLANTED<");
+    assert_eq!(shown(&of(&control)), ["error SA-55 Set"]);
 }
 
 #[test]
@@ -228,4 +293,70 @@ fn the_offered_fix_cures_its_finding() {
     assert_eq!(lint(&sequence, &context()), []);
     let names: Vec<_> = sequence.steps().iter().map(|entry| entry.step.name.clone()).collect();
     assert_eq!(names, ["Apply", "Setup", "Enable software distribution", "Tool"]);
+}
+
+#[test]
+fn a_missing_content_is_said_once_with_all_its_steps() {
+    let use_it = |name: &str| step("RunCommandLineAction", name, "", &property("PackageID", "NOPKG"));
+    let findings = lint(&sequence(&[APPLY, &use_it("One"), &use_it("Two"), &use_it("Three")]), &context());
+    assert_eq!(shown(&findings), ["error REF-MISSING One"]);
+    assert!(findings[0].text.contains("package NOPKG") && findings[0].text.contains("3 steps: One, Two, Three"));
+}
+
+#[test]
+fn steps_name_contents_under_their_real_properties() {
+    for (kind, property_name) in [
+        ("RestoreUserStateAction", "UsmtRestorePackageID"),
+        ("PrepareOSAction", "SysprepPackageID"),
+        ("DownloadPackageContentAction", "DownloadPackages"),
+        ("ApplyOperatingSystemAction", "InstallPackageID"),
+    ] {
+        let findings = lint(&sequence(&[APPLY, &step(kind, "S", "", &property(property_name, "NOPKG"))]), &context());
+        assert!(shown(&findings).contains(&"error REF-MISSING S".to_owned()), "{kind}: {findings:?}");
+        let there = lint(&sequence(&[APPLY, &step(kind, "S", "", &property(property_name, "PKG1"))]), &context());
+        assert!(!shown(&there).contains(&"error REF-MISSING S".to_owned()), "{kind}: {there:?}");
+    }
+    let edition = step("ApplyOperatingSystemAction", "Apply", "", &property("InstallEditionIndex", "3"));
+    assert_eq!(shown(&lint(&sequence(&[&edition]), &context())), ["error REF-INDEX Apply"]);
+}
+
+#[test]
+fn what_a_medium_decides_is_decided() {
+    let when = |variable: &str, operator: &str, value: &str| {
+        let condition = format!(
+            "<condition><expression type=\"SMS_TaskSequence_VariableConditionExpression\">\
+             <variable name=\"Variable\">{variable}</variable><variable name=\"Operator\">{operator}</variable>\
+             <variable name=\"Value\">{value}</variable></expression></condition>"
+        );
+        shown(&lint(&sequence(&[APPLY, &step("AutoApplyAction", "Drivers", "", &condition)]), &context()))
+    };
+    for (variable, operator, value) in [
+        ("_SMSTSMediaType", "notLike", "Full%"),
+        ("_SMSTSMediaType", "like", "Boot*"),
+        ("_SMSTSLaunchMode", "equals", "PXE"),
+        ("_SMSTSLaunchMode", "equals", "SMS"),
+    ] {
+        assert_eq!(when(variable, operator, value), [""; 0], "{variable} {operator} {value}");
+    }
+    for (variable, operator, value) in [
+        ("_SMSTSMediaType", "like", "Full*"),
+        // Which of the two a USB drive gives is not known.
+        ("_SMSTSLaunchMode", "equals", "UFD"),
+        ("_SMSTSLaunchMode", "equals", "UFD+FORMAT"),
+        ("Colour", "equals", "red"),
+    ] {
+        assert_eq!(when(variable, operator, value), ["error SA-62 Drivers"], "{variable} {operator} {value}");
+    }
+}
+
+#[test]
+fn a_step_type_nobody_knows_is_named_unless_it_is_disabled() {
+    let of = |attributes: &str| {
+        let xml = format!(
+            "<sequence version=\"3.10\">{APPLY}<step type=\"BDD_Moon\" name=\"Moon\" {attributes}/></sequence>"
+        );
+        shown(&lint(&crate::Imported::from_bytes(xml.as_bytes()).expect("tolerant").sequence, &context()))
+    };
+    assert_eq!(of(""), ["error SEQ-UNKNOWN Moon"]);
+    assert_eq!(of("disable=\"true\""), [""; 0]);
 }

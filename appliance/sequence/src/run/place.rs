@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Where a step of stand-alone media runs: the boot system is no Windows, and does what it can by itself.
+
+use serde::Serialize;
+
+use crate::{Place, RunIn, Step, StepKind};
+
+/// Where a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "where", rename_all = "kebab-case")]
+pub enum Where {
+    /// In the boot system itself.
+    BootSystem,
+    /// In the boot system, as a change of the system that was put on the disk.
+    Offline,
+    /// In that system, when it starts for the first time.
+    FirstStart,
+    /// Nowhere.
+    Cannot {
+        /// Why.
+        why: &'static str,
+        /// What to do about it.
+        todo: &'static str,
+    },
+}
+
+const WINDOWS_TOO_EARLY: Where = Where::Cannot {
+    why: "it is a Windows program, and Windows does not run yet",
+    todo: "move it behind Setup Windows and ConfigMgr, or use a program of the boot system",
+};
+const WINDOWS_NOT_YET: Where = Where::Cannot {
+    why: "it needs the Windows that is installed, which does not run yet",
+    todo: "move it behind Setup Windows and ConfigMgr",
+};
+const NOTHING_TO_CHANGE: Where = Where::Cannot {
+    why: "it changes Windows, and there is none on the disk yet",
+    todo: "move it behind Apply Operating System Image, or disable it",
+};
+const BOOT_SYSTEM_LEFT: Where = Where::Cannot {
+    why: "it runs only in the boot system, which the computer left",
+    todo: "move it before Setup Windows and ConfigMgr",
+};
+
+impl Where {
+    /// For a column.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::BootSystem => "boot system",
+            Self::Offline => "offline",
+            Self::FirstStart => "first start",
+            Self::Cannot { .. } => "can't",
+        }
+    }
+}
+
+impl Step {
+    /// Where it runs, before Windows was started for the first time or after; and in the boot system, before or after a
+    /// system was put on the disk.
+    pub fn runs(&self, in_windows: bool, has_system: bool) -> Where {
+        if let Some(refused) = self.refused() {
+            return refused;
+        }
+        match (in_windows, self.run_in, self.kind.place()) {
+            (true, RunIn::WinPE, _) | (true, _, Place::WinPeOnly) => BOOT_SYSTEM_LEFT,
+            (true, ..) => Where::FirstStart,
+            (false, RunIn::FullOS, _) | (false, _, Place::FullOsOnly) => WINDOWS_NOT_YET,
+            (false, ..) => self.in_boot_system(has_system),
+        }
+    }
+
+    /// What runs nowhere on stand-alone media.
+    fn refused(&self) -> Option<Where> {
+        let (why, todo) = match self.kind {
+            StepKind::Unknown => ("nobody here knows this step type", "disable it, or put another in its place"),
+            StepKind::UpgradeOperatingSystem | StepKind::MdtUpgradeOperatingSystem => {
+                ("an upgrade is started from the old Windows", "use Apply Operating System Image")
+            }
+            StepKind::InstallSoftwareUpdates => {
+                ("it needs a site", "use an operating system image that has the updates")
+            }
+            StepKind::RunTaskSequence => ("the child sequence is not here", "import the export that has it"),
+            StepKind::CreateVirtualHardDisk => ("the boot system makes no virtual hard disks", "disable it"),
+            StepKind::PreProvisionBitLocker => {
+                ("the boot system has no BitLocker", "use Enable BitLocker behind Setup Windows and ConfigMgr")
+            }
+            StepKind::MdtAuthorizeDhcp => ("it needs a domain controller", "do it by hand"),
+            _ => return None,
+        };
+        Some(Where::Cannot { why, todo })
+    }
+
+    fn in_boot_system(&self, has_system: bool) -> Where {
+        match self.kind {
+            StepKind::ApplyWindowsSettings
+            | StepKind::ApplyNetworkSettings
+            | StepKind::SetupWindowsAndConfigMgr
+            | StepKind::MdtInstallUpdatesOffline => Where::Offline,
+            StepKind::RunPowerShellScript
+            | StepKind::MdtRunPowerShellScript
+            | StepKind::MdtInstallApplication
+            | StepKind::MdtInstallRoles
+            | StepKind::MdtUninstallRoles
+            | StepKind::MdtRecoverDomainJoin
+            | StepKind::CaptureUserState
+            | StepKind::CaptureWindowsSettings
+            | StepKind::CaptureNetworkSettings => WINDOWS_TOO_EARLY,
+            StepKind::ConnectToNetworkFolder => Where::Cannot {
+                why: "the boot system of stand-alone media has no network",
+                todo: "put the files on the medium as a package",
+            },
+            StepKind::RunCommandLine => match of_command(self.command()) {
+                Where::Offline if !has_system => NOTHING_TO_CHANGE,
+                place => place,
+            },
+            StepKind::Script => self.of_script(),
+            _ => Where::BootSystem,
+        }
+    }
+
+    /// MDT's scripts by what they do.
+    fn of_script(&self) -> Where {
+        match self.label() {
+            "MDT: Next Phase"
+            | "MDT: Check BIOS"
+            | "MDT: Copy Scripts"
+            | "MDT: Inject Drivers"
+            | "MDT: Format and Partition Disk"
+            | "MDT: Install Operating System"
+            | "MDT: Create WIM"
+            | "MDT: Set Task Sequence Variable" => Where::BootSystem,
+            "MDT: Configure"
+            | "MDT: Tattoo"
+            | "MDT: Network Settings"
+            | "MDT: Apply Local GPO Package"
+            | "MDT: Opt In to CEIP and WER" => Where::Offline,
+            "MDT: Apply Windows PE or Operating System" if self.deploys_system() => Where::BootSystem,
+            "MDT: Apply Windows PE or Operating System" => Where::Cannot {
+                why: "it puts Windows PE on the disk, which the boot system needs not",
+                todo: "disable it",
+            },
+            _ => of_command(&self.action),
+        }
+    }
+
+    /// After it the computer is in the boot system.
+    pub(crate) fn returns_to_boot_system(&self) -> bool {
+        match self.kind {
+            StepKind::RestartComputer => {
+                let target = self.property("Target").or_else(|| self.property("SMSRebootTarget"));
+                target.is_some_and(|target| target.eq_ignore_ascii_case("WinPE"))
+                    || self.action.to_ascii_lowercase().contains("/target:winpe")
+            }
+            // It ends with a restart into the boot system, for the capture.
+            StepKind::PrepareWindowsForCapture => true,
+            _ => false,
+        }
+    }
+
+    /// The command line without the program that Configuration Manager wraps it in: `smsswd.exe /run:PKG00001 command`.
+    pub fn command(&self) -> &str {
+        let line = self.action.trim();
+        let line = if line.is_empty() { self.property("CommandLine").unwrap_or_default() } else { line };
+        let Some(rest) = line.strip_prefix("smsswd.exe ").or_else(|| line.strip_prefix("SMSSWD.EXE ")) else {
+            return line;
+        };
+        match rest.trim_start().split_once(' ') {
+            Some((run, command)) if run.to_ascii_lowercase().starts_with("/run:") => command.trim_start(),
+            _ => rest,
+        }
+    }
+}
+
+/// A command line by its program, without folder and ending.
+fn of_command(line: &str) -> Where {
+    let line = line.trim();
+    let word = match line.strip_prefix('"') {
+        Some(rest) => rest.split('"').next().unwrap_or(rest),
+        None => line.split_whitespace().next().unwrap_or_default(),
+    };
+    let file = word.rsplit(['\\', '/']).next().unwrap_or(word).to_ascii_lowercase();
+    let stem = [".exe", ".com"].iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(&file);
+    match stem {
+        "diskpart" | "bcdboot" | "sh" | "tsenv" => Where::BootSystem,
+        "reg" | "xcopy" | "robocopy" | "copy" | "md" | "mkdir" | "del" | "rd" | "rmdir" | "powercfg" => Where::Offline,
+        "" => Where::Cannot { why: "it has no command", todo: "give it one, or disable it" },
+        _ => WINDOWS_TOO_EARLY,
+    }
+}

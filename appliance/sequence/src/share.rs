@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! What a deployment share of MDT says beside its sequences: names of its operating systems and applications, and the
+//! variables of `CustomSettings.ini`.
+
+use std::collections::BTreeMap;
+
+use crate::import::decode;
+use crate::limits;
+use crate::lint::names_secret;
+use crate::read::{child_named, parse};
+use crate::{NamedReference, SequenceError};
+
+/// Reads `OperatingSystems.xml` or `Applications.xml`: every entry has a GUID and a name.
+pub fn share_list(bytes: &[u8]) -> Result<BTreeMap<String, NamedReference>, SequenceError> {
+    let text = decode(bytes)?;
+    let document = parse(&text)?;
+    let root = document.root_element();
+    // 257 is an image, 512 an application, as exports of Configuration Manager number them.
+    let package_type = if root.has_tag_name("oss") { "257" } else { "512" };
+    let mut found = BTreeMap::new();
+    for entry in root.children().filter(roxmltree::Node::is_element) {
+        let Some(id) = entry.attribute("guid").filter(|id| !id.is_empty()) else { continue };
+        let value = |name| child_named(entry, name).and_then(|node| node.text()).unwrap_or_default().trim().to_owned();
+        let named = NamedReference {
+            id: id.to_owned(),
+            name: value("Name"),
+            version: value("Version"),
+            package_type: package_type.to_owned(),
+        };
+        found.insert(id.to_owned(), named);
+    }
+    Ok(found)
+}
+
+/// Variables that the section `[Default]` of `CustomSettings.ini` sets, in its order. Secrets are left empty: they are
+/// asked for, or given by the definition from elsewhere.
+pub fn share_variables(bytes: &[u8]) -> Result<Vec<(String, String)>, SequenceError> {
+    let text = decode(bytes)?;
+    let mut in_default = false;
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
+        if line.starts_with('[') {
+            in_default = line.eq_ignore_ascii_case("[default]");
+            continue;
+        }
+        let Some((name, value)) = line.split_once('=').filter(|_| in_default && !line.starts_with(';')) else {
+            continue;
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let is_new = !found.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if is_new && limits::variable_name(name).is_ok() && limits::value(value).is_ok() {
+            let value = if names_secret(name) { "" } else { value };
+            found.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_share_are_read() {
+        let xml =
+            "<oss><os guid=\"{A}\"><Name>Windows 11</Name><ImageIndex>1</ImageIndex></os><os><Name>x</Name></os></oss>";
+        let list = share_list(xml.as_bytes()).expect("a list");
+        assert_eq!((list.len(), &*list["{A}"].name, &*list["{A}"].package_type), (1, "Windows 11", "257"));
+        let xml = "<applications><application guid=\"{B}\"><Name>Editor</Name><Version>3</Version></application></applications>";
+        let list = share_list(xml.as_bytes()).expect("a list");
+        assert_eq!((&*list["{B}"].version, &*list["{B}"].package_type), ("3", "512"));
+        let error = share_list(b"<oss>").expect_err("not well-formed");
+        assert!(matches!(error, SequenceError::Xml(_)), "{error}");
+    }
+
+    #[test]
+    fn rules_of_a_share_become_variables_without_their_secrets() {
+        let ini = "[Settings]\r\nPriority=Default\r\n[Default]\r\n;Off=1\r\nOSInstall=Y\r\nAdminPassword=hunter2\r\n\
+                   bad name=1\r\n_SMSTSOrgName=x\r\nosinstall=N\r\n[Laptop]\r\nA=1\r\n";
+        let variables = share_variables(ini.as_bytes()).expect("a file");
+        let expected = [("OSInstall", "Y"), ("AdminPassword", "")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(variables, expected);
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Real sequences: what is said of each is in a file that somebody read.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use platen_sequence::lint::report;
+use platen_sequence::run::{Computer, DryRun};
+use platen_sequence::{Imported, LintContext, StepKind, TaskSequence, lint};
+
+const SAMPLES: [&str; 8] = [
+    "cm-export-language-module-object",
+    "cm-export-modular-child-object",
+    "cm-export-modular-parent-object",
+    "cm-export-upgrade-object",
+    "cm-hub-gather-light",
+    "mdt-bios-settings",
+    "mdt-lti-client-full",
+    "mdt-psd-client",
+];
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples"))
+}
+
+fn imported(name: &str) -> Imported {
+    let bytes = std::fs::read(folder().join(name).with_extension("xml")).unwrap();
+    let mut imported = Imported::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    imported.shorten_ids();
+    imported
+}
+
+fn computers() -> [Computer; 3] {
+    [
+        include_str!("../../../example/computers/bios-desktop.toml"),
+        include_str!("../../../example/computers/uefi-laptop.toml"),
+        include_str!("../../../example/computers/virtual-machine.toml"),
+    ]
+    .map(|text| Computer::from_toml(text).unwrap())
+}
+
+#[test]
+fn what_is_said_of_each_is_what_somebody_read() {
+    for name in SAMPLES {
+        let imported = imported(name);
+        let sequence = &imported.sequence;
+        let findings = lint(sequence, &LintContext::complete(sequence));
+        let mut said = format!("# import\n{}\n# rules\n{}", imported.report(), report(&findings));
+        for computer in computers() {
+            let dry = DryRun::of(sequence, &computer, &[]).unwrap();
+            said += &format!("\n# dry run on {}\n{}", computer.name, dry.report());
+        }
+        said += &format!("\n# definition\n{}", imported.definition(&BTreeMap::new(), &[]));
+        let golden = folder().join("golden").join(name).with_extension("txt");
+        if std::env::var_os("PLATEN_WRITE_GOLDEN").is_some() {
+            std::fs::write(&golden, &said).unwrap();
+        }
+        assert_eq!(said, std::fs::read_to_string(&golden).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_on_the_way_through_toml_and_xml() {
+    for name in SAMPLES {
+        let sequence = imported(name).sequence;
+        let written = sequence.to_toml();
+        let mut file = |path: &str| written.files.get(path).cloned().ok_or_else(String::new);
+        assert_eq!(TaskSequence::from_toml(&written.toml, &mut file).unwrap(), sequence, "{name}");
+        assert_eq!(Imported::from_bytes(sequence.to_xml().as_bytes()).unwrap().sequence, sequence, "{name}");
+    }
+}
+
+#[test]
+fn every_unknown_is_named() {
+    let mut seen = 0;
+    for name in SAMPLES {
+        let imported = imported(name);
+        let unknown = imported.sequence.steps().iter().filter(|entry| entry.step.kind == StepKind::Unknown).count();
+        assert_eq!(unknown, 0, "{name}: all step types of the samples are known");
+        seen += imported.sequence.steps().len();
+    }
+    assert_eq!(seen, 152, "the control: so many steps");
+}
