@@ -55,9 +55,8 @@ impl Ui {
         self.look();
     }
 
-    /// A screen on top of the one that is open, as the place that leads there would open it.
-    #[doc(hidden)]
-    pub fn open_for_test(&mut self, screen: Screen) {
+    /// Open a screen on top of the one that is open, as the place that leads there would.
+    pub fn show(&mut self, screen: Screen) {
         self.open(screen);
         self.change();
         self.look();

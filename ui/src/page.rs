@@ -275,7 +275,7 @@ pub(crate) struct Rows {
     /// Where there is room they stand beside each other.
     pub(crate) as_tiles: bool,
     /// The facts of the chosen row, where there is room beside the list.
-    pub(crate) side: Option<Facts>,
+    pub(crate) side: Option<Box<Facts>>,
 }
 
 /// A row of a list.
@@ -317,8 +317,10 @@ pub(crate) struct Keypad {
     pub(crate) typed: String,
     /// A rule, or what was wrong.
     pub(crate) note: String,
-    /// The keys, in rows of three; the last row has delete, one key, enter.
+    /// The keys; the last of them stands between delete and enter.
     pub(crate) keys: Vec<char>,
+    /// The way to other keys: what they are, and which part of them all it is.
+    pub(crate) more: Option<(String, usize)>,
 }
 
 /// One sentence, and what follows from it.

@@ -20,7 +20,7 @@ use crate::page::{Action, Body};
 use crate::paint::Painter;
 use crate::palette::Colour;
 use crate::request::{Medium, Request, Row, Settings, Wish};
-use crate::scene::Scene;
+use crate::scene::{Scene, Shape};
 use crate::screen::Screen;
 use crate::station::{Finished, Station};
 use crate::words::Catalogue;
@@ -339,13 +339,18 @@ fn ring(target: &Target, metrics: &Metrics, scene: &mut Scene) {
         Class::Mono => (1, 0),
     };
     let all = Rectangle::new(Point::zero(), metrics.size);
+    let line = |area, radius, stroke, colour| Shape::Outline { area, radius, stroke, colour, is_dotted: false };
     let out = target.area.inset(-(away + i32::from(stroke))).intersection(&all);
     if metrics.is_mono() {
-        // Whatever is there is turned over at its edge: a dark line inside a lit one.
-        let shapes = &mut scene.shapes;
-        let line = |area, colour| crate::scene::Shape::Outline { area, radius: 0, stroke: 1, colour, is_dotted: false };
-        shapes.push(line(target.area.intersection(&all), Colour::Text));
-        shapes.push(line(target.area.intersection(&all).inset(1), Colour::Ink));
+        // A line along its edge; where that is lit already, a dark one beside it.
+        let area = target.area.intersection(&all);
+        let is_lit = |shape: &Shape| match shape {
+            Shape::Fill(at, colour) | Shape::Octagon(at, _, colour) => *at == target.area && colour.is_lit(),
+            _ => false,
+        };
+        let inner = scene.shapes.iter().any(is_lit).then(|| line(area.inset(1), 0, 1, Colour::Ink));
+        scene.shapes.push(line(area, 0, 1, Colour::Text));
+        scene.shapes.extend(inner);
         return;
     }
     let radius = metrics.radius + away as u16 + stroke;

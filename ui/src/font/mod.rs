@@ -47,12 +47,12 @@ pub enum Type {
 
 impl Type {
     /// Height of a capital letter, in pixels.
-    pub(crate) fn cap(self) -> i32 {
+    pub fn cap(self) -> i32 {
         match self {
             Self::Smooth(_, px) => (f32::from(px) * 0.71).round() as i32,
             Self::Pixel(Pixels::Seven, scale) => 7 * i32::from(scale),
-            Self::Pixel(Pixels::Nine, scale) => 8 * i32::from(scale),
-            Self::Pixel(Pixels::Eleven | Pixels::Bold, scale) => 9 * i32::from(scale),
+            Self::Pixel(Pixels::Nine, scale) => 9 * i32::from(scale),
+            Self::Pixel(Pixels::Eleven | Pixels::Bold, scale) => 11 * i32::from(scale),
             Self::Pixel(Pixels::Blocks, scale) => 5 * i32::from(scale),
         }
     }
@@ -62,8 +62,8 @@ impl Type {
         match self {
             Self::Smooth(_, px) => (f32::from(px) * 1.27).round() as i32,
             Self::Pixel(Pixels::Seven, scale) => 9 * i32::from(scale),
-            Self::Pixel(Pixels::Nine, scale) => 11 * i32::from(scale),
-            Self::Pixel(_, scale) => 12 * i32::from(scale),
+            Self::Pixel(Pixels::Nine, scale) => 12 * i32::from(scale),
+            Self::Pixel(_, scale) => 14 * i32::from(scale),
         }
     }
 

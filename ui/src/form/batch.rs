@@ -75,7 +75,8 @@ pub(super) fn rail(page: &Page, grid: &Grid, at: Rectangle, canvas: &mut Canvas<
             progress(part, area(left, 186, width, 10), canvas);
         }
         let about = strong(19);
-        let said = if canvas.width(&count.about_left, about) <= width { &count.about_left } else { &count.left };
+        let said =
+            if canvas.fonts.width(&count.about_left, about, true) <= width { &count.about_left } else { &count.left };
         canvas.counter(said, about, Colour::Text, (left, 222), width, Align::Left);
         let mut y = 262;
         for (count, icon, colour) in
@@ -268,7 +269,7 @@ pub(super) fn small_line(page: &Page, grid: &Grid, at: Rectangle, canvas: &mut C
     let room = rest.right() - x - tallies;
     let counted = if canvas.width(of_good, name) <= room { of_good } else { of };
     canvas.line(counted, name, Colour::Text, (x, upper), room, Align::Left);
-    let said = if canvas.width(time, quiet) <= room { time } else { brief_left };
+    let said = if canvas.fonts.width(time, quiet, true) <= room { time } else { brief_left };
     canvas.counter(said, quiet, Colour::Quiet, (x, lower), room, Align::Left);
     for (count, icon, colour, y) in
         [(set_aside, Icon::Failed, Colour::Bad, upper), (refused, Icon::Refused, Colour::Try, lower)]

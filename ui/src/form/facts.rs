@@ -169,16 +169,32 @@ fn rows(of: &Facts, rest: Rectangle, canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
     let strong = Type::Smooth(Weight::Strong, super::px(m.second));
     let least = m.second.line() + 2;
-    let count = (rest.height() / least).min(of.facts.len() as i32).max(0);
-    let step = if count > 0 { (rest.height() / count).min(m.second.line() * 8 / 5) } else { 0 };
+    // What is too long to stand beside its name stands below it.
+    let is_long = |name: &str, fact: &str, canvas: &Canvas<'_>| {
+        canvas.width(name, m.second) + m.gap * 2 + canvas.width(fact, strong) > rest.width()
+    };
+    let all: i32 = of.facts.iter().map(|(name, fact)| 1 + i32::from(is_long(name, fact, canvas))).sum();
+    let lines = (rest.height() / least).min(all).max(1);
+    let step = (rest.height() / lines).min(m.second.line() * 8 / 5);
     let mut top = rest.top();
-    for (name, fact) in of.facts.iter().take(count as usize) {
-        let baseline = middle(top, step, m.second);
-        let label = canvas.line(name, m.second, Colour::Quiet, (rest.left(), baseline), rest.width(), Align::Left);
-        let room = rest.width() - label - m.gap * 2;
+    for (name, fact) in &of.facts {
+        let height = if is_long(name, fact, canvas) { step * 2 } else { step };
+        if top + height > rest.bottom() {
+            break;
+        }
+        let label = canvas.line(
+            name,
+            m.second,
+            Colour::Quiet,
+            (rest.left(), middle(top, step, m.second)),
+            rest.width(),
+            Align::Left,
+        );
+        let room = if height > step { rest.width() } else { rest.width() - label - m.gap * 2 };
         let fact = canvas.both_ends(fact, strong, room);
+        let baseline = middle(top + height - step, step, m.second);
         canvas.line(&fact, strong, Colour::Text, (rest.right() - room, baseline), room, Align::Right);
-        canvas.fill(area(rest.left(), top + step - 1, rest.width(), 1), Colour::Track);
-        top += step;
+        canvas.fill(area(rest.left(), top + height - 1, rest.width(), 1), Colour::Track);
+        top += height;
     }
 }

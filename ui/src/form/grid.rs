@@ -111,7 +111,7 @@ fn least(class: Class) -> (i32, i32) {
 fn all_tiles(grid: &Grid, at: Rectangle, (gap, bank): (i32, i32), canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
     let (rows, columns) = (i32::from(grid.plan.rows), i32::from(grid.plan.columns));
-    let (least_width, least_height) = least(m.class);
+    let (least_width, least_height) = if grid.invitation.is_some() { (44, 38) } else { least(m.class) };
     let fit = |room: i32, least: i32| ((room + gap) / (least + gap)).max(1);
     let strip = 34;
     let is_whole = fit(at.width(), least_width) >= columns && fit(at.height(), least_height) >= rows;

@@ -28,11 +28,9 @@ pub(super) fn draw(page: &Page, keypad: &Keypad, canvas: &mut Canvas<'_>) {
         }
         (_, false) => {
             let left = width * 43 / 100;
-            let rest = super::header(page, canvas);
-            (
-                area(rest.left(), rest.top(), left - rest.left() - m.margin, rest.height()),
-                area(left, m.margin, width - left - m.margin, height - 2 * m.margin),
-            )
+            let untimed = Page { corner: String::new(), ..page.clone() };
+            let rest = super::header_in(&untimed, left, canvas);
+            (rest, area(left, m.margin, width - left - m.margin, height - 2 * m.margin))
         }
     };
     typed(keypad, asked, canvas);
@@ -49,7 +47,7 @@ fn typed(keypad: &Keypad, at: Rectangle, canvas: &mut Canvas<'_>) {
         &keypad.title,
         title,
         Colour::Text,
-        area(at.right() - title_room, top, title_room, title.line() * 2 - title.cap()),
+        area(at.right() - title_room, top, title_room, title.line() * 2),
         Align::Left,
     );
     if is_square {
@@ -86,8 +84,8 @@ fn typed(keypad: &Keypad, at: Rectangle, canvas: &mut Canvas<'_>) {
 fn all_keys(keypad: &Keypad, at: Rectangle, canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
     // Three to a row, and the last row with delete and enter.
-    let columns = if keypad.keys.len() > 12 { 5 } else { 3 };
-    let count = keypad.keys.len() as i32 + 2;
+    let columns = if keypad.keys.len() > 12 { 4 } else { 3 };
+    let count = keypad.keys.len() as i32 + 2 + i32::from(keypad.more.is_some());
     let lines = (count + columns - 1) / columns;
     let (width, height) = ((at.width() - m.gap * (columns - 1)) / columns, (at.height() - m.gap * (lines - 1)) / lines);
     let face = match m.class {
@@ -140,7 +138,14 @@ fn all_keys(keypad: &Keypad, at: Rectangle, canvas: &mut Canvas<'_>) {
         canvas.icon(icon, key_at.left() + (width - side) / 2, key_at.top() + (height - side) / 2, side, ink);
         canvas.target(key_at, action);
     }
+    if let Some((others, part)) = &keypad.more {
+        let key_at = place(last + 1);
+        canvas.outline(key_at, m.radius, 2, Colour::Line);
+        let baseline = middle(key_at.top(), height, m.name);
+        canvas.line(others, m.name, Colour::Text, (key_at.left(), baseline), width, Align::Centre);
+        canvas.target(key_at, Action::Page(*part));
+    }
     // Keys are read line by line, wherever they were drawn.
-    let from = canvas.targets.len() - keypad.keys.len() - 2;
+    let from = canvas.targets.len() - count as usize;
     canvas.targets[from..].sort_by_key(|target| (target.area.top_left.y, target.area.top_left.x));
 }

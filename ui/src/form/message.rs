@@ -93,11 +93,16 @@ fn which_port(message: &Message, at: Rectangle, is_stacked: bool, canvas: &mut C
         let left = inner.left() + said + m.gap * 2;
         let width = canvas.line(label, number, number_ink, (left, baseline), inner.right() - left, Align::Left);
         let left = left + width + m.gap * 2;
-        let room = area(left, inner.top() + m.gap, inner.right() - left, inner.height() - 2 * m.gap);
+        let code = if matches!(m.class, Class::Small | Class::Square) {
+            canvas.width(&message.code, m.second) + m.gap
+        } else {
+            0
+        };
+        let room = area(left, inner.top() + m.gap, inner.right() - left - code, inner.height() - 2 * m.gap);
         if let (Some((plan, index)), true) = (&message.map, room.width() > 60 && room.height() > 30) {
             super::map(plan, *index, room, ink, canvas);
         }
-        if !message.code.is_empty() && m.class == Class::Square {
+        if !message.code.is_empty() && matches!(m.class, Class::Small | Class::Square) {
             canvas.line(
                 &message.code,
                 m.second,
@@ -150,7 +155,7 @@ fn verdict(message: &Message, rest: Rectangle, canvas: &mut Canvas<'_>) -> Recta
         Class::Wide => 104,
         Class::Full | Class::Tall => 68,
         Class::Half => 50,
-        _ => 36,
+        _ => 32,
     };
     let at = area(rest.left(), rest.bottom() - height, rest.width(), height);
     let ink = if message.form.is_filled() { Colour::Ink } else { message.form.own() };
@@ -196,7 +201,8 @@ fn sentences(message: &Message, rest: Rectangle, canvas: &mut Canvas<'_>) {
         let sign = if message.icon.is_some() { sign_room(face, &m) } else { 0 };
         let first = canvas.broken(what, face, rest.width()).len() as i32;
         let second = canvas.broken(todo, face, rest.width() - sign).len() as i32;
-        let between = face.line() * 4 / 5;
+        // The long form needs every line.
+        let between = if face == m.sentences[0] { face.line() * 11 / 10 } else { face.line() * 4 / 5 };
         ((first + second - 1) * face.line() + face.cap() + between, first, between)
     };
     let [normal, long] = m.sentences;
@@ -210,11 +216,11 @@ fn sentences(message: &Message, rest: Rectangle, canvas: &mut Canvas<'_>) {
     canvas.paragraph(what, face, Colour::Text, area(rest.left(), top, rest.width(), what_height), Align::Left);
     let below = top + (first - 1) * face.line() + face.cap() + between;
     if !matches!(m.class, Class::Small | Class::Square) {
-        let rule = top + (first - 1) * face.line() + face.cap() + (between + face.line() - face.cap()) / 2 - 1;
+        let rule = below - between / 2;
         canvas.fill(area(rest.left(), rule, rest.width(), 1), Colour::Line);
     }
     let mut left = rest.left();
-    let start = below + (face.line() - face.cap());
+    let start = below;
     if let Some(icon) = message.icon {
         let side = face.cap() * 5 / 4;
         canvas.icon(icon, left, start + (face.cap() - side) / 2, side, Colour::Text);

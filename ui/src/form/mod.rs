@@ -68,8 +68,14 @@ pub(crate) fn draw(page: &Page, canvas: &mut Canvas<'_>) {
 
 /// The first line. Gives back what is left below it.
 fn header(page: &Page, canvas: &mut Canvas<'_>) -> Rectangle {
+    let (width, _) = canvas.metrics.extent();
+    header_in(page, width, canvas)
+}
+
+/// The same where something stands beside it.
+fn header_in(page: &Page, width: i32, canvas: &mut Canvas<'_>) -> Rectangle {
     let m = canvas.metrics;
-    let (width, height) = m.extent();
+    let (_, height) = m.extent();
     let baseline = middle(0, m.header, m.head);
     let mut x = m.margin;
     if page.has_back {
@@ -77,8 +83,8 @@ fn header(page: &Page, canvas: &mut Canvas<'_>) -> Rectangle {
         canvas.icon(Icon::Back, x - side / 4, baseline - m.head.cap() / 2 - side / 2, side, Colour::Text);
         x += side + m.gap;
         canvas.target(area(0, 0, (x + m.header).max(m.header * 2), m.header), Action::Back);
-    } else if page.title.is_empty() {
-        x += mark(canvas, x, baseline) + m.gap;
+    } else if matches!(page.body, Body::Languages(..)) {
+        x += mark(canvas, x, baseline) + m.gap * 2;
     }
     let mut room = width - m.margin - x;
     if !page.corner.is_empty() {
@@ -114,7 +120,9 @@ fn buttons(page: &Page, rest: Rectangle, canvas: &mut Canvas<'_>) -> Rectangle {
         return rest;
     }
     let count = page.buttons.len() as i32;
-    let height = m.button.min(rest.height() / 3);
+    // A message on a small panel is a button as a whole, and needs the lines.
+    let is_low = matches!((m.class, &page.body), (Class::Small, Body::Message(_)));
+    let height = if is_low { 40 } else { m.button.min(rest.height() / 3) };
     let top = rest.bottom() - height;
     // A button alone on a wide panel keeps to one half.
     let is_wide = rest.width() * 2 > m.extent().0 && matches!(m.class, Class::Wide | Class::Full | Class::Half);

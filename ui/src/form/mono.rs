@@ -30,6 +30,7 @@ pub(super) fn draw(page: &Page, canvas: &mut Canvas<'_>) {
         }
         Body::Rows(list) => {
             let rest = first_line(page, canvas);
+            let rest = buttons(page, rest, canvas);
             rows(&list.rows, list.page, rest, canvas);
         }
         Body::Languages(languages, invitations) => {
@@ -72,10 +73,10 @@ fn first_line(page: &Page, canvas: &mut Canvas<'_>) -> Rectangle {
     }
     let mut room = width - left;
     if !page.corner.is_empty() && canvas.width(&page.title, BOLD) + canvas.width(&page.corner, NINE) + 4 <= room {
-        room -= canvas.line(&page.corner, NINE, Colour::Text, (left, 10), room - 1, Align::Right) + 3;
+        room -= canvas.line(&page.corner, NINE, Colour::Text, (left, 11), room - 1, Align::Right) + 3;
     }
     let face = if canvas.width(&page.title, BOLD) <= room { BOLD } else { NINE };
-    canvas.line(&page.title, face, Colour::Text, (left, 10), room, Align::Left);
+    canvas.line(&page.title, face, Colour::Text, (left, 11), room, Align::Left);
     area(0, 13, width, height - 13)
 }
 
@@ -210,8 +211,8 @@ fn type_in(page: &Page, keypad: &Keypad, canvas: &mut Canvas<'_>) {
     canvas.line(&keypad.typed, ELEVEN, Colour::Text, (3, baseline), width - 8, Align::Left);
     canvas.fill(area(5 + typed, baseline - 9, 1, 10), Colour::Text);
     // All keys in rows: whoever has buttons or a knob goes through them one by one.
-    let count = keypad.keys.len() as i32 + 2;
-    let columns = (width / 10).min(count);
+    let count = keypad.keys.len() as i32 + 2 + 2 * i32::from(keypad.more.is_some());
+    let columns = (width / if count > 24 { 9 } else { 10 }).min(count);
     let lines = (count + columns - 1) / columns;
     let (wide, high) = (width / columns, 12);
     let top = height - lines * high;
@@ -220,6 +221,13 @@ fn type_in(page: &Page, keypad: &Keypad, canvas: &mut Canvas<'_>) {
         let at = place(index);
         canvas.line(&key.to_string(), NINE, Colour::Text, (at.left(), at.top() + 10), wide, Align::Centre);
         canvas.target(at, Action::Type(*key));
+    }
+    if let Some((others, part)) = &keypad.more {
+        // Twice as wide as a key.
+        let at = place(keypad.keys.len() as i32);
+        let at = area(at.left(), at.top(), 2 * wide, high);
+        canvas.line(others, NINE, Colour::Text, (at.left() + 2, at.top() + 10), 2 * wide, Align::Left);
+        canvas.target(at, Action::Page(*part));
     }
     for (icon, action, index) in [(Icon::Back, Action::Delete, count - 2), (Icon::Ready, Action::Enter, count - 1)] {
         let at = place(index);
@@ -245,7 +253,9 @@ fn state(page: &Page, statement: &Statement, rest: Rectangle, canvas: &mut Canva
         canvas.fill(area(0, top, width * i32::from(part) / 1000, 7), Colour::Text);
         top += 10;
     }
-    if rest.bottom() - top >= NINE.cap() {
+    // What does not fit whole leaves.
+    let lines = canvas.broken(&statement.note, NINE, width - 1).len() as i32;
+    if top + (lines - 1) * NINE.line() + NINE.cap() <= rest.bottom() {
         canvas.paragraph(
             &statement.note,
             NINE,

@@ -40,22 +40,31 @@ pub(super) fn draw(page: &Page, list: &Rows, rest: Rectangle, canvas: &mut Canva
         let at = area(rest.right() - width, rest.top(), width, rest.height());
         super::facts::draw(page, side, at, canvas);
         rest = area(rest.left(), rest.top(), rest.width() - width - m.margin * 3 / 2, rest.height());
-    } else {
+    }
+    let mut foot = None;
+    if !is_wide || list.side.is_none() {
+        let all = rest;
         rest = super::buttons(page, rest, canvas);
+        if page.buttons.len() == 1 && (is_wide || m.class == Class::Half) {
+            // The button keeps to one half, so the ways to other parts have the other.
+            let (top, half) = (rest.bottom() + m.gap, (all.width() - m.gap) / 2);
+            let left = if canvas.is_mirrored { all.right() - half } else { all.left() };
+            foot = Some(area(left, top, half, all.bottom() - top));
+        }
     }
     match list.as_tiles && is_wide {
         true => tiles(list, rest, canvas),
-        false => rows(list, rest, canvas),
+        false => rows(list, rest, foot, canvas),
     }
 }
 
-fn rows(list: &Rows, rest: Rectangle, canvas: &mut Canvas<'_>) {
+fn rows(list: &Rows, rest: Rectangle, foot: Option<Rectangle>, canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
     let height = m.row;
     let fit = |room: i32| ((room + m.gap) / (height + m.gap)).max(1) as usize;
     let turner = m.button.min(m.row);
     let per_page = match fit(rest.height()) {
-        all if all >= list.rows.len() => all,
+        all if all >= list.rows.len() || foot.is_some() => all,
         _ => fit(rest.height() - turner - m.gap),
     };
     let pages = list.rows.len().div_ceil(per_page);
@@ -66,7 +75,8 @@ fn rows(list: &Rows, rest: Rectangle, canvas: &mut Canvas<'_>) {
         top += height + m.gap;
     }
     if pages > 1 {
-        turner_line(shown, pages, area(rest.left(), rest.bottom() - turner, rest.width(), turner), canvas);
+        let below = area(rest.left(), rest.bottom() - turner, rest.width(), turner);
+        turner_line(shown, pages, foot.unwrap_or(below), canvas);
     }
 }
 
@@ -114,9 +124,10 @@ fn one(row: &Row, at: Rectangle, canvas: &mut Canvas<'_>) {
         left += side + m.gap * 3 / 2;
     }
     let room = at.right() - m.gap * 2 - left;
-    let both = canvas.width(&row.name, m.name) + canvas.width(&row.second, m.second) + m.gap * 2;
+    let beside = room - canvas.width(&row.name, m.name) - m.gap * 2;
+    let second = last_parts(&row.second, |text| canvas.width(text, m.second) <= beside);
     let is_tall = at.height() >= m.name.line() + m.second.line() + m.gap;
-    if row.second.is_empty() || (!is_tall && both > room) {
+    if row.second.is_empty() || (!is_tall && second.is_empty()) {
         canvas.line(
             &row.name,
             m.name,
@@ -132,12 +143,24 @@ fn one(row: &Row, at: Rectangle, canvas: &mut Canvas<'_>) {
         canvas.line(&row.second, m.second, ink(Colour::Quiet), (left, top + block), room, Align::Left);
     } else {
         let baseline = middle(at.top(), at.height(), m.name);
-        let second = canvas.line(&row.second, m.second, ink(Colour::Quiet), (left, baseline), room, Align::Right);
+        let second = canvas.line(second, m.second, ink(Colour::Quiet), (left, baseline), room, Align::Right);
         canvas.line(&row.name, m.name, ink(Colour::Text), (left, baseline), room - second - m.gap, Align::Left);
     }
     if let Some(action) = &row.action {
         canvas.target(at, action.clone());
     }
+}
+
+/// As much of what is told as there is room for: the last parts of it are what the row is known by.
+fn last_parts(text: &str, fits: impl Fn(&str) -> bool) -> &str {
+    let mut rest = text;
+    while !fits(rest) {
+        match rest.split_once(" · ") {
+            Some((_, less)) => rest = less,
+            None => return "",
+        }
+    }
+    rest
 }
 
 /// Three beside each other.

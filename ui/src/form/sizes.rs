@@ -95,7 +95,7 @@ impl Sizes {
                 word: 17,
                 second: 17,
                 bar_gap: 5,
-                length: 2,
+                length: 1,
                 ..base
             },
             Class::Full => Self {
@@ -110,7 +110,7 @@ impl Sizes {
                 second: 17,
                 bar: 8,
                 bar_gap: 5,
-                length: 2,
+                length: 1,
                 has_code: false,
                 has_large_percent: false,
                 ..base
@@ -145,14 +145,14 @@ impl Sizes {
                 radius: 5,
                 frame: 4,
                 number: 30,
-                percent: 16,
+                percent: if width >= 140 { 16 } else { 0 },
                 hand: 24,
                 action: 17,
                 word: 17,
                 second: 17,
                 bar: 8,
                 bar_gap: 5,
-                length: if width >= 140 { 1 } else { 2 },
+                length: 1,
                 has_code: false,
                 has_large_percent: false,
                 ..base
@@ -169,7 +169,7 @@ impl Sizes {
                 second: 15,
                 bar: 6,
                 bar_gap: 4,
-                length: 2,
+                length: 1,
                 has_action: false,
                 has_code: false,
                 has_large_percent: false,

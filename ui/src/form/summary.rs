@@ -92,7 +92,8 @@ fn good_drives(summary: &Summary, at: Rectangle, is_stacked: bool, canvas: &mut 
         );
         bottom -= proof_height + m.gap * 2;
     }
-    canvas.line(&summary.label, m.name, Colour::Ink, (inner.left(), bottom), inner.width(), Align::Left);
+    let label = if canvas.width(&summary.label, m.name) <= inner.width() { m.name } else { m.least };
+    canvas.line(&summary.label, label, Colour::Ink, (inner.left(), bottom), inner.width(), Align::Left);
     let above = inner.top() + sign + m.gap;
     let baseline = middle(above, bottom - m.name.cap() - above, number);
     canvas.line(&summary.good, number, Colour::Ink, (inner.left() - 2, baseline), inner.width() + 2, Align::Left);

@@ -151,7 +151,7 @@ fn work(
         }
         (_, _, true) if !tile.left[1].is_empty() => {
             let [long, brief] = &tile.left;
-            let said = if canvas.width(long, second) <= inner.width() { long } else { brief };
+            let said = if canvas.fonts.width(long, second, true) <= inner.width() { long } else { brief };
             canvas.counter(said, second, quiet, (inner.left(), y), inner.width(), Align::Left);
             y -= second.cap() + sizes.second as i32 / 2;
         }

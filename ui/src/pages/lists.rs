@@ -32,7 +32,7 @@ impl Ui {
             (Icon::Brightness, Word::Brightness, percent, Screen::Brightness),
             (Icon::Sound, Word::Sound, self.sound_word(self.settings.sound), Screen::Sound),
             (Icon::Ports, Word::Ports, self.fill(Word::PortCount, &[("n", &count)]), Screen::Learn(0)),
-            (Icon::Next, Word::Hand, self.say(hand), Screen::Hand),
+            (Icon::Menu, Word::Hand, self.say(hand), Screen::Hand),
             (Icon::Lock, Word::Pins, self.say(Word::PinsNote), Screen::Pins),
             (Icon::Light, Word::Service, tests, Screen::Service),
             (Icon::About, Word::About, shown(&self.board.about.version), Screen::About),
@@ -105,11 +105,13 @@ impl Ui {
     }
 
     pub(super) fn search_page(&self, typed: &str) -> Page {
+        let is_second = self.layer().page % 2 == 1;
         let keypad = Keypad {
             title: self.say(Word::SearchSerial),
             typed: typed.to_owned(),
             note: String::new(),
-            keys: "1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZ".chars().collect(),
+            keys: if is_second { "GHIJKLMNOPQRSTUVWXYZ" } else { "123456789ABCDEF0" }.chars().collect(),
+            more: Some(if is_second { ("0-F".to_owned(), 0) } else { ("G-Z".to_owned(), 1) }),
         };
         self.titled(self.say(Word::Search), Body::Keypad(keypad), Vec::new())
     }

@@ -43,7 +43,7 @@ impl Ui {
         };
         let rows: Vec<Row> = media.iter().enumerate().map(row).collect();
         let (side, buttons) = match media.get(chosen).filter(|_| has_side) {
-            Some(medium) => (Some(self.medium_facts(medium)), self.choose_button(port, medium)),
+            Some(medium) => (Some(Box::new(self.medium_facts(medium))), self.choose_button(port, medium)),
             None => (None, Vec::new()),
         };
         let empty = (self.say(Word::NoMedia), self.say(Word::NoMediaTodo));
@@ -157,9 +157,11 @@ impl Ui {
             typed: typed.to_owned(),
             note: self.say(Word::HowManyNote),
             keys: "1234567890".chars().collect(),
+            more: None,
         };
+        let has_room = !matches!(self.metrics().class, Class::Small | Class::Square);
         let title = match &self.layer().screen {
-            Screen::HowMany { medium, .. } => self.named(medium).0,
+            Screen::HowMany { medium, .. } if has_room => self.named(medium).0,
             _ => String::new(),
         };
         self.titled(title, Body::Keypad(keypad), Vec::new())

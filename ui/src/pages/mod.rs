@@ -95,7 +95,7 @@ impl Ui {
             None => {
                 let [what, todo] = [self.say(Word::NotDone), self.say(Word::NotDoneTodo)];
                 let what_long = if text.is_empty() { what.clone() } else { capital(&shown(text)) };
-                (what_long, todo.clone(), [what, todo])
+                (what_long, todo, [self.say(Word::MonoNotDone), self.say(Word::MonoNotDoneTodo)])
             }
         };
         let [short_what, short_todo] = short;

@@ -82,7 +82,7 @@ impl Ui {
             }
             State::Waiting => (Form::Plain, Icon::Next, say([Word::ChooseTile, Word::ChooseTile, Word::MonoChoose])),
             State::Checking => {
-                (Form::Plain, Icon::Checking, self.words([Word::Checking, Word::Checking], Word::MonoChecking))
+                (Form::Plain, Icon::Checking, self.words([Word::Checking, Word::SmallChecking], Word::MonoChecking))
             }
             State::Writing => {
                 (Form::Plain, Icon::Writing, self.words([Word::Writing, Word::Writing], Word::MonoWriting))
@@ -114,10 +114,11 @@ impl Ui {
         }
     }
 
-    /// The shortest word is for panels of one bit alone.
+    /// The shortest word is another one on panels of one bit.
     fn words(&self, [long, small]: [Word; 2], mono: Word) -> [String; 3] {
-        let last = if self.metrics().is_mono() { mono } else { small };
-        [long, small, last].map(|word| self.say(word))
+        let short = if self.metrics().is_mono() { mono } else { small };
+        let middle = if long == Word::LongReadingBack { small } else { long };
+        [long, middle, short].map(|word| self.say(word))
     }
 
     pub(super) fn port_page(&self, label: &str) -> Page {

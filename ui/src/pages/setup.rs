@@ -22,7 +22,7 @@ impl Ui {
             true => self.fill(Word::PageOf, &[("n", "1"), ("m", "4")]),
             false => self.clock.clone(),
         };
-        let title = if is_first { String::new() } else { self.say(Word::Language) };
+        let title = self.say(if is_first { Word::Platen } else { Word::Language });
         Page { title, corner, has_back: !is_first, body: Body::Languages(all, invitations), buttons: Vec::new() }
     }
 
@@ -85,6 +85,7 @@ impl Ui {
             typed: "•".repeat(pin.typed.chars().count()),
             note: self.say(if pin.was_wrong { Word::WrongPin } else { Word::PinNote }),
             keys: "1234567890".chars().collect(),
+            more: None,
         };
         self.titled(self.role(pin.role), Body::Keypad(keypad), Vec::new())
     }

@@ -133,6 +133,6 @@ impl Ui {
             secondary(None, self.say(button), Action::Ask(Box::new(confirmed(confirm)))),
             primary(self.say(Word::Back), Action::Back),
         ];
-        self.titled(String::from(" "), Body::Statement(statement), buttons)
+        self.titled(String::new(), Body::Statement(statement), buttons)
     }
 }

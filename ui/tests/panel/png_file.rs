@@ -5,7 +5,7 @@
 
 use std::io::Cursor;
 
-use png::{BitDepth, ColorType, Compression, Decoder, Encoder};
+use png::{BitDepth, ColorType, Compression, Decoder, Encoder, Filter};
 
 /// Width, height and all pixels.
 #[derive(PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) fn write(picture: &Picture) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, picture.width, picture.height);
     encoder.set_compression(Compression::High);
+    // What is flat packs best as it is.
+    encoder.set_filter(Filter::NoFilter);
     let data: Vec<u8> = match is_small {
         true => {
             let index = |pixel: &[u8; 3]| palette.binary_search(pixel).expect("it is in the palette");

@@ -171,7 +171,7 @@ impl Desk {
     /// Open a screen, as a touch would that leads there.
     pub(crate) fn go(&mut self, screen: Screen) {
         self.touch_nothing();
-        self.ui.open_for_test(screen);
+        self.ui.show(screen);
         self.answer_all();
     }
 
