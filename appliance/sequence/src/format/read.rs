@@ -190,7 +190,7 @@ impl Reader<'_> {
     fn variables(&self, of: &mut Fields<'_, '_, '_>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
         for mut table in of.tables("variables") {
-            let property = text(&mut table, "property", limits::any_variable_name);
+            let property = text(&mut table, "property", anything);
             let property = Some(property).filter(|property| !property.is_empty());
             let own_name = table.text("name").map(|name| name.value);
             let has_own_name = own_name.is_some();
@@ -204,8 +204,8 @@ impl Reader<'_> {
             let value = self.value(&mut table);
             let variable = Variable { name, property, hidden, value };
             let [of_name, of_value] = variable.checks();
-            if has_own_name && !variable.name.is_empty() {
-                check(&table, "name", table.line, of_name);
+            if !variable.name.is_empty() {
+                check(&table, if has_own_name { "name" } else { "property" }, table.line, of_name);
             }
             check(&table, "value", table.line, of_value);
             table.finish();
