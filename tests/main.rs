@@ -19,6 +19,7 @@ mod layouts;
 mod packaging;
 mod refusals;
 mod secrets;
+mod sequence;
 mod station;
 mod store;
 mod stream;

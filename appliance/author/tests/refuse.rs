@@ -162,7 +162,10 @@ fn broken_rules_stop_the_build_and_are_all_named() {
     let said = fixture.refused("out");
     assert!(said.contains("2 broken rule(s)") && said.contains("SA-35") && said.contains("REF-MISSING"), "{said}");
     let report = lint(&fixture.path("medium.toml"), &options()).unwrap();
-    assert_eq!(report.findings.iter().map(|found| found.rule).collect::<Vec<_>>(), ["SA-35", "REF-MISSING"]);
+    assert_eq!(
+        report.findings.iter().map(|found| found.rule).collect::<Vec<_>>(),
+        ["SA-35", "REF-MISSING", "REF-UNUSED", "REF-UNUSED"]
+    );
     assert!(report.has_errors() && report.outline.contains("11 steps"));
     let log = fixture.log("out");
     assert!(log.contains("error SA-35"), "{log}");
@@ -378,4 +381,19 @@ fn a_full_disk_is_named_and_nothing_is_published() {
     fixture.put("tree/data.bin", &common::noise(1, free as usize + 100));
     let error = platen_author::build(&fixture.path("medium.toml"), &fixture.signer, &out, &options()).unwrap_err();
     println!("SAID {}", error.chain());
+}
+
+#[test]
+fn what_a_definition_most_likely_does_not_mean_is_said() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.warned("control"), [""; 0]);
+    fixture.edit("revision = 1\n", "revision = 1\nunattended = true\n");
+    fixture.edit("id = \"EDITOR\"", "id = \"EDITOR\"\nsupersedes = [\"EDITER\"]");
+    fixture.append("\n[[variable]]\nname = \"OSDComputerName\"\nvalue = \"\"\n");
+    let found: Vec<String> = fixture.build("out").unwrap().findings.iter().map(ToString::to_string).collect();
+    assert!(found[0].starts_with("warning DEF-UNATTENDED: variable OSDComputerName: has no value"), "{found:?}");
+    assert!(
+        found[1].starts_with("warning DEF-SUPERSEDES: application EDITOR: supersedes EDITER, which is not"),
+        "{found:?}"
+    );
 }

@@ -43,7 +43,7 @@ impl Step {
         let root = document.root_element();
         let mut rules = Vec::new();
         for rule in root.children().filter(|node| node.has_tag_name("Rule")) {
-            let condition = match child_named(rule, "condition").map(|node| read_condition(&document, node)) {
+            let condition = match child_named(rule, "condition").map(read_condition) {
                 Some((_, problems)) if !problems.is_empty() => return None,
                 Some((condition, _)) => condition,
                 None => None,

@@ -23,6 +23,8 @@ pub const MAX_RETRY_COUNT: u32 = 99;
 pub const MAX_TIMEOUT_S: u32 = 7 * 24 * 3600;
 /// Deepest nesting of groups, or of conditions.
 pub const MAX_DEPTH: usize = 32;
+/// Most groups and steps of a sequence: a hundred times what real ones have.
+pub const MAX_NODES: usize = 20_000;
 /// Largest XML that is read, in bytes.
 pub const MAX_XML_BYTES: usize = 16 << 20;
 

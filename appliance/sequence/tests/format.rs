@@ -163,8 +163,16 @@ fn groups_and_conditions_nest_as_deep_as_the_limit_and_no_deeper() {
 }
 
 #[test]
-fn a_sequence_of_100_000_steps_is_read() {
+fn a_sequence_has_a_limit_of_groups_and_steps() {
     let step = "[[do]]\nstep = \"S\"\ntype = \"Restart Computer\"\ncommand = \"smsboot.exe\"\n";
-    let sequence = alone(&format!("schema = 1\n{}", step.repeat(100_000))).unwrap();
-    assert_eq!(sequence.nodes.len(), 100_000);
+    let steps = |count| format!("schema = 1\n{}", step.repeat(count));
+    assert_eq!(alone(&steps(20_000)).unwrap().nodes.len(), 20_000);
+    let found = problems(&steps(100_000));
+    assert_eq!((found.len(), &*found[0].expected), (1, "at most 20000 groups and steps"), "{found:?}");
+    let xml = |count| format!("<sequence version=\"3.00\">{}</sequence>", "<step name=\"S\"/>".repeat(count));
+    let imported = Imported::from_bytes(xml(20_000).as_bytes()).unwrap();
+    // On one long line: places are found without counting through it each time.
+    assert_eq!((imported.changes.len(), &*imported.changes[19_999].place), (20_000, "1:320010"));
+    let error = Imported::from_bytes(xml(100_000).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("<sequence>: expected at most 20000 groups and steps, found more"), "{error}");
 }

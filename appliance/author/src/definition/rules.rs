@@ -68,6 +68,7 @@ fn context(definition: &Definition, architectures: Architectures) -> LintContext
         applications: applications.in_order.iter().map(|it| it.content.id.clone()).collect(),
         superseded: applications.superseded,
         packages: spec.packages.iter().map(|it| it.content.id.clone()).collect(),
+        dependencies: spec.applications.iter().flat_map(|it| it.depends_on.clone()).collect(),
         media_variables: spec.variables.iter().map(|it| it.name.clone()).collect(),
         policy_is_encrypted: definition.password.is_some(),
     }
@@ -154,6 +155,16 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
                 let text = format!("{here} with any keyboard at the computer's prompt; use another password");
                 note("DEF-KEYBOARD", Severity::Warning, "password", text);
             }
+        }
+    }
+    for variable in definition.variables.iter().filter(|variable| spec.unattended && variable.value.is_empty()) {
+        let text = "has no value, and unattended media ask nobody; give it one, or let the prestart command set it";
+        note("DEF-UNATTENDED", Severity::Warning, &format!("variable {}", variable.name), text.into());
+    }
+    for application in &spec.applications {
+        for id in application.supersedes.iter().filter(|id| spec.applications.iter().all(|it| it.content.id != **id)) {
+            let text = format!("supersedes {id}, which is not in the definition; is it written right?");
+            note("DEF-SUPERSEDES", Severity::Warning, &format!("application {}", application.content.id), text);
         }
     }
     for (application, wanted) in spec.applications_in_order().left_out {

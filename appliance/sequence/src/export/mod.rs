@@ -21,8 +21,6 @@ use crate::{Group, Node, SequenceError, StepKind};
 const SEQUENCES: &str = "SMS_TaskSequencePackage/";
 /// All texts of an archive together, when unpacked.
 const MAX_TEXT_BYTES: usize = 64 << 20;
-/// Groups and steps when all children were put in: children that name children grow fast.
-const MAX_NODES: usize = 100_000;
 
 /// What an export says of an id that its sequences use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,8 +150,10 @@ struct Inline<'a> {
 impl Inline<'_> {
     fn nodes(&mut self, nodes: &[Node], parent: &str) -> Result<Vec<Node>, SequenceError> {
         self.nodes += nodes.len();
-        if self.nodes > MAX_NODES {
-            return Err(SequenceError::TooMuch { what: "groups and steps with all child sequences", limit: MAX_NODES });
+        // Children that name children grow fast.
+        if self.nodes > limits::MAX_NODES {
+            let what = "groups and steps with all child sequences";
+            return Err(SequenceError::TooMuch { what, limit: limits::MAX_NODES });
         }
         nodes.iter().map(|node| self.node(node, parent)).collect()
     }

@@ -3,7 +3,7 @@
 
 //! From TOML to the model. Strict, and everything that is wrong is reported at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use platen_media::fields::{self, Fields, Located};
 
@@ -19,7 +19,8 @@ impl TaskSequence {
         if text.len() > MAX_TOML_BYTES {
             return Err(SequenceError::TooLarge { found_bytes: text.len() });
         }
-        let found = fields::read(text, |_, top| Some(Reader { file: RefCell::new(file) }.sequence(top)));
+        let found =
+            fields::read(text, |_, top| Some(Reader { file: RefCell::new(file), count: Cell::new(0) }.sequence(top)));
         let sequence = found.map_err(|problems| SequenceError::Problems {
             problems: problems
                 .into_iter()
@@ -48,6 +49,8 @@ type File<'f> = &'f mut dyn FnMut(&str) -> Result<String, String>;
 
 struct Reader<'f> {
     file: RefCell<File<'f>>,
+    /// Groups and steps so far.
+    count: Cell<usize>,
 }
 
 fn check(of: &Fields<'_, '_, '_>, name: &str, line: usize, result: Result<(), Limit>) {
@@ -113,7 +116,14 @@ impl Reader<'_> {
     }
 
     fn nodes(&self, of: &mut Fields<'_, '_, '_>, depth: usize) -> Vec<Node> {
-        of.tables(NODES).into_iter().map(|table| self.node(table, depth)).collect()
+        let tables = of.tables(NODES);
+        self.count.set(self.count.get() + tables.len());
+        if self.count.get() > limits::MAX_NODES {
+            let expected = format!("at most {} groups and steps", limits::MAX_NODES);
+            of.note(of.line, NODES, expected, "more");
+            return Vec::new();
+        }
+        tables.into_iter().map(|table| self.node(table, depth)).collect()
     }
 
     fn node(&self, mut table: Fields<'_, '_, '_>, depth: usize) -> Node {
@@ -180,7 +190,7 @@ impl Reader<'_> {
     fn variables(&self, of: &mut Fields<'_, '_, '_>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
         for mut table in of.tables("variables") {
-            let property = text(&mut table, "property", limits::any_variable_name);
+            let property = text(&mut table, "property", anything);
             let property = Some(property).filter(|property| !property.is_empty());
             let own_name = table.text("name").map(|name| name.value);
             let has_own_name = own_name.is_some();
@@ -194,8 +204,8 @@ impl Reader<'_> {
             let value = self.value(&mut table);
             let variable = Variable { name, property, hidden, value };
             let [of_name, of_value] = variable.checks();
-            if has_own_name && !variable.name.is_empty() {
-                check(&table, "name", table.line, of_name);
+            if !variable.name.is_empty() {
+                check(&table, if has_own_name { "name" } else { "property" }, table.line, of_name);
             }
             check(&table, "value", table.line, of_value);
             table.finish();

@@ -3,10 +3,10 @@
 
 //! REF-: everything that a step names is on the medium.
 
-use super::rules::error;
-use super::{Finding, LintContext};
-use crate::reference::{Reference, ReferenceKind, of_step as references_of};
-use crate::{Entry, StepKind};
+use super::rules::{SEQUENCE, error, finding};
+use super::{Finding, LintContext, Severity};
+use crate::reference::{Reference, ReferenceKind, of_step as references_of, reference_kind};
+use crate::{Entry, Step, StepKind};
 
 /// REF-MISSING, once for each id, with all steps that name it: that is the list an administrator works from.
 pub(super) fn missing(runs: &[&Entry<'_>], context: &LintContext, findings: &mut Vec<Finding>) {
@@ -32,6 +32,42 @@ pub(super) fn missing(runs: &[&Entry<'_>], context: &LintContext, findings: &mut
         );
         findings.push(error("REF-MISSING", &places[0], text));
     }
+}
+
+/// REF-UNUSED: content that costs room on every drive and that no step names. Where a step computes its ids on the computer
+/// nobody knows what it names.
+pub(super) fn unused(runs: &[&Entry<'_>], context: &LintContext, findings: &mut Vec<Finding>) {
+    let named: Vec<Reference> = runs.iter().flat_map(|entry| references_of(entry)).collect();
+    let is_computed = runs.iter().any(|entry| computes_ids(entry.step));
+    if is_computed {
+        return;
+    }
+    let kinds = [
+        (ReferenceKind::DriverPackage, &context.driver_packages),
+        (ReferenceKind::Application, &context.applications),
+        (ReferenceKind::Package, &context.packages),
+    ];
+    for (kind, ids) in kinds {
+        for id in ids.iter().filter(|id| !context.dependencies.contains(*id)) {
+            if !named.iter().any(|reference| reference.id == *id) {
+                let text = format!(
+                    "{} {id} is on the medium and no step uses it; take it out of the definition, or name it in a step",
+                    kind.label()
+                );
+                findings.push(finding("REF-UNUSED", Severity::Warning, SEQUENCE, text));
+            }
+        }
+    }
+}
+
+/// Steps that take their contents from variables, or match drivers by themselves.
+fn computes_ids(step: &Step) -> bool {
+    step.kind == StepKind::AutoApplyDrivers
+        || step.property("BaseVariableName").is_some()
+        || step.variables.iter().any(|variable| {
+            let property = variable.property.as_deref().unwrap_or(&variable.name);
+            reference_kind(step.kind, property).is_some() && variable.value.contains('%')
+        })
 }
 
 fn table(kind: ReferenceKind) -> &'static str {

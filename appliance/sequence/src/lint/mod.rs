@@ -16,6 +16,7 @@ mod rules;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -96,6 +97,8 @@ pub struct LintContext {
     pub superseded: BTreeMap<String, String>,
     /// Ids.
     pub packages: BTreeSet<String>,
+    /// Ids of applications that others on the medium need.
+    pub dependencies: BTreeSet<String>,
     /// Names of the variables that the medium sets.
     pub media_variables: Vec<String>,
     /// The policy is encrypted with a password.

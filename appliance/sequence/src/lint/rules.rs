@@ -3,7 +3,7 @@
 
 //! One function for each rule.
 
-use super::{Finding, Fix, ImageFacts, LintContext, Severity, contents, in_clear, order};
+use super::{Finding, Fix, ImageFacts, LintContext, Severity, contents, in_clear, order, values};
 use crate::{Entry, StepKind, TaskSequence};
 
 pub(super) const SEQUENCE: &str = "sequence";
@@ -32,8 +32,10 @@ pub(super) fn check(sequence: &TaskSequence, context: &LintContext, findings: &m
         dynamic_lists(entry, findings);
         client(entry, findings);
         contents::of_step(entry, context, findings);
+        values::of_step(entry, findings);
     }
     contents::missing(&runs, context, findings);
+    contents::unused(&runs, context, findings);
     install_package_known_failure(&runs, &order, findings);
     order::check(&runs, findings);
     // What is disabled is on the medium all the same.

@@ -18,9 +18,17 @@ fn context() -> LintContext {
         applications: ids(&["APP1", "APP2"]),
         superseded: [("APP0".to_owned(), "APP1".to_owned())].into(),
         packages: ids(&["PLTUSMT", "PKG1"]),
+        dependencies: ids(&[]),
         media_variables: vec!["OSDComputerName".into()],
         policy_is_encrypted: false,
     }
+}
+
+/// Cases are too short to use all that is on the medium: that rule has a test of its own.
+fn lint(sequence: &TaskSequence, context: &LintContext) -> Vec<Finding> {
+    let mut findings = super::lint(sequence, context);
+    findings.retain(|finding| finding.rule != "REF-UNUSED");
+    findings
 }
 
 fn read(xml: &str) -> TaskSequence {
@@ -359,4 +367,61 @@ fn a_step_type_nobody_knows_is_named_unless_it_is_disabled() {
     };
     assert_eq!(of(""), ["error SEQ-UNKNOWN Moon"]);
     assert_eq!(of("disable=\"true\""), [""; 0]);
+}
+
+#[test]
+fn content_that_no_step_uses_is_named_unless_steps_compute_their_ids() {
+    let unused = |steps: &[&str], context: &LintContext| {
+        let findings = super::lint(&sequence(steps), context);
+        let found = findings.iter().filter(|finding| finding.rule == "REF-UNUSED").map(|finding| finding.text.clone());
+        found.map(|text| text.split(" is on").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let driver = step("ApplyDriverPackageAction", "Drivers", "", &property("DriverPackageID", "PLTDRV01"));
+    let app = step("InstallApplicationAction", "App", "", &property("ApplicationName", "APP1"));
+    let computed = step("InstallApplicationAction", "Any", "", &property("ApplicationName", "%Chosen%"));
+    let context = context();
+    let all = ["application APP2", "package PKG1", "package PLTUSMT"];
+    assert_eq!(unused(&[APPLY, &driver, SETUP, &app], &context), all);
+    assert_eq!(unused(&[APPLY, &driver, SETUP, &app, &computed], &context), [""; 0]);
+    let context = LintContext { dependencies: ["APP2".to_owned()].into(), ..context };
+    assert_eq!(unused(&[APPLY, &driver, SETUP, &app], &context), all[1..]);
+}
+
+#[test]
+fn values_that_windows_would_refuse_are_found() {
+    let settings = |name: &str, value: &str| step("ApplyWindowsSettingsAction", "W", "", &property(name, value));
+    let set = |name: &str, value: &str| {
+        let inside = format!(
+            "<defaultVarList><variable name=\"VariableName\" property=\"VariableName\">{name}</variable>\
+             <variable name=\"VariableValue\" property=\"VariableValue\">{value}</variable></defaultVarList>"
+        );
+        step("SetVariableAction", "S", "", &inside)
+    };
+    let join = |more: &str| {
+        let inside = format!(
+            "<defaultVarList><variable name=\"OSDDomainName\" property=\"DomainName\">corp.example</variable>{more}</defaultVarList>"
+        );
+        step("ApplyNetworkSettingsAction", "N", "", &inside)
+    };
+    let account = "<variable name=\"OSDJoinAccount\" property=\"DomainUsername\">corp\\join</variable>";
+    for (case, expected) in [
+        (settings("ProductKey", "ABC-123"), Some("VAL-KEY")),
+        (settings("ProductKey", "AAAAA-BBBBB-CCCCC-DDDDD-11111"), None),
+        (settings("ProductKey", "%Key%"), None),
+        (set("osdproductkey", "AAAAA-BBBBB-CCCCC-DDDDD"), Some("VAL-KEY")),
+        (settings("ComputerName", "THIS_NAME IS*TOO-LONG"), Some("VAL-NAME")),
+        (settings("ComputerName", "PC_1"), Some("VAL-NAME")),
+        (settings("ComputerName", "12345"), Some("VAL-NAME")),
+        (settings("ComputerName", "-PC"), Some("VAL-NAME")),
+        (settings("ComputerName", "PC-0117"), None),
+        (settings("ComputerName", "%_SMSTSMachineName%-long-name"), None),
+        (set("OSDComputerName", "ABCDEFGHIJKLMNOP"), Some("VAL-NAME")),
+        (set("Other", "ABCDEFGHIJKLMNOP"), None),
+        (join(""), Some("VAL-JOIN")),
+        (join(account), None),
+    ] {
+        let findings = lint(&sequence(&[APPLY, &case, SETUP]), &context());
+        let found = findings.iter().map(|finding| finding.rule).find(|rule| rule.starts_with("VAL-"));
+        assert_eq!(found, expected, "{case}: {findings:?}");
+    }
 }

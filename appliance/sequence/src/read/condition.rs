@@ -9,9 +9,9 @@ use crate::condition::{Comparison, Expression, VariableOperator};
 use crate::import::ChangeKind;
 use crate::limits;
 
-impl<'d, 'i> Reader<'d, 'i> {
+impl Reader<'_> {
     /// None when it holds always.
-    pub(super) fn condition(&mut self, node: Xml<'d, 'i>) -> Option<Condition> {
+    pub(super) fn condition(&mut self, node: Xml<'_, '_>) -> Option<Condition> {
         self.attributes(node, &[]);
         let mut parts = self.operands(node, 1);
         if self.tolerant() && parts.is_empty() {
@@ -20,7 +20,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         if parts.len() == 1 { parts.pop() } else { Some(Condition::All(parts)) }
     }
 
-    fn operands(&mut self, node: Xml<'d, 'i>, depth: usize) -> Vec<Condition> {
+    fn operands(&mut self, node: Xml<'_, '_>, depth: usize) -> Vec<Condition> {
         if depth > limits::MAX_DEPTH {
             let expected = format!("at most {} levels of operators", limits::MAX_DEPTH);
             self.note(node.range().start, "<operator>", expected, depth.to_string());
@@ -77,7 +77,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         found
     }
 
-    pub(super) fn expression(&mut self, node: Xml<'d, 'i>) -> Option<Expression> {
+    pub(super) fn expression(&mut self, node: Xml<'_, '_>) -> Option<Expression> {
         self.attributes(node, &["type"]);
         let type_name = node.attribute("type").unwrap_or_default();
         let short = type_name
@@ -140,8 +140,8 @@ impl<'d, 'i> Reader<'d, 'i> {
 
 /// The `<variable name="...">` elements inside an expression.
 struct Fields<'r, 'd, 'i> {
-    reader: &'r mut Reader<'d, 'i>,
-    node: Xml<'d, 'i>,
+    reader: &'r mut Reader<'d>,
+    node: Xml<'i, 'i>,
     values: Vec<(String, String, usize)>,
 }
 

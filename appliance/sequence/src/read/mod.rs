@@ -8,13 +8,15 @@
 //! problem.
 
 mod condition;
+mod places;
 mod step;
 mod xml;
 
-use roxmltree::{Document, Node as XmlNode};
+use roxmltree::{Document, Node as XmlNode, ParsingOptions};
 
 pub(crate) use xml::child_named;
 
+use self::places::Places;
 use crate::import::{Change, ChangeKind};
 use crate::limits::{self, Limit};
 use crate::model::{ListedContent, check_environment};
@@ -36,8 +38,16 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, SequenceError> {
         return Err(SequenceError::TooLarge { found_bytes: text.len() });
     }
     // Exports begin with a byte order mark.
-    Document::parse(text.trim_start_matches('\u{feff}')).map_err(SequenceError::Xml)
+    let options = ParsingOptions { nodes_limit: MAX_XML_NODES, ..ParsingOptions::default() };
+    Document::parse_with_options(text.trim_start_matches('\u{feff}'), options).map_err(SequenceError::Xml)
 }
+
+/// Most elements and texts of a file.
+const MAX_XML_NODES: u32 = 500_000;
+/// Most problems that are listed, for nobody reads more of them.
+const MAX_PROBLEMS: usize = 1000;
+/// Most places that are taken although they are not as documented.
+const MAX_CHANGES: usize = 20_000;
 
 /// How much is forgiven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +64,7 @@ pub(crate) fn read(
     root: Xml<'_, '_>,
     manner: Manner,
 ) -> Result<(TaskSequence, Vec<Change>), SequenceError> {
-    let mut reader = Reader { document, manner, path: Vec::new(), problems: Vec::new(), changes: Vec::new() };
+    let mut reader = Reader::new(manner, Places::of(document.input_text()));
     let sequence = reader.sequence(root);
     let (mut problems, changes) = (reader.problems, reader.changes);
     match sequence {
@@ -70,37 +80,60 @@ pub(crate) fn read(
     }
 }
 
-/// A `<condition>` that stands in another document, such as the rules of Set Dynamic Variables.
-pub(crate) fn read_condition(document: &Document<'_>, node: Xml<'_, '_>) -> (Option<Condition>, Vec<Problem>) {
-    let manner = Manner::Tolerant;
-    let mut reader = Reader { document, manner, path: Vec::new(), problems: Vec::new(), changes: Vec::new() };
+/// A `<condition>` that stands in another document, such as the rules of Set Dynamic Variables. Places in that document
+/// say nothing to anybody, and are left out.
+pub(crate) fn read_condition(node: Xml<'_, '_>) -> (Option<Condition>, Vec<Problem>) {
+    let mut reader = Reader::new(Manner::Tolerant, Places::default());
     let condition = reader.condition(node);
     (condition, reader.problems)
 }
 
-struct Reader<'d, 'i> {
-    document: &'d Document<'i>,
+struct Reader<'d> {
+    places: Places<'d>,
     manner: Manner,
+    /// Groups and steps so far.
+    nodes: usize,
     /// Names of the groups and the step that is read.
     path: Vec<String>,
     problems: Vec<Problem>,
     changes: Vec<Change>,
 }
 
-impl<'d, 'i> Reader<'d, 'i> {
+impl<'d> Reader<'d> {
+    fn new(manner: Manner, places: Places<'d>) -> Self {
+        Self { places, manner, nodes: 0, path: Vec::new(), problems: Vec::new(), changes: Vec::new() }
+    }
+
+    /// Whether one more group or step may be read. That there are too many is said once.
+    fn counts(&mut self, node: Xml<'_, '_>) -> bool {
+        self.nodes += 1;
+        if self.nodes == limits::MAX_NODES + 1 {
+            let expected = format!("at most {} groups and steps", limits::MAX_NODES);
+            self.note(node.range().start, "<sequence>", expected, "more");
+        }
+        self.nodes <= limits::MAX_NODES
+    }
+
     fn tolerant(&self) -> bool {
         self.manner == Manner::Tolerant
     }
 
     fn note(&mut self, byte: usize, what: &str, expected: impl Into<String>, found: impl Into<String>) {
-        let place = self.document.text_pos_at(byte).to_string();
-        let (expected, found) = (expected.into(), found.into());
-        self.problems.push(Problem { place, what: what.to_owned(), expected, found, path: self.path.join(" / ") });
+        if self.problems.len() < MAX_PROBLEMS {
+            let (place, path) = (self.places.at(byte), self.path.join(" / "));
+            let (expected, found) = (expected.into(), found.into());
+            self.problems.push(Problem { place, what: what.to_owned(), expected, found, path });
+        }
     }
 
     fn change(&mut self, byte: usize, kind: ChangeKind, what: impl Into<String>) {
-        let place = self.document.text_pos_at(byte).to_string();
-        self.changes.push(Change { kind, place, path: self.path.join(" / "), what: what.into() });
+        if self.changes.len() == MAX_CHANGES {
+            let expected = format!("at most {MAX_CHANGES} places that are not as documented");
+            self.note(byte, "<sequence>", expected, "more");
+            return;
+        }
+        let (place, path) = (self.places.at(byte), self.path.join(" / "));
+        self.changes.push(Change { kind, place, path, what: what.into() });
     }
 
     fn check(&mut self, byte: usize, what: &str, result: Result<(), Limit>) {
@@ -109,7 +142,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         }
     }
 
-    fn sequence(&mut self, root: Xml<'d, 'i>) -> Option<TaskSequence> {
+    fn sequence(&mut self, root: Xml<'_, '_>) -> Option<TaskSequence> {
         if root.tag_name().name() != "sequence" {
             let found = format!("<{}>", root.tag_name().name());
             self.note(root.range().start, "root element", "<sequence version=\"3.00\"> or \"3.10\"", found);
@@ -161,7 +194,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         Some(sequence)
     }
 
-    fn listed_contents(&mut self, list: Xml<'d, 'i>) -> Vec<ListedContent> {
+    fn listed_contents(&mut self, list: Xml<'_, '_>) -> Vec<ListedContent> {
         let mut found = Vec::new();
         for child in self.children(list) {
             if child.tag_name().name() != "reference" {

@@ -26,8 +26,8 @@ const ATTRIBUTES: [&str; 12] = [
     "runFromNet",
 ];
 
-impl<'d, 'i> Reader<'d, 'i> {
-    fn named(&mut self, node: Xml<'d, 'i>) -> (String, String) {
+impl Reader<'_> {
+    fn named(&mut self, node: Xml<'_, '_>) -> (String, String) {
         let element = node.tag_name().name();
         let start = node.range().start;
         let mut name = node.attribute("name").unwrap_or_default().to_owned();
@@ -37,7 +37,10 @@ impl<'d, 'i> Reader<'d, 'i> {
         (name, description)
     }
 
-    pub(super) fn group(&mut self, node: Xml<'d, 'i>, depth: usize) -> Option<Group> {
+    pub(super) fn group(&mut self, node: Xml<'_, '_>, depth: usize) -> Option<Group> {
+        if !self.counts(node) {
+            return None;
+        }
         self.attributes(node, &["name", "description", "disable", "continueOnError", "expand"]);
         let (name, description) = self.named(node);
         if depth > limits::MAX_DEPTH {
@@ -68,7 +71,10 @@ impl<'d, 'i> Reader<'d, 'i> {
     }
 
     /// A `<step>`, or a `<subtasksequence>`, which is one by another name.
-    pub(super) fn step(&mut self, node: Xml<'d, 'i>) -> Option<Step> {
+    pub(super) fn step(&mut self, node: Xml<'_, '_>) -> Option<Step> {
+        if !self.counts(node) {
+            return None;
+        }
         self.attributes(node, &ATTRIBUTES);
         let (name, description) = self.named(node);
         self.path.push(name.clone());
@@ -101,7 +107,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         kind.map(|_| step)
     }
 
-    fn kind(&mut self, node: Xml<'d, 'i>, name: &str) -> (Option<StepKind>, String) {
+    fn kind(&mut self, node: Xml<'_, '_>, name: &str) -> (Option<StepKind>, String) {
         let type_name = node.attribute("type").unwrap_or_default();
         let known = match node.tag_name().name() {
             "subtasksequence" => Some(StepKind::RunTaskSequence),
@@ -124,7 +130,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         (Some(StepKind::Unknown), type_name.to_owned())
     }
 
-    fn inside(&mut self, node: Xml<'d, 'i>, step: &mut Step) {
+    fn inside(&mut self, node: Xml<'_, '_>, step: &mut Step) {
         let (mut seen_action, mut seen_variables) = (false, false);
         let mut loose: Vec<Condition> = Vec::new();
         for child in self.children(node) {
@@ -159,7 +165,7 @@ impl<'d, 'i> Reader<'d, 'i> {
     }
 
     /// What the limits of a step would refuse and can be put right.
-    fn mend(&mut self, node: Xml<'d, 'i>, step: &mut Step) {
+    fn mend(&mut self, node: Xml<'_, '_>, step: &mut Step) {
         let start = node.range().start;
         if step.retry_count > limits::MAX_RETRY_COUNT {
             let most = limits::MAX_RETRY_COUNT;
@@ -180,7 +186,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         }
     }
 
-    fn run_in(&mut self, node: Xml<'d, 'i>) -> RunIn {
+    fn run_in(&mut self, node: Xml<'_, '_>) -> RunIn {
         match node.attribute("runIn") {
             None | Some("" | "WinPEandFullOS") => RunIn::Both,
             Some("WinPE") => RunIn::WinPE,
@@ -193,7 +199,7 @@ impl<'d, 'i> Reader<'d, 'i> {
     }
 
     /// MDT writes the list under either name, or under both.
-    fn success_codes(&mut self, node: Xml<'d, 'i>) -> Vec<i64> {
+    fn success_codes(&mut self, node: Xml<'_, '_>) -> Vec<i64> {
         let list = self.codes(node, "successCodeList");
         let other = self.codes(node, "successCodes");
         if list.is_empty() {
@@ -210,7 +216,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         list
     }
 
-    fn codes(&mut self, node: Xml<'d, 'i>, name: &str) -> Vec<i64> {
+    fn codes(&mut self, node: Xml<'_, '_>, name: &str) -> Vec<i64> {
         let text = node.attribute(name).unwrap_or_default();
         let mut codes = Vec::new();
         for word in text.split_whitespace() {
@@ -228,7 +234,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         codes
     }
 
-    pub(super) fn variables(&mut self, list: Xml<'d, 'i>) -> Vec<Variable> {
+    pub(super) fn variables(&mut self, list: Xml<'_, '_>) -> Vec<Variable> {
         self.attributes(list, &[]);
         let mut found: Vec<Variable> = Vec::new();
         for child in self.children(list) {

@@ -12,9 +12,9 @@ pub(crate) fn child_named<'d, 'i>(node: Xml<'d, 'i>, name: &str) -> Option<Xml<'
     node.children().find(|child| child.is_element() && child.tag_name().name() == name)
 }
 
-impl<'d, 'i> Reader<'d, 'i> {
+impl Reader<'_> {
     /// Refuses attributes other than `allowed`; tolerant, leaves them out.
-    pub(super) fn attributes(&mut self, node: Xml<'d, 'i>, allowed: &[&str]) {
+    pub(super) fn attributes(&mut self, node: Xml<'_, '_>, allowed: &[&str]) {
         for attribute in node.attributes() {
             if attribute.namespace().is_none() && allowed.contains(&attribute.name()) {
                 continue;
@@ -29,7 +29,7 @@ impl<'d, 'i> Reader<'d, 'i> {
     }
 
     /// Child elements; text between them is refused, or left out.
-    pub(super) fn children(&mut self, node: Xml<'d, 'i>) -> Vec<Xml<'d, 'i>> {
+    pub(super) fn children<'x, 'i>(&mut self, node: Xml<'x, 'i>) -> Vec<Xml<'x, 'i>> {
         let mut found = Vec::new();
         for child in node.children() {
             if child.is_element() {
@@ -46,7 +46,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         found
     }
 
-    pub(super) fn unknown_child(&mut self, parent: Xml<'d, 'i>, child: Xml<'d, 'i>, allowed: &str) {
+    pub(super) fn unknown_child(&mut self, parent: Xml<'_, '_>, child: Xml<'_, '_>, allowed: &str) {
         let what = format!("<{}>", parent.tag_name().name());
         let found = format!("<{}>", child.tag_name().name());
         if self.tolerant() {
@@ -56,7 +56,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         }
     }
 
-    pub(super) fn twice(&mut self, child: Xml<'d, 'i>, seen: bool) {
+    pub(super) fn twice(&mut self, child: Xml<'_, '_>, seen: bool) {
         if seen {
             let what = format!("<{}>", child.tag_name().name());
             self.note(child.range().start, &what, "one", "a second one");
@@ -64,7 +64,7 @@ impl<'d, 'i> Reader<'d, 'i> {
     }
 
     /// Text of an element that has no elements. What is only white space counts as none.
-    pub(super) fn text(&mut self, node: Xml<'d, 'i>) -> String {
+    pub(super) fn text(&mut self, node: Xml<'_, '_>) -> String {
         let mut text = String::new();
         for child in node.children() {
             if child.is_element() {
@@ -76,7 +76,7 @@ impl<'d, 'i> Reader<'d, 'i> {
         if text.trim().is_empty() { String::new() } else { text }
     }
 
-    pub(super) fn flag(&mut self, node: Xml<'d, 'i>, name: &str) -> bool {
+    pub(super) fn flag(&mut self, node: Xml<'_, '_>, name: &str) -> bool {
         match node.attribute(name) {
             None | Some("false" | "") => false,
             Some("true") => true,
@@ -90,12 +90,12 @@ impl<'d, 'i> Reader<'d, 'i> {
         }
     }
 
-    pub(super) fn attribute_problem(&mut self, node: Xml<'d, 'i>, name: &str, expected: &str, found: &str) {
+    pub(super) fn attribute_problem(&mut self, node: Xml<'_, '_>, name: &str, expected: &str, found: &str) {
         let byte = node.attribute_node(name).map_or(node.range().start, |attribute| attribute.range().start);
         self.note(byte, &format!("attribute {name} of <{}>", node.tag_name().name()), expected, found);
     }
 
-    pub(super) fn number(&mut self, node: Xml<'d, 'i>, name: &str) -> Option<u32> {
+    pub(super) fn number(&mut self, node: Xml<'_, '_>, name: &str) -> Option<u32> {
         let text = node.attribute(name).unwrap_or_default();
         if text.is_empty() {
             return None;

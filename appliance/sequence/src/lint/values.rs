@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! VAL-: values that Windows Setup would refuse on the computer, where nobody can put them right.
+
+use super::Finding;
+use super::rules::error;
+use crate::{Entry, Step, StepKind};
+
+pub(super) fn of_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
+    let step = entry.step;
+    let mut note = |rule, text: String| findings.push(error(rule, &entry.path, text));
+    for (variable, value) in named(step) {
+        // What is computed on the computer can't be known here.
+        if value.contains('%') {
+            continue;
+        }
+        match variable {
+            "OSDProductKey" if !is_product_key(value) => note(
+                "VAL-KEY",
+                "the product key is not five groups of five letters and digits (XXXXX-XXXXX-XXXXX-XXXXX-XXXXX); correct it".into(),
+            ),
+            "OSDComputerName" => {
+                if let Some(wrong) = computer_name(value) {
+                    note("VAL-NAME", format!("computer name {value:?} {wrong}; use 1 to 15 of A-Z a-z 0-9 -"));
+                }
+            }
+            _ => {}
+        }
+    }
+    joins_without_account(entry, findings);
+}
+
+/// What a step gives Windows, by the variable that stands for it.
+fn named(step: &Step) -> Vec<(&'static str, &str)> {
+    let known = [("OSDProductKey", "ProductKey"), ("OSDComputerName", "ComputerName")];
+    let mut found = Vec::new();
+    for (variable, property) in known {
+        if step.kind == StepKind::ApplyWindowsSettings {
+            found.extend(step.property(property).map(|value| (variable, value)));
+        }
+        if let Some((name, value)) = step.sets()
+            && name.eq_ignore_ascii_case(variable)
+            && !value.is_empty()
+        {
+            found.push((variable, value));
+        }
+    }
+    found
+}
+
+fn is_product_key(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.len() == 5 && groups.iter().all(|group| group.len() == 5 && group.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// Why a text is no name of a computer.
+fn computer_name(text: &str) -> Option<&'static str> {
+    match () {
+        () if text.chars().count() > 15 => Some("has more than 15 characters"),
+        () if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
+            Some("has characters that no name may have")
+        }
+        () if text.chars().all(|c| c.is_ascii_digit()) => Some("has only digits"),
+        () if text.starts_with('-') || text.ends_with('-') => Some("begins or ends with a hyphen"),
+        () => None,
+    }
+}
+
+/// VAL-JOIN: nobody joins a domain without an account.
+fn joins_without_account(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
+    let step = entry.step;
+    let is_network = matches!(step.kind, StepKind::ApplyNetworkSettings | StepKind::JoinDomainOrWorkgroup);
+    let domain = step.property("DomainName").or_else(|| step.property("OSDDomainName"));
+    let workgroup = step.property("WorkgroupName").or_else(|| step.property("OSDWorkgroupName"));
+    let account = step.property("DomainUsername").or_else(|| step.property("OSDJoinAccount"));
+    if is_network
+        && workgroup.is_none()
+        && account.is_none()
+        && let Some(domain) = domain
+    {
+        let text = format!(
+            "the step joins domain {domain:?} without an account; name one, with its password in a secret variable"
+        );
+        findings.push(error("VAL-JOIN", &entry.path, text));
+    }
+}
