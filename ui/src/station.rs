@@ -399,7 +399,7 @@ fn halves(job: &JobState) -> [u16; 2] {
 fn percent(job: &JobState, [first, second]: [u16; 2]) -> Option<u8> {
     let permille = match (job.step?.step, job.kind) {
         (Step::Prepare | Step::Unknown, _) => return None,
-        (_, JobKind::Verify | JobKind::ReadMaster) => second,
+        (_, JobKind::Verify | JobKind::ReadMaster | JobKind::Import) => second,
         (_, JobKind::EraseQuick) => first,
         _ => (first + second) / 2,
     };

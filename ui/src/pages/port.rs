@@ -101,7 +101,7 @@ impl Ui {
                     JobKind::EraseQuick | JobKind::EraseFull => Word::Erased,
                     JobKind::Test => Word::Tested,
                     JobKind::Verify => Word::Verified,
-                    JobKind::ReadMaster => Word::Read,
+                    JobKind::ReadMaster | JobKind::Import => Word::Read,
                     JobKind::Write | JobKind::Update | JobKind::Unknown => Word::Ready,
                 };
                 (Form::Ready, Icon::Ready, self.words([word, word], Word::MonoReady))
