@@ -61,6 +61,14 @@ fn what_is_documented_passes_both_readers_and_nothing_is_changed() {
 }
 
 #[test]
+fn an_element_of_countless_attributes_is_refused_at_once() {
+    let attributes: String = (0..900_000).map(|n| format!("a{n}=\"1\" ")).collect();
+    let xml = format!("<sequence version=\"3.00\"><step name=\"S\" {attributes}/></sequence>");
+    let error = Imported::from_bytes(xml.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "expected at most 256 attributes of one element, found more");
+}
+
+#[test]
 fn what_is_not_documented_is_taken_and_said() {
     use ChangeKind::{Left, Shortened, Translated, Unknown};
     let long = "n".repeat(51);
