@@ -3,9 +3,7 @@
 
 //! The rules of Set Dynamic Variables, which are XML within a property.
 
-use roxmltree::Document;
-
-use crate::read::{child_named, read_condition};
+use crate::read::{child_named, parse, read_condition};
 use crate::{Condition, Step, StepKind};
 
 /// Variables that are set when a condition holds.
@@ -39,7 +37,7 @@ impl Step {
     /// The rules of Set Dynamic Variables; None when the step is another one, has none, or they can't be read.
     pub fn dynamic_rules(&self) -> Option<Vec<DynamicRule>> {
         let text = (self.kind == StepKind::SetDynamicVariables).then(|| self.property("Rules")).flatten()?;
-        let document = Document::parse(text).ok()?;
+        let document = parse(text).ok()?;
         let root = document.root_element();
         let mut rules = Vec::new();
         for rule in root.children().filter(|node| node.has_tag_name("Rule")) {

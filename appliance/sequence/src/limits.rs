@@ -25,6 +25,8 @@ pub const MAX_TIMEOUT_S: u32 = 7 * 24 * 3600;
 pub const MAX_DEPTH: usize = 32;
 /// Most groups and steps of a sequence: a hundred times what real ones have.
 pub const MAX_NODES: usize = 20_000;
+/// Most variables of a step or of the sequence: ten times what real ones have.
+pub const MAX_VARIABLES: usize = 1000;
 /// Largest XML that is read, in bytes.
 pub const MAX_XML_BYTES: usize = 16 << 20;
 

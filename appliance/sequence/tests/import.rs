@@ -61,6 +61,27 @@ fn what_is_documented_passes_both_readers_and_nothing_is_changed() {
 }
 
 #[test]
+fn an_element_of_countless_attributes_is_refused_at_once() {
+    let attributes: String = (0..900_000).map(|n| format!("a{n}=\"1\" ")).collect();
+    let xml = format!("<sequence version=\"3.00\"><step name=\"S\" {attributes}/></sequence>");
+    let error = Imported::from_bytes(xml.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "expected at most 256 attributes of one element, found more");
+}
+
+#[test]
+fn a_step_of_countless_variables_is_refused() {
+    let with = |count: usize| {
+        let variables: String = (0..count).map(|n| format!("<variable name=\"V{n}\">1</variable>")).collect();
+        wrap(&format!(
+            "<step type=\"SMS_TaskSequence_RebootAction\" name=\"S\"><defaultVarList>{variables}</defaultVarList></step>"
+        ))
+    };
+    Imported::from_bytes(with(1000).as_bytes()).expect("1,000 of them");
+    let error = Imported::from_bytes(with(1001).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("<variable>: expected at most 1000 variables, found more"), "{error}");
+}
+
+#[test]
 fn what_is_not_documented_is_taken_and_said() {
     use ChangeKind::{Left, Shortened, Translated, Unknown};
     let long = "n".repeat(51);

@@ -189,7 +189,13 @@ impl Reader<'_> {
 
     fn variables(&self, of: &mut Fields<'_, '_, '_>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
-        for mut table in of.tables("variables") {
+        let tables = of.tables("variables");
+        if tables.len() > limits::MAX_VARIABLES {
+            let expected = format!("at most {} variables", limits::MAX_VARIABLES);
+            of.note(of.line, "variables", expected, tables.len().to_string());
+            return found;
+        }
+        for mut table in tables {
             let property = text(&mut table, "property", anything);
             let property = Some(property).filter(|property| !property.is_empty());
             let own_name = table.text("name").map(|name| name.value);

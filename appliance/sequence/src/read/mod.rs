@@ -8,6 +8,7 @@
 //! problem.
 
 mod condition;
+mod guard;
 mod places;
 mod step;
 mod xml;
@@ -37,13 +38,16 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, SequenceError> {
     if text.len() > limits::MAX_XML_BYTES {
         return Err(SequenceError::TooLarge { found_bytes: text.len() });
     }
+    if guard::has_crowded_element(text) {
+        return Err(SequenceError::TooMuch { what: "attributes of one element", limit: guard::MAX_ATTRIBUTES });
+    }
     // Exports begin with a byte order mark.
     let options = ParsingOptions { nodes_limit: MAX_XML_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text.trim_start_matches('\u{feff}'), options).map_err(SequenceError::Xml)
 }
 
 /// Most elements and texts of a file.
-const MAX_XML_NODES: u32 = 500_000;
+const MAX_XML_NODES: u32 = 250_000;
 /// Most problems that are listed, for nobody reads more of them.
 const MAX_PROBLEMS: usize = 1000;
 /// Most places that are taken although they are not as documented.

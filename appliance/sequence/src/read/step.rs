@@ -242,6 +242,11 @@ impl Reader<'_> {
                 self.unknown_child(list, child, "<variable>");
                 continue;
             }
+            if found.len() == limits::MAX_VARIABLES {
+                let expected = format!("at most {} variables", limits::MAX_VARIABLES);
+                self.note(child.range().start, "<variable>", expected, "more");
+                break;
+            }
             self.attributes(child, &["name", "property", "hidden"]);
             let property = child.attribute("property").filter(|text| !text.is_empty()).map(str::to_owned);
             let hidden = self.flag(child, "hidden");

@@ -208,8 +208,8 @@ impl Dry<'_> {
                 Ok(self.shown("PHASE"))
             }
             StepKind::FormatAndPartitionDisk => {
-                let index = step.property("DiskIndex").or_else(|| step.property("DiskNumber")).unwrap_or("0");
-                let index = self.environment.expand(index);
+                let named = |name| self.environment.property(step, name);
+                let index = named("DiskIndex").or_else(|| named("DiskNumber")).unwrap_or_else(|| "0".to_owned());
                 let disk = index.parse().ok().and_then(|index: usize| self.computer.disks.get(index));
                 let disk = disk.ok_or_else(|| format!("there is no disk {index}"))?;
                 Ok(format!("disk {index}: {} ({} MiB)", disk.model, disk.size_bytes >> 20))
@@ -251,10 +251,9 @@ impl Dry<'_> {
     /// Every check is made, and the first that fails is said.
     fn check(&self, step: &Step) -> Result<String, String> {
         let wanted = |switch: &str, name: &str| {
-            let is_on = step.kind == StepKind::MdtValidate
-                || step.property(switch).is_some_and(|word| word.eq_ignore_ascii_case("true"));
-            let value = step.property(name).filter(|_| is_on)?;
-            self.environment.expand(value).trim().parse::<u64>().ok().filter(|&value| value > 0)
+            let is_on = step.kind == StepKind::MdtValidate || self.is_on(step, switch);
+            let value = self.environment.property(step, name).filter(|_| is_on)?;
+            value.parse::<u64>().ok().filter(|&value| value > 0)
         };
         let memory = wanted("CheckMemory", "Memory").or_else(|| wanted("", "ImageMemory"));
         let speed = wanted("CheckProcessorSpeed", "ProcessorSpeed").or_else(|| wanted("", "ImageProcessorSpeed"));
@@ -270,12 +269,16 @@ impl Dry<'_> {
                 failed.push(format!("expected {} {what}, found {found}", wanted.unwrap_or_default()));
             }
         }
-        let looks_at_windows = step.property("CheckOSType").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+        let looks_at_windows = self.is_on(step, "CheckOSType");
         let not_looked_at = if looks_at_windows { "; which Windows it has is not looked at" } else { "" };
         match failed.is_empty() {
             true => Ok(format!("the computer is ready{not_looked_at}")),
             false => Err(failed.join("; ")),
         }
+    }
+
+    fn is_on(&self, step: &Step, switch: &str) -> bool {
+        self.environment.property(step, switch).is_some_and(|word| word.eq_ignore_ascii_case("true"))
     }
 
     /// Which system runs after a step.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits;
+use crate::{Step, limits};
 
 /// Who set a variable. Of what is set before the first step, the later of these counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +155,16 @@ impl Environment {
             }
         }
         part(Part::Text(rest));
+    }
+
+    /// A property of a step as it counts when the step runs: what the sequence has under the property's variable comes before
+    /// what the step itself says. A hidden property is no variable. Expanded; None when it is empty.
+    pub fn property(&self, step: &Step, name: &str) -> Option<String> {
+        let is = |property: &str| property.eq_ignore_ascii_case(name);
+        let own = step.variables.iter().find(|variable| variable.property.as_deref().is_some_and(is))?;
+        let set = if own.hidden { None } else { self.get(&own.name) };
+        let value = self.expand(set.unwrap_or(&own.value));
+        Some(value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
     /// The values of an array: `Base01`, `Base02` … (or with three digits, as packages have them) up to the first gap.

@@ -270,3 +270,22 @@ fn the_queries_of_real_sequences_are_answered_on_three_machines() {
         assert_eq!(answers[0].why.contains("taken as false"), is_vendors, "{answers:?}");
     }
 }
+
+#[test]
+fn what_the_sequence_set_comes_before_what_a_step_says() {
+    let set = |value: &str| {
+        let pair = format!(
+            "variables = [{{ property = \"VariableName\", value = \"OSDDiskIndex\" }}, {{ property = \"VariableValue\", value = \"{value}\" }}]"
+        );
+        step("Set", "Set Task Sequence Variable", &pair)
+    };
+    let disk = |hidden: &str| {
+        let index =
+            format!("variables = [{{ property = \"DiskIndex\", name = \"OSDDiskIndex\"{hidden}, value = \"0\" }}]");
+        step("Disk", "Format and Partition Disk", &index)
+    };
+    assert_eq!(words(&dry(&disk("")))[0], "Disk boot system", "the control");
+    let other = dry(&(set("7") + &disk("")));
+    assert_eq!((&*other.steps[1].detail, other.failed), ("there is no disk 7", Some("Disk".to_owned())));
+    assert_eq!(words(&dry(&(set("7") + &disk(", hidden = true"))))[1], "Disk boot system");
+}
