@@ -62,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-ledger",
             "platen-media",
             "platen-station",
+            "platen-ui",
         ],
     ),
 ];
