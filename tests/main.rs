@@ -17,6 +17,7 @@ mod hotplug;
 mod judges;
 mod layouts;
 mod packaging;
+mod panel;
 mod refusals;
 mod secrets;
 mod sequence;

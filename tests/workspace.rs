@@ -64,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-media",
             "platen-sequence",
             "platen-station",
+            "platen-ui",
         ],
     ),
 ];

@@ -9,6 +9,7 @@
 
 #[path = "platend_args.rs"]
 mod args;
+mod panel;
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -25,7 +26,9 @@ use self::args::{Args, Verb};
 fn main() -> ExitCode {
     platen_device::process::keep_files_private();
     let args = Args::parse();
-    let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Lines of a log would stand in the middle of a panel.
+    let usual = if args.panel.as_deref() == Some("terminal") { "off" } else { "info" };
+    let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -69,7 +72,14 @@ fn station(args: &Args) -> Result<ExitCode, Failure> {
     let config = StationConfig::load(&args.config)?;
     let map = PortMap::load(&config.paths.ports)?;
     let ports = ports(args.ports.as_deref(), &map)?;
-    match serve(&config, map, ports, &stop)? {
+    let show = |wanted: &String| panel::show(wanted, &config.paths.socket, &map, &config.name);
+    let shown = args.panel.as_ref().map(show).transpose()?;
+    let ended = serve(&config, map, ports, &stop);
+    // Whatever ended the station: a terminal is given back as it was.
+    if let Some(shown) = shown {
+        shown.end();
+    }
+    match ended? {
         Ended::Stopped => Ok(ExitCode::SUCCESS),
         // In its own place: whoever supervises the program sees the same process go on. This returns only if it fails.
         Ended::ToBeginAnew => {

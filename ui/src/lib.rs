@@ -30,6 +30,7 @@ mod scene;
 mod screen;
 mod station;
 mod ui;
+pub mod wire;
 mod words;
 
 pub use board::{About, Board, Place};

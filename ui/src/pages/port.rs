@@ -40,6 +40,8 @@ impl Ui {
             State::Ready(_) => [say(Word::Remove), say(Word::MonoPull)],
             State::Failed(_) => [say(Word::SetAside), say(Word::MonoPull)],
             State::Retry(code) => [self.catalogue.why(Some(code)), say(Word::MonoPutBack)],
+            // Not the drive is at fault: only the station's log says more.
+            State::Refused(None) => [say(Word::Remove), say(Word::MonoPull)],
             State::Refused(code) => [self.catalogue.why(code.as_ref()), say(Word::MonoPull)],
             _ => Default::default(),
         };

@@ -19,8 +19,8 @@ impl Ui {
         let ports = self.station.ports(self.now_ms);
         let batch = self.station.batch(self.now_ms);
         let (title, version) = match &batch {
-            Some((_, batch, _)) => self.batch_medium(batch),
-            None => (self.say(Word::Platen), String::new()),
+            Some((_, batch, _)) if batch.work.medium.is_some() => self.batch_medium(batch),
+            _ => (self.say(Word::Platen), String::new()),
         };
         let used: Vec<_> = self.station.record().ports().values().collect();
         let is_paused = !used.is_empty() && used.iter().all(|used| used.is_paused);
