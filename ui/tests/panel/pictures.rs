@@ -75,7 +75,7 @@ fn write_all(folder: &Path) {
         );
         rows.entry(order).or_insert_with(|| format!("<h2>{name}</h2>\n")).push_str(&figure);
     });
-    if folder != golden() {
+    if folder.canonicalize().ok() != golden().canonicalize().ok() {
         let style = "body{background:#c9ced2;font:14px sans-serif}figure{display:inline-block;margin:6px}.zoom{image-rendering:pixelated;width:384px}";
         let body: String = rows.into_values().collect();
         let page =
