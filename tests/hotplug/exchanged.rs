@@ -78,7 +78,7 @@ pub(super) fn cards(bench: &mut Bench) {
     // Where the kernel never asks the reader by itself, and where it asks ten times a second.
     let polled = [100].into_iter().flat_map(|ms| ["seen", "written 3000", "read 1000"].map(|moment| (moment, ms)));
     for (moment, poll_ms) in MOMENTS.map(|moment| (moment, 0)).into_iter().chain(polled) {
-        exchanged(bench, moment, poll_ms, Code::Vanished);
+        exchanged(bench, "GADGET-0", moment, poll_ms, Code::Vanished);
     }
     // The control: nothing is done to the card.
     let card = fresh_card(bench, 0);
@@ -88,9 +88,10 @@ pub(super) fn cards(bench: &mut Bench) {
         assert_eq!(last(&bench.shell(asked)), "yes", "control: {asked}");
     }
     // Without power the reader tells nobody. It is the same one with the same serial number, and what was written is not
-    // there: a drive that forgets. It is left alone, and is the last one: by its serial number it is known as set aside.
-    exchanged(bench, "without-power", 0, Code::ReadBackDiffers);
-    bench.shell("pull 0");
+    // there: a drive that forgets. It is left alone, and known as set aside by its serial number, so it has one of its own.
+    bench.shell("pull 0; rename 0 FORGETS; plug 0; await appeared 0");
+    exchanged(bench, "FORGETS", "without-power", 0, Code::ReadBackDiffers);
+    bench.shell("pull 0; rename 0 GADGET-0");
     bench
         .line
         .until("the reader is gone", |line| line.state().drives().values().all(|drive| drive.label.port != "READER"));
@@ -98,7 +99,7 @@ pub(super) fn cards(bench: &mut Bench) {
 
 /// The card is exchanged while it is worked on: the job ends with this code, the other card is as it was, and the first
 /// one starts no computer.
-fn exchanged(bench: &mut Bench, moment: &str, poll_ms: u32, code: Code) {
+fn exchanged(bench: &mut Bench, serial: &str, moment: &str, poll_ms: u32, code: Code) {
     let card = fresh_card(bench, poll_ms);
     let number = bench.number();
     bench.shell(&format!("exchange {number} {moment} &"));
@@ -110,8 +111,8 @@ fn exchanged(bench: &mut Bench, moment: &str, poll_ms: u32, code: Code) {
     match answer["error"].as_object() {
         Some(error) => assert!(moment == "seen" && error["code"] == "P-W-002", "{moment}: {answer}"),
         None => {
-            bench.line.until(&format!("an end after {moment}"), |line| line.fate("GADGET-0").is_some());
-            let fate = bench.line.fate("GADGET-0").cloned();
+            bench.line.until(&format!("an end after {moment}"), |line| line.fate(serial).is_some());
+            let fate = bench.line.fate(serial).cloned();
             assert_eq!(fate.and_then(|fate| fate.code), Some(code), "{moment}, polled {poll_ms}");
         }
     }

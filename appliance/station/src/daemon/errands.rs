@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::ErrorKind::NotFound;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -68,8 +69,11 @@ impl Daemon {
                 })
             }
             Errand::ShutDown => {
-                self.stop.store(true, Ordering::Relaxed);
-                Box::new(|| Ok(Value::Null))
+                let stop = Arc::clone(&self.stop);
+                Box::new(move || {
+                    stop.store(true, Ordering::Relaxed);
+                    Ok(Value::Null)
+                })
             }
         }
     }
