@@ -66,6 +66,14 @@ pub(crate) struct Page {
     pub(crate) buttons: Vec<Button>,
 }
 
+impl Page {
+    /// A message takes the whole panel: no first line, and no way out but its buttons.
+    pub(crate) fn of_message(message: Message, buttons: Vec<Button>) -> Self {
+        let body = Body::Message(Box::new(message));
+        Self { title: String::new(), corner: String::new(), has_back: false, body, buttons }
+    }
+}
+
 /// A button.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Button {

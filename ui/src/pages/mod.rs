@@ -110,13 +110,7 @@ impl Ui {
             code: code.map(ToString::to_string).unwrap_or_default(),
         };
         let buttons = vec![primary(self.say(Word::Ok), Action::Back)];
-        Page {
-            title: String::new(),
-            corner: String::new(),
-            has_back: false,
-            body: Body::Message(Box::new(message)),
-            buttons,
-        }
+        Page::of_message(message, buttons)
     }
 }
 

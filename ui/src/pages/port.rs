@@ -212,13 +212,7 @@ impl Ui {
         let light =
             secondary(Some(Icon::Light), self.fill(Word::LightPort, &[("n", label)]), Action::Light(label.to_owned()));
         let buttons = vec![light, primary(self.say(Word::Ok), Action::Seen(label.to_owned()))];
-        Page {
-            title: String::new(),
-            corner: String::new(),
-            has_back: false,
-            body: Body::Message(Box::new(message)),
-            buttons,
-        }
+        Page::of_message(message, buttons)
     }
 
     pub(super) fn attention(&self, label: &str) -> Page {
