@@ -82,85 +82,85 @@ fn passed(check: &str) {
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn eight_drives_at_once_are_ready_under_the_labels_of_their_ports() {
     passed("eight at once");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_drive_pulled_while_it_is_written_stops_no_other_and_frees_its_port() {
     passed("pulled");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_slow_drive_slows_no_other() {
     passed("slow");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_write_protected_drive_is_refused() {
     passed("read-only");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_drive_that_was_not_chosen_is_not_touched() {
     passed("chosen and swapped");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_drive_that_comes_before_the_armed_one_is_started_is_not_taken_for_it() {
     passed("armed and swapped");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_card_that_was_changed_at_any_step_is_not_touched() {
     passed("cards");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn keyboards_network_cards_and_phones_are_not_let_in() {
     passed("strangers");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_drive_in_a_socket_that_is_no_port_is_left_alone() {
     passed("no ports");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_bay_is_written_and_the_system_disk_is_not() {
     passed("bay");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_drive_with_large_sectors_comes_and_goes_in_a_bay_for_nvme() {
     passed("nvme");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn a_station_that_was_killed_counts_on_and_makes_anew_what_was_half_made() {
     passed("restart");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn after_a_storm_the_station_knows_what_the_kernel_knows() {
     passed("storm");
 }
 
 #[test]
-#[ignore = "a guest for itself, which a busy machine keeps waiting too long: tests/long hotplug"]
+#[ignore = "a guest for itself, after the others: tests/long hotplug"]
 fn not_one_byte_of_other_disks_was_changed() {
     passed("unchanged");
 }

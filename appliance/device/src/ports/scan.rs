@@ -37,6 +37,8 @@ pub struct Inserted {
     pub is_removable: bool,
     /// Write-protected, as far as the kernel knows.
     pub is_read_only: bool,
+    /// Media were exchanged in it while it stayed connected: it is a card reader, and the serial number is the reader's.
+    pub is_in_reader: bool,
 }
 
 /// Lists drives, again and again. What does not change as long as a drive is inserted is read once.
@@ -45,6 +47,8 @@ pub(super) struct Scanner {
     machine: Machine,
     /// By the kernel's name.
     known: HashMap<String, Known>,
+    /// What was in each USB disk last, by its folder, as long as that disk is connected.
+    media: HashMap<PathBuf, Medium>,
     /// Drives that can't be made sense of, so that each is complained of once.
     odd: HashSet<String>,
 }
@@ -56,6 +60,13 @@ struct Known {
     disk: PathBuf,
     usb: Option<PathBuf>,
     inserted: Inserted,
+}
+
+/// What is in a disk. A stick is connected anew each time; a reader stays, and its cards come and go.
+#[derive(Debug)]
+struct Medium {
+    disk_sequence: Option<u64>,
+    was_exchanged: bool,
 }
 
 /// What may change with the drive inserted, or shows that it is another one.
@@ -76,7 +87,7 @@ impl Now {
 
 impl Scanner {
     pub(super) fn new(machine: Machine) -> Self {
-        Self { machine, known: HashMap::new(), odd: HashSet::new() }
+        Self { machine, known: HashMap::new(), media: HashMap::new(), odd: HashSet::new() }
     }
 
     /// All drives, sorted by socket. A drive that vanishes meanwhile is not among them, and that is no error.
@@ -88,7 +99,8 @@ impl Scanner {
             let folder = entry?.path();
             let Some(name) = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
             match look(&folder, before.remove(&name)) {
-                Ok(Some(known)) => {
+                Ok(Some(mut known)) => {
+                    known.inserted.is_in_reader = self.was_exchanged(&known);
                     inserted.push(known.inserted.clone());
                     self.odd.remove(&name);
                     self.known.insert(name, known);
@@ -99,8 +111,23 @@ impl Scanner {
                 Err(error) => self.complain(name, &folder, &error),
             }
         }
+        self.media.retain(|disk, _| disk.exists());
         inserted.sort_by(|a, b| (&a.socket, &a.path).cmp(&(&b.socket, &b.path)));
         Ok(inserted)
+    }
+
+    /// Whether another medium was in this disk before, since it was connected. Its folder has the number of the connection in
+    /// it (`host4`), which is never used again.
+    fn was_exchanged(&mut self, known: &Known) -> bool {
+        let now = known.inserted.drive.disk_sequence;
+        if known.inserted.bus != Bus::Usb {
+            return false;
+        }
+        let first = Medium { disk_sequence: now, was_exchanged: false };
+        let medium = self.media.entry(known.disk.clone()).or_insert(first);
+        medium.was_exchanged |= medium.disk_sequence != now;
+        medium.disk_sequence = now;
+        medium.was_exchanged
     }
 
     /// One drive that makes no sense hides no other. The guard would refuse it.
@@ -159,6 +186,7 @@ fn read(folder: &Path) -> io::Result<Option<(PathBuf, Option<PathBuf>, Inserted)
         sector_bytes: facts.sector_bytes,
         is_removable,
         is_read_only: device.is_read_only()?,
+        is_in_reader: false,
         path,
     };
     Ok(Some((device.dir, usb, inserted)))

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use platen_testkit::machine::RecordedMachine;
@@ -112,6 +112,34 @@ fn what_changes_in_a_known_drive_is_seen() {
     }
     assert!(last[0].is_read_only && last[0].size_bytes == 8192 * 512 && last[0].label.size_bytes == Some(8192 * 512));
     assert_eq!(last[0].drive.disk_sequence, Some(10));
+}
+
+/// A reader's serial number says nothing of its cards; what is connected anew may be a stick again.
+#[test]
+fn a_reader_is_known_by_its_second_card() {
+    if !need::root() {
+        return;
+    }
+    let recorded = RecordedMachine::new(STICK);
+    let mut scanner = scanner(&recorded);
+    let mut is_in_reader = || scanner.scan().expect("lists").first().map(|drive| drive.is_in_reader);
+    assert_eq!(is_in_reader(), Some(false));
+    set(&recorded, &format!("{DISK}/ro"), "1");
+    assert_eq!(is_in_reader(), Some(false), "its switch makes no other medium of it");
+    set(&recorded, &format!("{DISK}/size"), "0");
+    assert_eq!(is_in_reader(), None);
+    set(&recorded, &format!("{DISK}/diskseq"), "10");
+    set(&recorded, &format!("{DISK}/size"), "8192");
+    assert_eq!([is_in_reader(), is_in_reader()], [Some(true); 2]);
+    let link = recorded.root().join(DISK);
+    let folder = link.canonicalize().expect("a folder");
+    let again = PathBuf::from(folder.to_string_lossy().replace("host4", "host5"));
+    fs::create_dir_all(again.parent().expect("has one")).expect("created");
+    fs::rename(&folder, &again).expect("renamed");
+    fs::remove_file(&link).expect("removed");
+    std::os::unix::fs::symlink(&again, &link).expect("linked");
+    set(&recorded, &format!("{DISK}/diskseq"), "11");
+    assert_eq!(is_in_reader(), Some(false), "it was connected anew");
 }
 
 #[test]

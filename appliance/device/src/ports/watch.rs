@@ -251,9 +251,9 @@ mod tests {
         assert!(hints.wait(Duration::from_secs(1)).is_err());
     }
 
-    /// By hand, since it makes thousands of events for every listener of the machine.
+    /// `tests/long flood`: it makes thousands of events for every listener of the machine.
     #[test]
-    #[ignore = "floods the machine with events; run it by name where no udev daemon runs"]
+    #[ignore = "floods the machine with events: tests/long flood"]
     fn an_overrun_is_a_hint() {
         let monitor = Monitor::listen(MonitorBuilder::new_kernel().expect("a socket")).expect("listens");
         let mut hints = Hints::new(monitor);

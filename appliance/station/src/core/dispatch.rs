@@ -102,6 +102,14 @@ impl Dispatch {
         self.last_job
     }
 
+    /// The job that an order about one drive is in.
+    pub fn job_of(&self, id: OrderId) -> Option<JobId> {
+        self.of(id).find_map(|(_, state)| match state.stage {
+            Stage::Working(job) => Some(job),
+            _ => None,
+        })
+    }
+
     /// Go on by one input.
     pub fn step(&mut self, input: OrderInput) -> Vec<OrderEffect> {
         let mut effects = Vec::new();

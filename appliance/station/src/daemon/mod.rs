@@ -382,7 +382,7 @@ impl Daemon {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Recall(inserted) => {
-                let past = self.pasts.of(&inserted.label);
+                let past = self.pasts.of(&inserted);
                 self.recall(inserted, past);
             }
             Effect::Commission(id, inserted, work) => {

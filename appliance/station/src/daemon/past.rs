@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use platen_events::{Advice, BatchId, Code, DriveLabel, JobKind};
+use platen_events::{Advice, BatchId, Code, JobKind};
 use platen_ledger::{Ledger, LedgerEntry, LedgerError};
 
 use platen_media::sign::TrustedKeys;
@@ -78,14 +78,19 @@ impl Pasts {
         };
     }
 
-    /// What is known of a drive that says this of itself.
-    pub(crate) fn of(&self, label: &DriveLabel) -> Past {
+    /// What is known of a drive by what it says of itself. What failed in a reader was one of its cards, and not the reader.
+    pub(crate) fn of(&self, inserted: &Inserted) -> Past {
+        let label = &inserted.label;
         let saying = Saying {
             serial: label.serial.clone().unwrap_or_default(),
             vendor_product: label.vendor_product.clone().unwrap_or_default(),
             size_bytes: label.size_bytes.unwrap_or_default(),
         };
-        self.last.get(&saying).cloned().unwrap_or_default()
+        let past = self.last.get(&saying).cloned().unwrap_or_default();
+        match inserted.is_in_reader {
+            true => Past { set_aside: None, ..past },
+            false => past,
+        }
     }
 }
 
@@ -124,4 +129,51 @@ pub(super) fn carries(
         is_ours && format!("{}-r{}", found.id, found.revision) == medium
     });
     begins_like || is_medium && report.problems.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use platen_engine::{Conclusion, NewEntry, Subject};
+    use platen_events::{DriveId, DriveLabel, Verdict};
+    use platen_media::{Sha256, Timestamp};
+
+    use super::*;
+    use crate::config::DriveClass;
+
+    /// Of a drive, or of a reader, that calls itself A1.
+    fn row(number: u64, verdict: &Verdict) -> LedgerEntry {
+        let mut entry = NewEntry {
+            serial: "A1".to_owned(),
+            size_bytes: 1000,
+            medium: "PLT00001-r1".to_owned(),
+            ..NewEntry::about_no_drive("", Subject::Job(JobKind::Write), "", Timestamp::from_unix_s(0))
+        };
+        entry.conclude(Conclusion::Ended(verdict));
+        LedgerEntry { number, entry, previous: Sha256([0; 32]), hash: Sha256([0; 32]), others: BTreeMap::new() }
+    }
+
+    fn inserted(is_in_reader: bool) -> Inserted {
+        Inserted {
+            socket: "pci-0000:00:14.0-usb-1".to_owned(),
+            class: DriveClass::UsbRemovable,
+            drive: DriveId { place: "2-1".to_owned(), disk_sequence: Some(7) },
+            label: DriveLabel { serial: Some("A1".to_owned()), size_bytes: Some(1000), ..DriveLabel::default() },
+            size_bytes: 1000,
+            is_in_reader,
+        }
+    }
+
+    #[test]
+    fn a_card_that_failed_says_nothing_of_the_next_one_in_its_reader() {
+        let mut pasts = Pasts::default();
+        pasts.take(&row(1, &Verdict::Failed { code: Code::ReadBackDiffers.into() }));
+        assert_eq!(pasts.of(&inserted(true)), Past::default());
+        let past = pasts.of(&inserted(false)).set_aside.expect("the control: a stick is set aside");
+        assert_eq!(past.0, Code::ReadBackDiffers);
+        // Whether the card is the good one is looked at on the card.
+        pasts.take(&row(2, &Verdict::Ready));
+        assert_eq!(pasts.of(&inserted(true)).good_copy, Some((2, "PLT00001-r1".to_owned())));
+    }
 }

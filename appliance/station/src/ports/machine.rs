@@ -75,8 +75,9 @@ impl Ports for MachinePorts {
         }
         let seen = |found: Found| {
             let class = class_of(found.bus, found.is_removable)?;
-            let Found { socket, drive, label, size_bytes, .. } = found;
-            let inserted = Inserted { socket: socket.to_string(), class, drive, label, size_bytes };
+            let Found { socket, drive, label, size_bytes, is_in_reader, .. } = found;
+            let socket = socket.to_string();
+            let inserted = Inserted { socket, class, drive, label, size_bytes, is_in_reader };
             Some(Seen { inserted, script: None })
         };
         Ok(self.watch.scan()?.into_iter().filter_map(seen).collect())

@@ -56,6 +56,7 @@ mod tests {
             drive: DriveId { place: format!("2-{place}"), disk_sequence: Some(disk_sequence) },
             label: DriveLabel::default(),
             size_bytes,
+            is_in_reader: false,
         };
         Seen { inserted, script: None }
     }

@@ -143,6 +143,7 @@ impl SimulatedPorts {
                 ..DriveLabel::default()
             },
             size_bytes: metadata.len(),
+            is_in_reader: false,
         };
         let script = Script {
             path: path.to_owned(),

@@ -49,6 +49,9 @@ pub struct Inserted {
     pub label: DriveLabel,
     /// Its capacity in bytes.
     pub size_bytes: u64,
+    /// It is a card in a reader, and the serial number is the reader's.
+    #[serde(default)]
+    pub is_in_reader: bool,
 }
 
 /// What is known of a drive from before. Drives are known again by what they say of themselves, so this can be wrong about

@@ -97,15 +97,16 @@ impl Station {
         }
     }
 
-    /// The order whose drive was in this port and has no power now.
+    /// The order whose drive was in this port when its power was cut. Until that order is over, also when its job has ended
+    /// already, what comes into the port may be that very drive.
     fn cut_in(&self, name: &str) -> Option<OrderId> {
-        let is_cut = |inside: &Inside| {
-            let record = self.record();
-            let job = record.drives().get(&inside.inserted.drive).and_then(|drive| record.jobs().get(&drive.job?));
-            let step = job.filter(|job| job.end.is_none() && job.returned.is_none()).and_then(|job| job.step.as_ref());
-            inside.inserted.label.port == name && step.is_some_and(|step| step.step == Step::PowerCycle)
+        let is_cut = |order: OrderId| {
+            let job = self.dispatch.job_of(order).and_then(|job| self.record().jobs().get(&job));
+            let step = job.filter(|job| job.returned.is_none()).and_then(|job| job.step.as_ref());
+            step.is_some_and(|step| step.step == Step::PowerCycle)
         };
-        self.leaving.iter().find(|(_, inside)| is_cut(inside)).map(|(order, _)| *order)
+        let mut left = self.leaving.iter().filter(|(_, inside)| inside.inserted.label.port == name);
+        left.find(|(order, _)| is_cut(**order)).map(|(order, _)| *order)
     }
 
     /// A job's drive is back after its power was cut: the same drive, under another number. It is in its port once somebody

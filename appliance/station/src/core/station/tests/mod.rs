@@ -18,8 +18,13 @@ use crate::config::{DriveClass, Role, Roles};
 use crate::core::request::{OrderEffect, OrderId, Slot};
 use crate::failure::Failure;
 
+/// `tests/long histories` plays more.
+fn histories() -> u32 {
+    std::env::var("PLATEN_HISTORIES").map_or(20_000, |text| text.parse().expect("a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens(ops in ops()) {
@@ -174,6 +179,24 @@ fn a_drive_that_comes_back_unseen_is_in_its_port_once_it_is_seen() {
     assert_eq!(world.record.batches()[&BatchId(1)].good, 1);
 }
 
+/// Its job fails while it has no power, and its return is seen before the job has let go of it.
+#[test]
+fn a_drive_that_comes_back_after_its_jobs_end_is_held_until_that_is_over() {
+    let mut world = without_power();
+    world.apply(Op::CutPower { which: 0, is_late: true });
+    world.apply(Op::JobGoesOn { which: 0, goes_well: false });
+    world.apply(Op::CatchUp);
+    assert!(world.recalls.is_empty(), "its job has it still");
+    let drive = world.inserted[&0].drive.clone();
+    (0..2).for_each(|_| world.apply(Op::JobGoesOn { which: 0, goes_well: false }));
+    world.apply(Op::JobOver(0));
+    assert!(world.recalls.len() == 1 && world.record.drives().contains_key(&drive), "a drive like any other");
+    // The step in which that job ended says nothing of the next one's drive.
+    world.apply(Op::Recall(0));
+    world.apply(Op::Insert { socket: 0, serial: Some(2), class: DriveClass::UsbRemovable, small: false });
+    assert!(world.record.drives().contains_key(&world.inserted[&0].drive));
+}
+
 #[test]
 fn what_is_put_in_its_place_waits_and_is_a_drive_of_its_own() {
     let mut world = without_power();
@@ -242,6 +265,15 @@ fn the_world_sees_what_must_never_be() {
                 commission(world, |_| {})
             })
         }),
+        ("one more in the making than is wanted", {
+            Box::new(|world| {
+                world.apply(Op::Arm { kind: JobKind::Write, wanted: Some(1), ports: Vec::new() });
+                stick(world, 1, 2);
+                let mut inserted = world.inserted[&1].clone();
+                inserted.label.port = label(1);
+                Effect::Commission(OrderId(99), inserted, work(JobKind::Write))
+            })
+        }),
         ("a job on a drive that was not opened", {
             Box::new(|_| Effect::Order(OrderEffect::Start(vec![(Slot(1), JobId(9))])))
         }),
@@ -255,6 +287,7 @@ fn the_world_sees_what_must_never_be() {
         let effect = effect(&mut world);
         let found = catch_unwind(AssertUnwindSafe(|| {
             world.take(effect);
+            world.check();
         }));
         assert!(found.is_err(), "{what}: not seen");
     }
