@@ -11,13 +11,17 @@ use crate::common::{Station, tool};
 
 /// The drive image of a variant. Made once for each run of the tests; never written to.
 pub fn drive(variant: Variant) -> PathBuf {
-    static STATION: OnceLock<Station> = OnceLock::new();
-    let station = STATION.get_or_init(make);
-    station.path(match variant {
+    station().path(match variant {
         Variant::Mbr => "mbr.img",
         Variant::Gpt => "gpt.img",
         Variant::MbrWithPassword => "password.img",
     })
+}
+
+/// The station that wrote them, with its author's media in its cache.
+pub fn station() -> &'static Station {
+    static STATION: OnceLock<Station> = OnceLock::new();
+    STATION.get_or_init(make)
 }
 
 fn make() -> Station {

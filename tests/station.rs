@@ -9,6 +9,8 @@ use std::process::Command;
 use platen_events::{BatchId, Code, DriveState, StationState, Verdict};
 use platen_testkit::daemon::Daemon;
 
+use crate::boot::{self, MEDIA_ID, Variant};
+use crate::boot_drives::{self, drive};
 use crate::common::{Station, assert_no_medium, tool};
 
 /// The drive in a port.
@@ -477,6 +479,63 @@ fn media_that_somebody_brings_on_a_drive_are_taken_into_the_cache() {
     assert!(rows.contains("GOOD") && rows.contains("import") && rows.contains("READ"), "{rows}");
     assert_eq!(daemon.stop(), 0);
     assert_replays(&station);
+}
+
+/// What a drive was written with is on it whole: another station takes the medium from there, to the byte.
+#[test]
+fn a_written_medium_is_taken_from_its_drive() {
+    if !boot::wanted() {
+        return;
+    }
+    let written = drive(Variant::Gpt);
+    let author = boot_drives::station();
+    let station = Station::new();
+    tool("cp", &[&author.text("trusted/test-insecure.pub"), &station.text("trusted/author.pub")]).expect(0);
+    let mut daemon = Daemon::new(&station, 3, "");
+    daemon.insert(1, "FIRST", "");
+    let bring = |daemon: &mut Daemon<'_>, serial: &str, change: &dyn Fn(&Path)| {
+        let image = station.path(&format!("{serial}.img"));
+        std::fs::copy(&written, &image).expect("copies");
+        change(&image);
+        daemon.pull(1);
+        daemon.insert_again(1, serial, &image);
+        daemon.until("it is there", |state| {
+            drive_in(state, 1).is_some_and(|drive| drive.label.serial.as_deref() == Some(serial))
+        });
+    };
+    // A medium of an older version has the boot images in no file.
+    let at = |image: &Path| format!("{}@@1M", image.display());
+    bring(&mut daemon, "OLDER", &|image| {
+        tool("mdel", &["-i", &at(image), "::/platen/bios/core-mbr.img"]).expect(0);
+    });
+    daemon.ask(&["import", "--from", "1"]).refused(1, &["P-M-007", "missing content"]);
+    bring(&mut daemon, "CHANGED", &|image| {
+        station.files("", &[("changed.sh", b"#!/bin/sh\r")]);
+        let (from, to) = (station.text("changed.sh"), "::/platen/content/APP-JQ/setup.sh");
+        tool("mcopy", &["-D", "o", "-i", &at(image), &from, to]).expect(0);
+    });
+    daemon.ask(&["import", "--from", "1"]).refused(1, &["P-M-007"]);
+    assert!(!daemon.ask(&["media"]).stdout.contains(MEDIA_ID));
+
+    bring(&mut daemon, "GOOD", &|_| {});
+    let name = format!("{MEDIA_ID}-r1");
+    let said = daemon.ask(&["duplicate", "--from", "1"]).expect(0).stdout;
+    assert!(said.contains(&format!("port 1 is {name}")), "{said}");
+    daemon.insert_again(2, "COPY", Path::new(&station.drive("copy.img", 192)));
+    daemon.until("its copy is written", |state| verdict_in(state, 2) == Some(Verdict::Ready));
+    let said = daemon.ask(&["import", "--from", "1"]).expect(0).stdout;
+    assert!(said.contains(&format!("imported {name}")), "{said}");
+    assert_eq!(daemon.stop(), 0);
+    assert_replays(&station);
+    let blobs = std::fs::read_dir(station.path("cache/blobs/sha256")).expect("lists");
+    let mut count = 0;
+    for blob in blobs {
+        let own = blob.expect("listed").path();
+        let theirs = author.path("cache/blobs/sha256").join(own.file_name().expect("named"));
+        assert!(std::fs::read(&own).expect("reads") == std::fs::read(&theirs).expect("the author has it"), "{own:?}");
+        count += 1;
+    }
+    assert!(count > 6, "{count} blobs");
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod source;
 mod state;
 mod store;
 mod write_behind;
+mod written;
 
 pub use cached::CachedMedia;
 pub use contents::{BlobReader, BlobStore, ContentId, StoredContent};
@@ -32,3 +33,4 @@ pub use maintain::{Collected, Damage, Scrubbed};
 pub use source::BlobSource;
 pub use state::{Minimum, MinimumChange};
 pub use store::{Cache, Listed, MediaRef, Sums};
+pub use written::{WrittenFiles, WrittenMedium};

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Media that somebody brings on a drive: a layout on a FAT or exFAT volume, copied into the station's cache.
+//! Media that somebody brings on a drive, copied into the station's cache: a layout on a FAT or exFAT volume, or a medium that
+//! was written to the drive.
 //!
 //! A process without rights says where the files lie. They are read from there through the engine's job, and the cache
 //! checks signatures and digests as with any other source: nothing that the drive says is believed.
@@ -14,14 +15,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use platen_cache::layout::{IndexEntry, check_marker, read_index};
-use platen_cache::{BlobSource, Cache, CacheError, ImportProgress};
+use platen_cache::{BlobSource, Cache, CacheError, ImportProgress, WrittenFiles, WrittenMedium};
 use platen_engine::verify::{Check, Report};
 use platen_engine::{AlignedBuffer, Clock, PIECE_BYTES, ReadDrive, SystemClock, Watch, chain};
 use platen_events::{Code, JobKind};
-use platen_media::Sha256;
 use platen_media::allocation::UsedExtent;
 use platen_media::placement::{PlacedFile, Placement};
 use platen_media::sign::TrustedKeys;
+use platen_media::{Sha256, envelope};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,47 +51,59 @@ impl Check for ImportCheck {
     }
 
     fn check(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Report {
-        self.import(drive, watch).unwrap_or_else(|failure| failure.to_report())
+        let handle = self.handle.try_clone().map_err(|error| Failure::new(Exit::Machine, error));
+        let imported = handle.and_then(|handle| import(drive, handle, &self.paths, &self.keys, watch));
+        imported.unwrap_or_else(|failure| failure.to_report())
     }
 }
 
-impl ImportCheck {
-    fn import(&self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<Report, Failure> {
-        let handle = self.handle.try_clone().map_err(|error| Failure::new(Exit::Machine, error))?;
-        let found = look_for_layout(handle, drive.facts(), watch)?;
-        let found = found.map_err(|why| Failure::new(Exit::Request, why).coded(Code::NothingToImport))?;
-        let layout = DriveLayout::new(drive, found, watch);
-        layout.check_marker().map_err(|error| layout.failure(error))?;
-        let cache = Cache::open(&self.paths.cache, None)?.patient(PATIENCE);
-        let mut tell = |at: ImportProgress| watch.progress(at.done_bytes, at.total_bytes);
-        let answers = cache.import(&layout, None, &self.keys, SystemClock::new().now(), &mut tell);
-        let answers = answers.map_err(|error| layout.failure(error))?;
-        if let Some(trouble) = layout.trouble.take() {
-            return Err(trouble);
+/// Copy all media of a drive into the cache.
+pub(crate) fn import(
+    drive: &mut dyn ReadDrive,
+    handle: File,
+    paths: &Paths,
+    keys: &TrustedKeys,
+    watch: &dyn Watch,
+) -> Result<Report, Failure> {
+    let found = look_for_layout(handle, drive.facts(), watch)?;
+    let found = found.map_err(|why| Failure::new(Exit::Request, why).coded(Code::NothingToImport))?;
+    let files = FilesOnDrive::new(drive, found, watch);
+    let cache = Cache::open(&paths.cache, None)?.patient(PATIENCE);
+    let mut tell = |at: ImportProgress| watch.progress(at.done_bytes, at.total_bytes);
+    let answers = match files.are_a_medium() {
+        true => WrittenMedium::open(&files)
+            .and_then(|medium| cache.import(&medium, None, keys, SystemClock::new().now(), &mut tell)),
+        false => {
+            files.check_marker().and_then(|()| cache.import(&files, None, keys, SystemClock::new().now(), &mut tell))
         }
-        let (mut report, mut refused) = (Report::default(), Vec::new());
-        for answer in answers {
-            match answer.result {
-                Ok(imported) => {
-                    report.checked_bytes += imported.copied_bytes + imported.shared_bytes;
-                    report.imported.push(imported.name);
-                }
-                Err(error) => refused.push(of_the_drive(error)),
+    };
+    let answers = answers.map_err(|error| files.failure(error))?;
+    if let Some(trouble) = files.trouble.take() {
+        return Err(trouble);
+    }
+    let (mut report, mut refused) = (Report::default(), Vec::new());
+    for answer in answers {
+        match answer.result {
+            Ok(imported) => {
+                report.checked_bytes += imported.copied_bytes + imported.shared_bytes;
+                report.imported.push(imported.name);
             }
+            Err(error) => refused.push(of_the_drive(error)),
         }
-        match (&*report.imported, &*refused) {
-            ([], [_, ..]) => Err(Failure::of_all(None, &refused)),
-            _ => {
-                let notes = refused.iter().map(|failure| format!("not imported: {}", failure.reason()));
-                Ok(notes.fold(report, |report, note| report.with_note(&note)))
-            }
+    }
+    match (&*report.imported, &*refused) {
+        ([], [_, ..]) => Err(Failure::of_all(None, &refused)),
+        _ => {
+            let notes = refused.iter().map(|failure| format!("not imported: {}", failure.reason()));
+            Ok(notes.fold(report, |report, note| report.with_note(&note)))
         }
     }
 }
 
-/// A layout on a drive, for the cache to import from.
-struct DriveLayout<'a> {
+/// The files of a layout, or of a medium, on a drive.
+struct FilesOnDrive<'a> {
     name: PathBuf,
+    /// By path, in small letters: these volumes tell no names apart by case.
     files: HashMap<String, PlacedFile>,
     sector_bytes: u64,
     drive: RefCell<&'a mut dyn ReadDrive>,
@@ -99,12 +112,12 @@ struct DriveLayout<'a> {
     trouble: Cell<Option<Failure>>,
 }
 
-impl<'a> DriveLayout<'a> {
+impl<'a> FilesOnDrive<'a> {
     fn new(drive: &'a mut dyn ReadDrive, found: Placement, watch: &'a dyn Watch) -> Self {
         let facts = drive.facts();
         let name = format!("the drive in port {}: {}", facts.drive.port, found.name).into();
         let sector_bytes = facts.sector_bytes.into();
-        let files = found.files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        let files = found.files.into_iter().map(|file| (file.path.to_ascii_lowercase(), file)).collect();
         Self { name, files, sector_bytes, drive: RefCell::new(drive), watch, trouble: Cell::default() }
     }
 
@@ -113,13 +126,17 @@ impl<'a> DriveLayout<'a> {
         self.trouble.take().unwrap_or_else(|| of_the_drive(error))
     }
 
+    fn are_a_medium(&self) -> bool {
+        self.files.contains_key(envelope::MANIFEST)
+    }
+
     fn check_marker(&self) -> Result<(), CacheError> {
         check_marker(&self.small("oci-layout", 4096)?, &self.name)
     }
 
     fn small(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, CacheError> {
         let mut bytes = Vec::new();
-        let read = self.open(path, 0)?.take(max_bytes + 1).read_to_end(&mut bytes);
+        let read = self.extents(path, 0)?.take(max_bytes + 1).read_to_end(&mut bytes);
         match read {
             Ok(len) if len as u64 > max_bytes => {
                 let found = format!("{path} has more than {max_bytes} bytes");
@@ -130,8 +147,8 @@ impl<'a> DriveLayout<'a> {
         }
     }
 
-    fn open(&self, path: &str, from_bytes: u64) -> Result<Extents<'_, 'a>, CacheError> {
-        let file = self.files.get(path).ok_or_else(|| CacheError::Io {
+    fn extents(&self, path: &str, from_bytes: u64) -> Result<Extents<'_, 'a>, CacheError> {
+        let file = self.files.get(&path.to_ascii_lowercase()).ok_or_else(|| CacheError::Io {
             doing: "opening",
             path: self.name.join(path),
             source: io::ErrorKind::NotFound.into(),
@@ -142,11 +159,29 @@ impl<'a> DriveLayout<'a> {
             skip_bytes -= first.len_bytes;
             left.pop_front();
         }
-        Ok(Extents { layout: self, left, skip_bytes, buffer: AlignedBuffer::new(PIECE_BYTES), filled: 0..0 })
+        // Media have many small files.
+        let most_bytes = left.iter().map(|extent| extent.len_bytes).max().unwrap_or_default();
+        let buffer =
+            AlignedBuffer::new(most_bytes.next_multiple_of(self.sector_bytes).min(PIECE_BYTES as u64) as usize);
+        Ok(Extents { layout: self, left, skip_bytes, buffer, filled: 0..0 })
     }
 }
 
-impl BlobSource for DriveLayout<'_> {
+impl WrittenFiles for FilesOnDrive<'_> {
+    fn name(&self) -> &Path {
+        &self.name
+    }
+
+    fn holds(&self, path: &str, size_bytes: u64) -> bool {
+        self.files.get(&path.to_ascii_lowercase()).is_some_and(|file| file.size_bytes() == size_bytes)
+    }
+
+    fn open(&self, path: &str, from_bytes: u64) -> Result<Box<dyn Read + '_>, CacheError> {
+        Ok(Box::new(self.extents(path, from_bytes)?))
+    }
+}
+
+impl BlobSource for FilesOnDrive<'_> {
     fn name(&self) -> &Path {
         &self.name
     }
@@ -160,7 +195,7 @@ impl BlobSource for DriveLayout<'_> {
     }
 
     fn read_blob(&self, digest: Sha256, from_bytes: u64) -> Result<Box<dyn Read + '_>, CacheError> {
-        Ok(Box::new(self.open(&blob(digest), from_bytes)?))
+        Ok(Box::new(self.extents(&blob(digest), from_bytes)?))
     }
 }
 
@@ -181,7 +216,7 @@ fn blob(digest: Sha256) -> String {
 
 /// The bytes of a file, read piece by piece.
 struct Extents<'s, 'a> {
-    layout: &'s DriveLayout<'a>,
+    layout: &'s FilesOnDrive<'a>,
     left: VecDeque<UsedExtent>,
     /// Of the first one, before what is wanted.
     skip_bytes: u64,

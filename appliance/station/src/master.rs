@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use crate::check::examined;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::incoming;
 use crate::look::look_for_use;
 use crate::media::PATIENCE;
 use crate::paths::Paths;
@@ -35,7 +36,7 @@ pub(crate) const PREFIX: &str = "DUPLICATE-";
 /// What every screen and row says of such a medium.
 const VERSION: &str = "not signed by its author";
 
-/// Makes a medium of the drive, or finds that it carries one.
+/// Makes a medium of the drive, or takes the one that it carries.
 pub(crate) struct MasterCheck {
     pub(crate) keys: TrustedKeys,
     pub(crate) paths: Paths,
@@ -71,26 +72,22 @@ impl MasterCheck {
     fn medium_of(&mut self, drive: &mut dyn ReadDrive, watch: &dyn Watch) -> Result<Report, Failure> {
         let handle = || self.handle.try_clone().map_err(|error| Failure::new(Exit::Machine, error));
         let named = examined(drive, handle()?, Depth::Names, &self.paths, &self.keys, watch)?;
-        if named.medium.is_some() {
+        if let Some(medium) = &named.medium {
             // Of a trusted author: its own signature is kept, and so is the content that is here already.
-            let mut report = examined(drive, handle()?, Depth::Content, &self.paths, &self.keys, watch)?;
-            self.find_content(&mut report);
-            return Ok(report);
+            if self.is_here(&format!("{}-r{}", medium.id, medium.revision)) {
+                return examined(drive, handle()?, Depth::Content, &self.paths, &self.keys, watch);
+            }
+            let imported = incoming::import(drive, handle()?, &self.paths, &self.keys, watch)?;
+            return Ok(Report { medium: named.medium, ..imported });
         }
         let used = look_for_use(handle()?, drive.facts(), watch)?;
         let used = used.map_err(|why| Failure::new(Exit::Request, why).coded(Code::ReadFailed))?;
         self.copy(drive, &used, watch)
     }
 
-    /// A medium whose content is not here can't be written to other drives.
-    fn find_content(&self, report: &mut Report) {
-        let Some(medium) = report.medium.as_ref().filter(|_| report.is_good()) else { return };
-        let name = format!("{}-r{}", medium.id, medium.revision);
+    fn is_here(&self, name: &str) -> bool {
         let listed = Cache::open_existing(&self.paths.cache).and_then(|cache| cache.list()).unwrap_or_default();
-        if !listed.iter().any(|listed| *listed.name == name) {
-            let text = format!("{name} is a medium of a trusted author and is not in this station's cache; import it");
-            *report = Report::of_problem(Code::CacheMissing, &text);
-        }
+        listed.iter().any(|listed| *listed.name == *name)
     }
 
     /// Into the cache as any other medium, but for who is trusted.

@@ -14,7 +14,7 @@ use crate::boot::image::BootImage;
 use crate::boot::kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
 use crate::content::bootable;
 use crate::content::grub::{BiosCode, Start, configuration};
-use crate::content::item::{CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
+use crate::content::item::{BIOS_FOLDER, CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::content::notes::Notes;
 use crate::content::walk::{self, SourceFile};
 use crate::content::{wim, wim_search};
@@ -194,12 +194,19 @@ impl Gatherer<'_> {
         BootKit::open(path).map_err(AuthorError::BootKit)
     }
 
-    fn boot_kit(&mut self, kit: &BootKit, items: Vec<Item>) -> Result<(), AuthorError> {
+    fn boot_kit(&mut self, kit: &BootKit, mut items: Vec<Item>) -> Result<(), AuthorError> {
         let bios = BiosCode::of(kit)?;
+        // As files too, for both schemes: so a written medium has all that it was made of, and can be imported from its drive.
+        let images = [("boot.img", &bios.boot_img), ("core-mbr.img", &bios.core_mbr), ("core-gpt.img", &bios.core_gpt)];
+        let image = |(name, bytes): (&str, &Vec<u8>)| Item::Bytes {
+            place: at(&format!("{BIOS_FOLDER}/{name}")),
+            bytes: bytes.clone(),
+        };
+        items.extend(images.map(image));
         let record = kit.record_sha256().to_string();
         self.add("boot-kit", ContentKind::BootKit, "Boot kit", &record[..12], items);
         if let Some(content) = self.contents.last_mut() {
-            content.slices = vec![bios.boot_img.clone(), bios.core_mbr.clone(), bios.core_gpt.clone()];
+            content.slices = images.map(|(_, bytes)| bytes.clone()).into();
         }
         self.bios = Some(bios);
         Ok(())

@@ -9,6 +9,8 @@ use platen_media::manifest::ContentKind;
 use super::walk::SourceFile;
 use super::wim::SourceWim;
 
+/// GRUB's images for BIOS, as they were before they were fitted to a scheme.
+pub(crate) const BIOS_FOLDER: &str = "platen/bios";
 /// Below it every content has a folder of its own.
 pub(crate) const CONTENT_FOLDER: &str = "platen/content";
 pub(crate) const PRESTART_FOLDER: &str = "platen/content/prestart";

@@ -156,6 +156,11 @@ impl Release {
         IndexEntry { name: entry_name(manifest), media_id: manifest.id.clone(), oci_manifest }
     }
 
+    /// The bytes of one of these blobs.
+    pub(crate) fn document(&self, digest: Sha256) -> Option<&[u8]> {
+        self.documents.iter().find(|(known, _)| *known == digest).map(|(_, bytes)| &**bytes)
+    }
+
     /// Digest and size of every blob.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = (Sha256, u64)> + '_ {
         self.documents.iter().map(|(digest, bytes)| (*digest, bytes.len() as u64))

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 //! Where media for a station's cache lie on a drive: an OCI image layout in the root of a FAT or exFAT volume or in a folder
-//! there. Only places are found here. Whoever reads the files from the drive checks each of them by its digest.
+//! there, or a medium that was written to the drive. Only places are found here. Whoever reads the files from the drive checks
+//! each of them by its digest.
 
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 use platen_media::allocation::UsedExtent;
+use platen_media::envelope;
 use platen_media::placement::{MAX_EXTENTS, PlacedFile, Placement};
 
 use super::signature::{Content, names, recognise};
@@ -18,6 +20,10 @@ use super::{exfat, fat, table};
 const MAX_FOLDER_BYTES: u64 = 4 << 20;
 /// Folders of the root that are looked into.
 const MAX_FOLDERS: usize = 1000;
+/// Files and folders of a written medium: more than a manifest can list.
+const MAX_ENTRIES: usize = 1_000_000;
+/// Folders in folders. A path has at most 255 characters.
+const MAX_DEPTH: usize = 128;
 
 /// A file system as far as it is needed to find files.
 pub(super) trait Files: Sized {
@@ -50,7 +56,7 @@ pub(super) enum Place {
     Chain { first_cluster: u64, len_bytes: Option<u64> },
 }
 
-/// Find a layout. The inner error says why there is none; the outer one, that the drive can't be read.
+/// Find a layout or, where there is none, a written medium. The inner error says why there is none; the outer one, that the drive can't be read.
 pub fn find_layout(
     mut drive: impl Read + Seek,
     size_bytes: u64,
@@ -72,21 +78,27 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
         parts.push(("the whole drive".to_owned(), drive.range.clone()));
     }
     let (mut found, mut others) = (Vec::new(), Vec::new());
-    for (name, range) in parts {
-        let mut part = Part { drive: &mut *drive.drive, range };
-        let contents = recognise(&mut part)?;
-        let looked = match contents[..] {
-            [Content::Fat] => look::<fat::Volume, D>(&mut part, &name),
-            [Content::ExFat] => look::<exfat::Volume, D>(&mut part, &name),
-            _ => whole(format!("it is {}", names(&contents))),
-        };
-        match looked {
-            Ok(layouts) => found.extend(layouts),
-            Err(Stop::Whole(why)) => others.push(format!("{name}: {why}")),
-            Err(error) => return Err(error),
+    for wanted in [Wanted::Layout, Wanted::Medium] {
+        others.clear();
+        for (name, range) in &parts {
+            let mut part = Part { drive: &mut *drive.drive, range: range.clone() };
+            let contents = recognise(&mut part)?;
+            let looked = match contents[..] {
+                [Content::Fat] => look::<fat::Volume, D>(&mut part, name, wanted),
+                [Content::ExFat] => look::<exfat::Volume, D>(&mut part, name, wanted),
+                _ => whole(format!("it is {}", names(&contents))),
+            };
+            match looked {
+                Ok(placements) => found.extend(placements),
+                Err(Stop::Whole(why)) => others.push(format!("{name}: {why}")),
+                Err(error) => return Err(error),
+            }
+        }
+        if !found.is_empty() {
+            break;
         }
     }
-    let wanted = "a folder with oci-layout, index.json and blobs/sha256 on a FAT or exFAT volume";
+    let wanted = "a folder with oci-layout, index.json and blobs/sha256, or a written medium, on a FAT or exFAT volume";
     match &found[..] {
         [_] => Ok(found.remove(0)),
         [] if others.is_empty() => whole(format!("expected {wanted}, found none")),
@@ -95,11 +107,21 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
     }
 }
 
-/// All layouts of a volume.
-fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str) -> Result<Vec<Placement>, Stop> {
+/// What is looked for on all volumes before the next.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Layout,
+    Medium,
+}
+
+/// All layouts of a volume, or the medium that it is.
+fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str, wanted: Wanted) -> Result<Vec<Placement>, Stop> {
     let volume = F::open(part)?;
     let root = volume.root();
     let inside = list(&volume, part, &root)?;
+    if let Wanted::Medium = wanted {
+        return Ok(medium_in(&volume, part, name, inside)?.into_iter().collect());
+    }
     let folders = inside.iter().filter(|entry| entry.is_folder && entry.name != "blobs").take(MAX_FOLDERS);
     let mut places = vec![(name.to_owned(), root)];
     places.extend(folders.map(|folder| (format!("{name}, folder {}", folder.name), folder.place.clone())));
@@ -108,6 +130,38 @@ fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str) -> Result<
         found.extend(layout_in(&volume, part, name, &place)?);
     }
     Ok(found)
+}
+
+/// The medium that a volume with this in its root is: all its files.
+fn medium_in<F: Files, D: Read + Seek>(
+    volume: &F,
+    part: &mut Part<'_, D>,
+    name: &str,
+    root: Vec<Entry>,
+) -> Result<Option<Placement>, Stop> {
+    let mut left: Vec<(String, usize, Entry)> = root.into_iter().map(|entry| (String::new(), 0, entry)).collect();
+    let (mut files, mut entries) = (Vec::new(), left.len());
+    let is_medium = |entry: &Entry| entry.is_folder && envelope::MANIFEST.starts_with(&format!("{}/", entry.name));
+    if !left.iter().any(|(_, _, entry)| is_medium(entry)) {
+        return Ok(None);
+    }
+    while let Some((folder, depth, entry)) = left.pop() {
+        let path = format!("{folder}{}", entry.name);
+        if !entry.is_folder {
+            files.push((path, entry.place));
+            continue;
+        }
+        let inside = list(volume, part, &entry.place)?;
+        entries += inside.len();
+        if entries > MAX_ENTRIES || depth > MAX_DEPTH {
+            return whole(format!("it has more than {MAX_ENTRIES} files and folders, or {MAX_DEPTH} in each other"));
+        }
+        left.extend(inside.into_iter().map(|entry| (format!("{path}/"), depth + 1, entry)));
+    }
+    if !files.iter().any(|(path, _)| path == envelope::MANIFEST) {
+        return Ok(None);
+    }
+    Ok(Some(Placement { name: name.to_owned(), files: placed(volume, part, files)? }))
 }
 
 /// The layout that a folder is. Names are told apart by case nowhere on these volumes.
@@ -132,17 +186,26 @@ fn layout_in<F: Files, D: Read + Seek>(
     let is_digest = |name: &str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let blobs = list(volume, part, &blobs)?.into_iter().filter(|entry| !entry.is_folder && is_digest(&entry.name));
     files.extend(blobs.map(|blob| (format!("blobs/sha256/{}", blob.name.to_ascii_lowercase()), blob.place)));
-    let (mut placed, mut extents_left) = (Vec::new(), MAX_EXTENTS);
-    for (path, place) in files {
+    Ok(Some(Placement { name, files: placed(volume, part, files)? }))
+}
+
+/// Where these files lie.
+fn placed<F: Files, D: Read + Seek>(
+    volume: &F,
+    part: &mut Part<'_, D>,
+    files: Vec<(String, Place)>,
+) -> Result<Vec<PlacedFile>, Stop> {
+    let mut extents_left = MAX_EXTENTS;
+    let place = |(path, place)| {
         let ranges = ranges(volume, part, &place, extents_left)?;
         extents_left -= ranges.len();
         let extents = ranges.into_iter().map(|range| UsedExtent {
             offset_bytes: part.range.start + range.start,
             len_bytes: range.end - range.start,
         });
-        placed.push(PlacedFile { path, extents: extents.collect() });
-    }
-    Ok(Some(Placement { name, files: placed }))
+        Ok(PlacedFile { path, extents: extents.collect() })
+    };
+    files.into_iter().map(place).collect()
 }
 
 fn list<F: Files, D: Read + Seek>(volume: &F, part: &mut Part<'_, D>, folder: &Place) -> Result<Vec<Entry>, Stop> {
