@@ -23,6 +23,9 @@ fn paths(manifest: &Manifest, kind: ContentKind) -> Vec<&str> {
     found
 }
 
+/// What a medium that starts under BIOS is made of besides.
+const BIOS_IMAGES: [&str; 3] = ["platen/bios/boot.img", "platen/bios/core-gpt.img", "platen/bios/core-mbr.img"];
+
 #[test]
 fn a_stand_alone_medium_has_everything_in_its_place() {
     let fixture = Fixture::new();
@@ -33,7 +36,7 @@ fn a_stand_alone_medium_has_everything_in_its_place() {
     assert_eq!(report.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["REF-UNUSED"]);
     assert_eq!(
         paths(manifest, ContentKind::BootKit),
-        ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/BOOT/mmx64.efi"]
+        [&["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/BOOT/mmx64.efi"][..], &BIOS_IMAGES].concat()
     );
     assert_eq!(
         paths(manifest, ContentKind::Generated),
@@ -296,7 +299,7 @@ fn a_tree_medium_is_the_tree() {
     let manifest = fixture.build("bios").unwrap().manifest;
     assert!(manifest.bios.is_some());
     assert_eq!(paths(&manifest, ContentKind::Generated), ["MediaLabel.txt", "boot/grub/grub.cfg"]);
-    assert_eq!(paths(&manifest, ContentKind::BootKit), [""; 0]);
+    assert_eq!(paths(&manifest, ContentKind::BootKit), BIOS_IMAGES);
     fixture.materialise("bios", &manifest, "medium");
     assert!(std::fs::read_to_string(fixture.path("medium/boot/grub/grub.cfg")).unwrap().contains("  ntldr /bootmgr\n"));
 

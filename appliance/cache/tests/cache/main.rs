@@ -14,5 +14,6 @@ mod room;
 mod several;
 mod source_damage;
 mod stream;
+mod written;
 
 use platen_testkit::media as support;

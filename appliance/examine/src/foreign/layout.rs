@@ -79,7 +79,6 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
     }
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for wanted in [Wanted::Layout, Wanted::Medium] {
-        others.clear();
         for (name, range) in &parts {
             let mut part = Part { drive: &mut *drive.drive, range: range.clone() };
             let contents = recognise(&mut part)?;
@@ -90,7 +89,12 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
             };
             match looked {
                 Ok(placements) => found.extend(placements),
-                Err(Stop::Whole(why)) => others.push(format!("{name}: {why}")),
+                Err(Stop::Whole(why)) => {
+                    let why = format!("{name}: {why}");
+                    if !others.contains(&why) {
+                        others.push(why);
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -112,6 +112,43 @@ fn a_layout_is_found_on_exfat() {
     }
 }
 
+/// All its files, wherever they lie; where somebody put a layout beside it, that is what is meant.
+#[test]
+fn a_written_medium_is_all_files_of_its_volume() {
+    let (folder, sources) = (folder(), Sources::new(11, 8 << 20));
+    let volume = fat::make(folder.path(), "volume.img", 64 << 20, "-F 32 -s 1", &sources);
+    let mut expected = Files::new();
+    let names =
+        ["EFI/BOOT/BOOTX64.EFI", "platen/content/A deep folder/in another/드라이버 straße.inf", "SHA256SUMS", "platen/empty"];
+    for (name, bytes) in names.into_iter().zip(sources.late.values().cloned().chain([Vec::new()])) {
+        expected.insert(name.to_owned(), bytes);
+    }
+    let put = |files: &Files| {
+        for (path, bytes) in files {
+            let path = folder.path().join("medium").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        shell(folder.path(), "mcopy -s -o -i volume.img medium/* ::/").expect(0);
+    };
+    put(&expected);
+    let none = find(&volume).expect_err("a folder platen makes no medium");
+    assert!(none.contains("or a written medium"), "{none}");
+    expected.insert("platen/manifest.json".to_owned(), b"{}".to_vec());
+    put(&expected);
+    let found = find(&volume).expect("found");
+    // What the volume was filled with at first is on it as well.
+    let files: Files = read(&volume, &found).into_iter().filter(|(path, _)| expected.contains_key(path)).collect();
+    let names: Vec<&String> = found.files.iter().map(|file| &file.path).collect();
+    assert!(files == expected, "{names:?}");
+    assert!(found.files.len() > expected.len());
+
+    let expected = layout(folder.path(), "layout", &sources);
+    shell(folder.path(), "mdeltree -i volume.img ::/EFI && mcopy -s -i volume.img layout ::/").expect(0);
+    let found = find(&volume).expect("found");
+    assert!(found.name.contains("folder layout") && read(&volume, &found) == expected);
+}
+
 /// In the second partition; the first has a file system that is not looked into.
 #[test]
 fn a_layout_is_found_in_a_partition_and_a_broken_one_is_named() {
