@@ -510,8 +510,8 @@ fn a_written_medium_is_taken_from_its_drive() {
     });
     daemon.ask(&["import", "--from", "1"]).refused(1, &["P-M-007", "missing content"]);
     bring(&mut daemon, "CHANGED", &|image| {
-        station.files("", &[("changed.sh", b"#!/bin/sh\r")]);
-        let (from, to) = (station.text("changed.sh"), "::/platen/content/APP-JQ/setup.sh");
+        station.files("", &[("net.inf", b"[Versiom]\n")]);
+        let (from, to) = (station.text("net.inf"), "::/platen/content/PLTDRV01/net/net.inf");
         tool("mcopy", &["-D", "o", "-i", &at(image), &from, to]).expect(0);
     });
     daemon.ask(&["import", "--from", "1"]).refused(1, &["P-M-007"]);
