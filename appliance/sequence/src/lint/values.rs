@@ -3,13 +3,13 @@
 
 //! VAL-: values that Windows Setup would refuse on the computer, where nobody can put them right.
 
-use super::Finding;
-use super::rules::error;
+use super::rules::{error, finding};
+use super::{Finding, Severity, zones};
 use crate::{Entry, Step, StepKind};
 
 pub(super) fn of_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
     let step = entry.step;
-    let mut note = |rule, text: String| findings.push(error(rule, &entry.path, text));
+    let mut note = |rule, severity, text: String| findings.push(finding(rule, severity, &entry.path, text));
     for (variable, value) in named(step) {
         // What is computed on the computer can't be known here.
         if value.contains('%') {
@@ -18,22 +18,46 @@ pub(super) fn of_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
         match variable {
             "OSDProductKey" if !is_product_key(value) => note(
                 "VAL-KEY",
+                Severity::Error,
                 "the product key is not five groups of five letters and digits (XXXXX-XXXXX-XXXXX-XXXXX-XXXXX); correct it".into(),
             ),
             "OSDComputerName" => {
                 if let Some(wrong) = computer_name(value) {
-                    note("VAL-NAME", format!("computer name {value:?} {wrong}; use 1 to 15 of A-Z a-z 0-9 -"));
+                    note("VAL-NAME", Severity::Error, format!("computer name {value:?} {wrong}; use 1 to 15 of A-Z a-z 0-9 -"));
                 }
+            }
+            // A newer Windows may have one more.
+            "OSDTimeZone" if !zones::is_known(value) => {
+                let meant = match zones::similar(value) {
+                    Some(zone) => format!("did you mean {zone:?}?"),
+                    None => "use a name that tzutil /l shows, such as \"Korea Standard Time\"".to_owned(),
+                };
+                let text = format!("{value:?} is no name of a time zone that Windows is known to have; {meant}");
+                note("VAL-TIMEZONE", Severity::Warning, text);
             }
             _ => {}
         }
     }
+    hidden_and_empty(entry, findings);
     joins_without_account(entry, findings);
+}
+
+/// VAL-EMPTY: exports leave hidden values out.
+fn hidden_and_empty(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
+    if let Some((name, "")) = entry.step.sets()
+        && entry.step.hides_what_it_sets()
+    {
+        let text = format!(
+            "variable {name} is set to nothing, for exports leave hidden values out; put the value into a [[variable]] with \
+             secret = true, and disable the step or write %NAME% here"
+        );
+        findings.push(finding("VAL-EMPTY", Severity::Warning, &entry.path, text));
+    }
 }
 
 /// What a step gives Windows, by the variable that stands for it.
 fn named(step: &Step) -> Vec<(&'static str, &str)> {
-    let known = [("OSDProductKey", "ProductKey"), ("OSDComputerName", "ComputerName")];
+    let known = [("OSDProductKey", "ProductKey"), ("OSDComputerName", "ComputerName"), ("OSDTimeZone", "TimeZone")];
     let mut found = Vec::new();
     for (variable, property) in known {
         if step.kind == StepKind::ApplyWindowsSettings {

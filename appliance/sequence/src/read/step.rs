@@ -9,7 +9,7 @@ use crate::limits::{self, Limit};
 use crate::{Condition, Group, Node, RunIn, Step, StepKind, Variable};
 
 /// What steps write for the name of the organisation, and what Configuration Manager's own name for it is.
-const ORGANISATION: (&str, &str) = ("_SMSTSOrgName", "OSDRegisteredOrgName");
+pub(crate) const ORGANISATION: (&str, &str) = ("_SMSTSOrgName", "OSDRegisteredOrgName");
 
 const ATTRIBUTES: [&str; 12] = [
     "type",
