@@ -68,6 +68,7 @@ fn context(definition: &Definition, architectures: Architectures) -> LintContext
         applications: applications.in_order.iter().map(|it| it.content.id.clone()).collect(),
         superseded: applications.superseded,
         packages: spec.packages.iter().map(|it| it.content.id.clone()).collect(),
+        upgrade_packages: spec.upgrade_packages.iter().map(|it| it.id.clone()).collect(),
         dependencies: spec.applications.iter().flat_map(|it| it.depends_on.clone()).collect(),
         media_variables: spec.variables.iter().map(|it| it.name.clone()).collect(),
         policy_is_encrypted: definition.password.is_some(),
@@ -120,12 +121,12 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
         }
     }
     if let Some(until) = spec.validity.until
-        && until < now
+        && until.latest() < now
     {
         note("DEF-EXPIRED", Severity::Warning, "valid-until", format!("{until} is over; no station will write it"));
     }
     if let (Some(until), Some(created)) = (spec.validity.until, spec.created)
-        && until < created
+        && until.latest() < created
     {
         let text = format!("{until} is before created ({created}); the medium is never valid");
         note("DEF-EXPIRED", Severity::Warning, "valid-until", text);
