@@ -7,7 +7,7 @@ use platen_media::Timestamp;
 use platen_media::keyboard::Keyboard;
 use platen_media::spec::{ALLOWABLE, MediaSpec, ValueSource};
 use platen_media::text;
-use platen_sequence::lint::{ImageFacts, find_secrets, holds_secret, names_secret};
+use platen_sequence::lint::{ImageFacts, check_variable, find_secrets, holds_secret, names_secret};
 use platen_sequence::{Finding, LintContext, Severity, lint};
 
 use crate::definition::Definition;
@@ -100,6 +100,12 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
         if !variable.secret && looks_secret {
             let text = "holds what looks like a secret; write secret = true, and give the medium a password";
             note("SA-55", literal, &place, text.into());
+        }
+        // Secrets are not quoted.
+        if !variable.secret
+            && let Some(Finding { rule, severity, text, .. }) = check_variable(&place, &variable.name, &value.value)
+        {
+            note(rule, severity, &place, text);
         }
         if variable.secret && matches!(variable.value, ValueSource::Inline(_)) {
             let text = "the secret stands in the definition itself; use value-file or value-env";

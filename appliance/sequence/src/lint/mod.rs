@@ -28,6 +28,7 @@ pub use fix::Fix;
 pub use report::report;
 pub(crate) use secrets::is_literal;
 pub use secrets::{SecretHint, find as find_secrets, find_in_answer_file, holds_secret, names_secret};
+pub use values::of_variable as check_variable;
 
 use crate::TaskSequence;
 

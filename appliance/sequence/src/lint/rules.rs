@@ -23,6 +23,9 @@ pub(super) fn check(sequence: &TaskSequence, context: &LintContext, findings: &m
     operating_system_is_deployed(&runs, findings);
     architectures(context, findings);
     user_device_affinity_variables(sequence, context, findings);
+    for variable in &sequence.global_variables {
+        findings.extend(values::of_variable(SEQUENCE, &variable.name, &variable.value));
+    }
     let order = Order::of(&runs);
     for (at, entry) in runs.iter().enumerate() {
         unsupported_steps(entry, findings);

@@ -267,6 +267,8 @@ impl Reader<'_> {
                 }
             }
         }
+        // A large export has twenty thousand such lists, of two variables each.
+        found.shrink_to_fit();
         found
     }
 }

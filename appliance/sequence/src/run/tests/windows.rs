@@ -98,3 +98,23 @@ fn the_old_windows_is_gone_once_the_disk_is_partitioned() {
     assert_eq!(words(&found), ["Before boot system", "Disk boot system", "After skipped"]);
     assert!(found.steps[2].detail.contains("is gone"), "{:?}", found.steps[2]);
 }
+
+#[test]
+fn a_description_of_windows_is_read_strictly() {
+    let text = "schema = 1\nfirmware = \"BIOS\"\narchitecture = \"x86\"\n[windows]\nversoin = \"10.0\"\narchitecture = \"x64\"\n\
+                [[windows.file]]\nversion = \"1\"\n[[windows.folder]]\npath = 'C:\\x'\nversion = \"1\"\n\
+                [[windows.registry]]\nname = \"x\"\n[[windows.product]]\ncode = 7\n";
+    let problems = Computer::from_toml(text).expect_err("wrong");
+    let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    for said in [
+        "line 4: windows.version: expected its version",
+        "line 6: windows.architecture: expected \"x86_64\" or \"x86\" or \"arm64\", found \"x64\"",
+        "windows.versoin: expected",
+        "path: expected a path with its drive letter, found none",
+        "version: expected",
+        "key: expected a key with its hive, found none",
+        "code: expected a text in quotes",
+    ] {
+        assert!(found.iter().any(|line| line.contains(said)), "{said}: {found:#?}");
+    }
+}
