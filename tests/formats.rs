@@ -241,7 +241,7 @@ fn a_medium_of_a_newer_schema_is_called_that() {
     for release in releases() {
         let station = station_of(&release);
         changed_medium(&station, &release, |value| {
-            *value = json!({ "everything": "else", "schema": 2 });
+            *value = json!({ "everything": "else", "schema": 3 });
         });
         is_newer(station.platen(&["cache", "import", "changed"]), 2);
         // It can be in the cache all the same: the station fell back to an older release.

@@ -102,12 +102,16 @@ fn a_share_of_mdt_gives_names_and_variables() {
         &[
             ("W10/ts.xml", ts),
             ("OperatingSystems.xml", systems),
-            ("CustomSettings.ini", b"[Default]\r\nTimeZoneName=UTC\r\nAdminPassword=hunter2\r\n"),
+            (
+                "CustomSettings.ini",
+                b"[Default]\r\nTimeZoneName=UTC\r\nAdminPassword=hunter2\r\n[Virtual Machine]\r\nA=1\r\n",
+            ),
         ],
     );
     let out = station.text("new");
     let said = sequence(&station, &["import", &station.text("share"), "--out", &out]).expect(0).stdout;
     assert!(said.contains("needs: operating system image OS-5F67C963 \"Windows 10 Pro\""), "{said}");
+    assert!(said.contains("left out: section [Virtual Machine] of CustomSettings.ini"), "{said}");
     let definition = std::fs::read_to_string(station.path("new/definition.toml")).expect("reads");
     assert!(
         definition.contains("name = \"TimeZoneName\"\nvalue = \"UTC\"") && !definition.contains("hunter2"),

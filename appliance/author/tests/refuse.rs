@@ -397,3 +397,17 @@ fn what_a_definition_most_likely_does_not_mean_is_said() {
         "{found:?}"
     );
 }
+
+#[test]
+fn values_of_the_mediums_variables_are_checked() {
+    let fixture = Fixture::new();
+    fixture.edit("value = \"Korea Standard Time\"", "value = \"Korean Standard Time\"");
+    let found = fixture.build("out").unwrap().findings;
+    let said = found.iter().map(ToString::to_string).find(|said| said.contains("VAL-TIMEZONE")).unwrap();
+    assert!(
+        said.starts_with("warning VAL-TIMEZONE: variable OSDTimeZone: ") && said.contains("did you mean"),
+        "{said}"
+    );
+    fixture.append("\n[[variable]]\nname = \"OSDComputerName\"\nvalue = \"THIS_NAME IS*TOO-LONG\"\n");
+    assert!(fixture.refused("other").contains("VAL-NAME: variable OSDComputerName: computer name"));
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use platen_media::manifest::{Manifest, MediaKind, NotValid, Validity};
 use platen_media::policy::{DeploymentPolicy, MASK, PolicyError};
 use platen_media::sign::{SignedMedia, TrustedKeys};
-use platen_media::{Timestamp, envelope};
+use platen_media::{Moment, Timestamp, envelope};
 use platen_sequence::TaskSequence;
 
 use crate::boot_menu::Wanted;
@@ -57,9 +57,14 @@ pub(crate) fn check(
     introduce(manifest, screen);
 
     let clock = now();
-    let valid = manifest.validity.at(clock, manifest.created);
+    let valid = manifest.validity.on_target(clock, manifest.created);
     valid.map_err(|reason: NotValid| stop(screen, "Validity", Refusal::NotValid(reason)))?;
     match clock < manifest.created {
+        // Its dates say `local`: a clock before the moment of making is what western zones show.
+        _ if manifest.validity.is_local() => {
+            let shown = Moment::Local(clock);
+            screen.step(Mark::Ok, "Validity", &format!("the clock here says {shown}, which decides as its dates ask"));
+        }
         false => screen.step(Mark::Ok, "Validity", &format!("the clock here says {clock}")),
         true => screen.step(
             Mark::Note,

@@ -17,6 +17,7 @@ pub mod examination;
 pub mod fields;
 pub mod keyboard;
 pub mod manifest;
+mod moment;
 mod path;
 pub mod placement;
 pub mod policy;
@@ -30,6 +31,7 @@ mod timestamp;
 
 pub use chain::{causes, chain};
 pub use digest::{Blake3, Digested, ParseDigestError, Sha256, Sha256Hasher};
+pub use moment::Moment;
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::{LabelError, Scheme, VolumeLabel, fold_name};
 pub use reading::{read_at_most, read_piece};

@@ -20,8 +20,11 @@ pub use crate::Scheme;
 use crate::stored::{NewerSchema, Stored, StoredError, read};
 use crate::{Blake3, MediaPath, Sha256, Timestamp, VolumeLabel, envelope};
 
-/// The schema number this version writes, and the newest it reads.
+/// The schema number of a manifest that every release reads.
 pub const SCHEMA: u32 = 1;
+
+/// The schema number of a manifest whose dates are in local time; the newest this version reads.
+pub const SCHEMA_LOCAL_DATES: u32 = 2;
 
 /// FAT32 stores sizes in 32 bits.
 pub const MAX_FAT_FILE_BYTES: u64 = u32::MAX as u64;
@@ -245,7 +248,7 @@ pub struct BlobSlice {
 /// The signed list of everything on a medium: its contents, every file, what starts it, and where the bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Always [`SCHEMA`].
+    /// [`Validity::schema`].
     pub schema: u32,
     /// Stays the same through all versions of a medium; the minimum version is kept for each id.
     pub id: String,
@@ -299,7 +302,7 @@ pub struct Manifest {
 }
 
 impl Stored for Manifest {
-    const SCHEMA: u32 = SCHEMA;
+    const SCHEMA: u32 = SCHEMA_LOCAL_DATES;
 
     fn schema(&self) -> u32 {
         self.schema
@@ -447,7 +450,10 @@ mod tests {
             ("id", |m| m.id = "../x".into()),
             ("id", |m| m.id = "CON".into()),
             ("validity", |m| {
-                m.validity = Validity { from: Some(Timestamp::from_unix_s(2)), until: Some(Timestamp::from_unix_s(1)) }
+                m.validity = Validity {
+                    from: Some(Timestamp::from_unix_s(2).into()),
+                    until: Some(Timestamp::from_unix_s(1).into()),
+                }
             }),
             ("name: expected at most 50 characters", |m| m.name = "x".repeat(51)),
             ("version: expected", |m| m.version = "1\u{1b}[2J".into()),

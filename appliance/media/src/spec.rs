@@ -40,7 +40,7 @@ pub const MAX_ENVIRONMENT_BYTES: u64 = 32 << 20;
 /// Memory that unpacking a disk image may take when the definition gives no other, in MiB.
 pub const DEFAULT_MEMORY_MIB: u32 = 1024;
 /// Findings that stop a build unless they are listed in `allow`.
-pub const ALLOWABLE: [&str; 4] = ["BOOT-LOADER", "BOOT-PROGRAM", "IMAGE-PACKED", "WIM-FORMAT"];
+pub const ALLOWABLE: [&str; 5] = ["BOOT-LOADER", "BOOT-PROGRAM", "CONTENT-SECRET", "IMAGE-PACKED", "WIM-FORMAT"];
 /// Longest definition that is read, in bytes.
 pub const MAX_SPEC_BYTES: u64 = 40 << 20;
 
@@ -221,6 +221,8 @@ pub struct MediaSpec {
     pub include_application_dependencies: bool,
     /// In the order of the definition.
     pub packages: Vec<PackageSpec>,
+    /// Operating system upgrade packages: folders with all of Windows' setup, in the order of the definition.
+    pub upgrade_packages: Vec<ContentSpec>,
     /// In the order of the definition.
     pub variables: Vec<VariableSpec>,
     /// Run before the task sequence is chosen.

@@ -78,6 +78,7 @@ fn alias(kind: ReferenceKind, id: &str, taken: &BTreeMap<String, String>) -> Str
         ReferenceKind::DriverPackage => "DRV",
         ReferenceKind::Application => "APP",
         ReferenceKind::Package => "PKG",
+        ReferenceKind::OperatingSystemUpgradePackage => "UPG",
         ReferenceKind::TaskSequence => "TS",
     };
     let last = id.rsplit(['/', '_', '{']).next().unwrap_or(id);
@@ -160,6 +161,7 @@ fn table(needed: &Needed, index: u32) -> String {
         ReferenceKind::DriverPackage => "[[driver-package]]",
         ReferenceKind::Application => "[[application]]",
         ReferenceKind::Package => "[[package]]",
+        ReferenceKind::OperatingSystemUpgradePackage => "[[operating-system-upgrade-package]]",
         ReferenceKind::TaskSequence => return format!("# task sequence {} is not in the export", needed.id),
     };
     let mut text = String::new();
@@ -193,6 +195,7 @@ fn kind_of(package_type: &str) -> Option<ReferenceKind> {
         "3" => Some(ReferenceKind::DriverPackage),
         "4" => Some(ReferenceKind::TaskSequence),
         "257" => Some(ReferenceKind::OperatingSystemImage),
+        "259" => Some(ReferenceKind::OperatingSystemUpgradePackage),
         "512" => Some(ReferenceKind::Application),
         _ => None,
     }

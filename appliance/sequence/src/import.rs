@@ -6,6 +6,7 @@
 //! Taken are a bare `<sequence>` (Configuration Manager, or `ts.xml` of MDT), `<SmsTaskSequencePackage>` (MDT's templates
 //! for Configuration Manager) and the `object.xml` of an export, in which the sequence is a text within the XML.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -115,8 +116,8 @@ impl Imported {
 
     /// The properties of an instance as CIM writes them in XML; one of them is the XML of the sequence.
     fn from_object(document: &Document<'_>) -> Result<Self, SequenceError> {
-        let text = |name: &str| property(document.root_element(), name);
-        let sequence = text("Sequence");
+        let text = |name: &str| property(document.root_element(), name).into_owned();
+        let sequence = property(document.root_element(), "Sequence");
         if sequence.trim().is_empty() {
             let expected = "PROPERTY NAME=\"Sequence\"";
             return Err(SequenceError::NoSequence { root: "INSTANCE".into(), expected });
@@ -191,8 +192,8 @@ struct Facts {
     description: String,
 }
 
-/// Text of a file: UTF-16 when its mark says so, otherwise UTF-8.
-pub(crate) fn decode(bytes: &[u8]) -> Result<String, SequenceError> {
+/// Text of a file: UTF-16 when its mark says so, otherwise UTF-8, which is taken as it stands: exports are megabytes.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SequenceError> {
     let limit = 2 * crate::limits::MAX_XML_BYTES;
     if bytes.len() > limit {
         return Err(SequenceError::TooLarge { found_bytes: bytes.len() });
@@ -202,7 +203,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, SequenceError> {
         [0xfe, 0xff, ..] => u16::from_be_bytes,
         _ => {
             let text = std::str::from_utf8(bytes);
-            return text.map(str::to_owned).map_err(|error| SequenceError::Encoding { at_byte: error.valid_up_to() });
+            return text.map(Cow::Borrowed).map_err(|error| SequenceError::Encoding { at_byte: error.valid_up_to() });
         }
     };
     let (pairs, rest) = bytes[2..].as_chunks::<2>();
@@ -214,5 +215,5 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, SequenceError> {
         // A lone surrogate: the length so far is near enough to find it.
         text.push(unit.map_err(|_| SequenceError::Encoding { at_byte: 2 + 2 * text.encode_utf16().count() })?);
     }
-    Ok(text)
+    Ok(Cow::Owned(text))
 }

@@ -40,5 +40,5 @@ pub use lint::{Finding, Fix, LintContext, Severity, lint};
 pub use model::{Entry, Group, ListedContent, Node, RunIn, SequenceVersion, Step, TaskSequence, Variable};
 pub use reference::{Reference, ReferenceKind};
 pub use secret::Secret;
-pub use share::{share_list, share_variables};
+pub use share::{ShareVariables, share_list, share_variables};
 pub use step::{Category, Place, StepKind};

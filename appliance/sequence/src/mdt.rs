@@ -6,12 +6,15 @@
 use crate::{Step, StepKind};
 
 /// Script, without its ending, and what it does. They are the commands of 99 % of such steps.
-const SCRIPTS: [(&str, &str); 22] = [
+const SCRIPTS: [(&str, &str); 25] = [
     ("LTIApply", "MDT: Apply Windows PE or Operating System"),
     ("LTICopyScripts", "MDT: Copy Scripts"),
     ("LTISuspend", "MDT: Suspend"),
     ("LTISysprep", "MDT: Sysprep"),
     ("PSDApplyOS", "MDT: Install Operating System"),
+    ("PSDConfigure", "MDT: Configure"),
+    ("PSDTattoo", "MDT: Tattoo"),
+    ("PSDWindowsUpdate", "MDT: Windows Update"),
     ("ZTIApplyGPOPack", "MDT: Apply Local GPO Package"),
     ("ZTIBackup", "MDT: Create WIM"),
     ("ZTIBDE", "MDT: BitLocker"),
@@ -39,6 +42,12 @@ impl Step {
             StepKind::Unknown if !self.type_name.is_empty() => &self.type_name,
             kind => kind.label(),
         }
+    }
+
+    /// What the script of MDT does that its command runs, whatever the step's type.
+    pub(crate) fn script_label(&self) -> Option<&'static str> {
+        let runs_command = matches!(self.kind, StepKind::Script | StepKind::RunCommandLine);
+        self.script().filter(|_| runs_command).map(|(_, label)| label)
     }
 
     /// The entry of MDT's script that its command runs.

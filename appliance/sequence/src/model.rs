@@ -204,6 +204,8 @@ impl Step {
 pub struct Entry<'a> {
     /// The step itself.
     pub step: &'a Step,
+    /// Its place among all steps, from 0.
+    pub number: usize,
     /// Names of its groups and its own, `A / B / Step`.
     pub path: String,
     /// The step or one of its groups is disabled.
@@ -346,7 +348,7 @@ fn collect<'a>(
         conditions.extend(condition);
         match node {
             Node::Group(group) => collect(&group.nodes, &path, disabled, &conditions, found),
-            Node::Step(step) => found.push(Entry { step, path, disabled, conditions }),
+            Node::Step(step) => found.push(Entry { step, number: found.len(), path, disabled, conditions }),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum ReferenceKind {
     Application,
     /// A package on the medium.
     Package,
+    /// A folder with all of Windows' setup, in which there is an image.
+    OperatingSystemUpgradePackage,
     /// A child sequence; there is no way to put one on a medium.
     TaskSequence,
 }
@@ -31,6 +33,7 @@ impl ReferenceKind {
             Self::DriverPackage => "driver package",
             Self::Application => "application",
             Self::Package => "package",
+            Self::OperatingSystemUpgradePackage => "operating system upgrade package",
             Self::TaskSequence => "task sequence",
         }
     }
@@ -90,11 +93,13 @@ fn properties(kind: StepKind) -> &'static [(&'static str, ReferenceKind)] {
     match kind {
         StepKind::ApplyOperatingSystemImage => &[
             ("ImagePackageID", K::OperatingSystemImage),
-            ("InstallPackageID", K::Package),
+            ("InstallPackageID", K::OperatingSystemUpgradePackage),
             ("ConfigFilePackage", K::Package),
         ],
         StepKind::ApplyDataImage => &[("ImagePackageID", K::OperatingSystemImage)],
-        StepKind::UpgradeOperatingSystem => &[("InstallPackageID", K::Package), ("DriverPackageID", K::DriverPackage)],
+        StepKind::UpgradeOperatingSystem => {
+            &[("InstallPackageID", K::OperatingSystemUpgradePackage), ("DriverPackageID", K::DriverPackage)]
+        }
         StepKind::ApplyDriverPackage => &[("DriverPackageID", K::DriverPackage)],
         StepKind::InstallApplication => &[("ApplicationName", K::Application)],
         StepKind::InstallPackage | StepKind::RunCommandLine | StepKind::RunPowerShellScript => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::import::decode;
 use crate::limits;
 use crate::lint::names_secret;
-use crate::read::{child_named, parse};
+use crate::read::{ORGANISATION, child_named, parse};
 use crate::{NamedReference, SequenceError};
 
 /// Reads `OperatingSystems.xml` or `Applications.xml`: every entry has a GUID and a name.
@@ -34,25 +34,48 @@ pub fn share_list(bytes: &[u8]) -> Result<BTreeMap<String, NamedReference>, Sequ
     Ok(found)
 }
 
-/// Variables that the section `[Default]` of `CustomSettings.ini` sets, in its order. Secrets are left empty: they are
-/// asked for, or given by the definition from elsewhere.
-pub fn share_variables(bytes: &[u8]) -> Result<Vec<(String, String)>, SequenceError> {
+/// What `CustomSettings.ini` sets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ShareVariables {
+    /// Names and values that the section `[Default]` sets, in its order. Secrets are left empty: they are asked for, or
+    /// given by the definition from elsewhere.
+    pub taken: Vec<(String, String)>,
+    /// What was not taken, for people: other sections, which MDT chooses among on the computer, and what can't be a variable.
+    pub left: Vec<String>,
+}
+
+/// Reads `CustomSettings.ini`.
+pub fn share_variables(bytes: &[u8]) -> Result<ShareVariables, SequenceError> {
     let text = decode(bytes)?;
     let mut in_default = false;
-    let mut found: Vec<(String, String)> = Vec::new();
+    let mut found = ShareVariables::default();
     for line in text.trim_start_matches('\u{feff}').lines().map(str::trim) {
         if line.starts_with('[') {
             in_default = line.eq_ignore_ascii_case("[default]");
+            if !in_default && !line.eq_ignore_ascii_case("[settings]") && found.left.len() < limits::MAX_VARIABLES {
+                found.left.push(format!("section {}", line.chars().take(limits::MAX_NAME).collect::<String>()));
+            }
             continue;
         }
         let Some((name, value)) = line.split_once('=').filter(|_| in_default && !line.starts_with(';')) else {
             continue;
         };
-        let (name, value) = (name.trim(), value.trim());
-        let is_new = !found.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
-        if is_new && limits::variable_name(name).is_ok() && limits::value(value).is_ok() {
+        let (mut name, value) = (name.trim(), value.trim());
+        if name.eq_ignore_ascii_case(ORGANISATION.0) {
+            name = ORGANISATION.1;
+        }
+        let is_new = !found.taken.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if !is_new {
+            continue;
+        }
+        if limits::variable_name(name).is_ok()
+            && limits::value(value).is_ok()
+            && found.taken.len() < limits::MAX_VARIABLES
+        {
             let value = if names_secret(name) { "" } else { value };
-            found.push((name.to_owned(), value.to_owned()));
+            found.taken.push((name.to_owned(), value.to_owned()));
+        } else if found.left.len() < limits::MAX_VARIABLES {
+            found.left.push(format!("variable {}", name.chars().take(limits::MAX_NAME).collect::<String>()));
         }
     }
     Ok(found)
@@ -80,7 +103,10 @@ mod tests {
         let ini = "[Settings]\r\nPriority=Default\r\n[Default]\r\n;Off=1\r\nOSInstall=Y\r\nAdminPassword=hunter2\r\n\
                    bad name=1\r\n_SMSTSOrgName=x\r\nosinstall=N\r\n[Laptop]\r\nA=1\r\n";
         let variables = share_variables(ini.as_bytes()).expect("a file");
-        let expected = [("OSInstall", "Y"), ("AdminPassword", "")].map(|(a, b)| (a.to_owned(), b.to_owned()));
-        assert_eq!(variables, expected);
+        // FriendsOfMDT/PSD #147: what people set there although its name is built in.
+        let expected = [("OSInstall", "Y"), ("AdminPassword", ""), ("OSDRegisteredOrgName", "x")];
+        assert_eq!(variables.taken, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        // FriendsOfMDT/PSD #9, #86 and #233: sections that MDT chooses among on the computer.
+        assert_eq!(variables.left, ["variable bad name", "section [Laptop]"]);
     }
 }

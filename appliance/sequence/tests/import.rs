@@ -228,6 +228,26 @@ fn hostile_files_are_refused() {
 }
 
 #[test]
+fn attributes_of_a_megabyte_are_shortened_or_refused_in_few_words() {
+    let long = "x".repeat(1 << 20);
+    let of = |attribute: &str| {
+        let step = format!("<step type=\"SMS_TaskSequence_RebootAction\" {attribute}=\"{long}\"/>");
+        let step = if attribute == "name" { step } else { step.replace("<step ", "<step name=\"S\" ") };
+        Imported::from_bytes(wrap(&step).as_bytes())
+    };
+    for (attribute, kind) in [("name", ChangeKind::Shortened), ("colour", ChangeKind::Left)] {
+        let imported = of(attribute).unwrap();
+        assert_eq!(imported.changes[0].kind, kind, "{attribute}");
+        assert!(imported.report().len() < 1000, "{attribute}: {} bytes of report", imported.report().len());
+        assert!(imported.sequence.steps()[0].step.name.len() <= 50, "{attribute}");
+    }
+    for (attribute, said) in [("retryCount", "retryCount"), ("timeout", "timeout"), ("runIn", "runIn")] {
+        let error = of(attribute).unwrap_err().to_string();
+        assert!(error.contains(said) && error.len() < 1000, "{attribute}: {} bytes of message", error.len());
+    }
+}
+
+#[test]
 fn secrets_are_what_is_marked_so_not_what_is_hidden() {
     let property = |name: &str, value: &str| {
         format!("<variable name=\"{name}\" property=\"{name}\" hidden=\"true\">{value}</variable>")

@@ -47,6 +47,8 @@ pub fn computer(root: &Path) -> Computer {
         processor_mhz: number(&mhz),
         disks: names(&root.join("sys/block")).iter().filter_map(|name| disk(root, name)).collect(),
         adapters: names(&root.join("sys/class/net")).iter().filter_map(|name| adapter(root, name)).collect(),
+        // No disk is looked into.
+        windows: None,
         answers: Vec::new(),
     }
 }

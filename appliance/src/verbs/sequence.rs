@@ -10,7 +10,7 @@ use platen_events::Answer;
 use platen_events::answer::DocumentFormat;
 use platen_sequence::lint::{self, LintContext, Severity};
 use platen_sequence::run::{Computer, DryRun};
-use platen_sequence::{Needed, TaskSequence, differences, lint as check};
+use platen_sequence::{Fix, Needed, TaskSequence, differences, lint as check};
 use platen_station::{Exit, Failure};
 use serde::Serialize;
 use serde_json::json;
@@ -80,9 +80,11 @@ fn import(file: &Path, out: &Path, output: &Output) -> Result<ExitCode, Failure>
     source.imported.shorten_ids();
     empty_folder(out)?;
     let needed = source.imported.needed(&source.names);
-    let text = format!("{}{}", source.imported.report(), list(&needed));
+    let left: String =
+        source.variables.left.iter().map(|what| format!("left out: {what} of CustomSettings.ini\n")).collect();
+    let text = format!("{}{left}{}", source.imported.report(), list(&needed));
     write(&source.imported.sequence, &out.join("sequence.toml"))?;
-    create(&out.join("definition.toml"), &source.imported.definition(&source.names, &source.variables))?;
+    create(&out.join("definition.toml"), &source.imported.definition(&source.names, &source.variables.taken))?;
     create(&out.join("report.txt"), &text)?;
     let content = json!({ "changes": source.imported.changes, "needed": needed, "out": out });
     output.answer(report(file, &content), || format!("{text}written: {}", out.display()));
@@ -111,8 +113,7 @@ fn lint(file: &Path, fix: Option<&Path>, output: &Output) -> Result<ExitCode, Fa
     let (mut sequence, needed) = with_needs(file)?;
     let findings = check(&sequence, &LintContext::complete(&sequence));
     if let Some(out) = fix {
-        let cures = findings.iter().filter_map(|finding| finding.fix.as_ref());
-        let cured = cures.filter(|fix| fix.apply(&mut sequence)).count();
+        let cured = Fix::apply_all(findings.iter().filter_map(|finding| finding.fix.as_ref()), &mut sequence);
         write(&sequence, out)?;
         output.say(&format!("{cured} cured in {}", out.display()));
     }

@@ -9,7 +9,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use platen_media::read_at_most;
-use platen_sequence::{Export, Imported, NamedReference, SequenceError, TaskSequence, share_list, share_variables};
+use platen_sequence::{
+    Export, Imported, NamedReference, SequenceError, ShareVariables, TaskSequence, share_list, share_variables,
+};
 use platen_station::{Exit, Failure};
 
 /// An export with its archive's limit, and the byte that is too many.
@@ -20,7 +22,7 @@ pub struct Source {
     pub imported: Imported,
     pub names: BTreeMap<String, NamedReference>,
     /// Of a deployment share.
-    pub variables: Vec<(String, String)>,
+    pub variables: ShareVariables,
 }
 
 fn machine(path: &Path, error: std::io::Error) -> Failure {
@@ -57,10 +59,14 @@ pub fn source(path: &Path) -> Result<Source, Failure> {
     if Export::is_one(&bytes) {
         let export = Export::from_bytes(&bytes).map_err(failed)?;
         let names = export.references.clone();
-        return Ok(Source { imported: export.into_one().map_err(failed)?, names, variables: Vec::new() });
+        return Ok(Source {
+            imported: export.into_one().map_err(failed)?,
+            names,
+            variables: ShareVariables::default(),
+        });
     }
     let imported = Imported::from_bytes(&bytes).map_err(failed)?;
-    let mut source = Source { imported, names: BTreeMap::new(), variables: Vec::new() };
+    let mut source = Source { imported, names: BTreeMap::new(), variables: ShareVariables::default() };
     beside(path, &mut source)?;
     Ok(source)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use platen_media::Timestamp;
+use platen_media::Moment;
 use platen_media::manifest::{Content, FileRecord, Manifest};
 
 use crate::DriveNeeds;
@@ -65,7 +65,7 @@ pub fn describe(manifest: &Manifest) -> String {
     text
 }
 
-fn moment(at: Option<Timestamp>) -> String {
+fn moment(at: Option<Moment>) -> String {
     at.map_or("no limit".to_owned(), |at| at.to_string())
 }
 

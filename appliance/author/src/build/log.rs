@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use platen_media::manifest::Manifest;
 use platen_media::policy::MASK;
-use platen_media::{Sha256, Timestamp};
+use platen_media::{Moment, Sha256, Timestamp};
 use platen_sequence::Finding;
 
 use crate::content::wim::Split;
@@ -68,7 +68,7 @@ impl Log {
         if !spec.created_by.is_empty() {
             self.line("Created by", &spec.created_by);
         }
-        let moment = |at: Option<Timestamp>| at.map_or("no limit".to_owned(), |at| at.to_string());
+        let moment = |at: Option<Moment>| at.map_or("no limit".to_owned(), |at| at.to_string());
         self.line("Valid from", moment(spec.validity.from));
         self.line("Valid until", moment(spec.validity.until));
         if let Some(limit) = spec.media_size_bytes {

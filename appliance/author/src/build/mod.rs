@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use platen_cache::free_bytes;
 use platen_cache::layout::{Layout, MediaEntry};
-use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind, SCHEMA};
+use platen_media::manifest::{BiosBoot, ContentKind, MAX_MANIFEST_BYTES, Manifest, MediaKind};
 use platen_media::spec::{ImageSpec, MediaSpec};
 use platen_media::{Sha256, Timestamp};
 use platen_sequence::{Finding, Severity};
@@ -220,7 +220,7 @@ fn run(
     let created = times::made(spec, options);
     let (needs_drive_bytes, image) = image.map(|image| (image.needs_drive_bytes, image.image)).unzip();
     let mut manifest = Manifest {
-        schema: SCHEMA,
+        schema: spec.validity.schema(),
         id: spec.id.clone(),
         kind: spec.kind,
         name: spec.name.clone(),

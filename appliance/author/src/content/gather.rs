@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Which files go on a medium, and where. Only names and sizes are looked at.
+//! Which files go on a medium, and where. Only names and sizes are looked at, and what is in scripts and boot programs.
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use platen_sequence::Finding;
 use crate::boot::image::BootImage;
 use crate::boot::kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
 use crate::content::bootable;
+use crate::content::clear_text;
 use crate::content::grub::{BiosCode, Start, configuration};
 use crate::content::item::{BIOS_FOLDER, CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
 use crate::content::notes::Notes;
@@ -67,6 +68,7 @@ pub(crate) fn gather(definition: &Definition, options: &BuildOptions) -> Result<
         MediaKind::Raw => {}
     }
     gatherer.check(options.max_file_bytes);
+    clear_text::check(&gatherer.contents, &mut gatherer.notes);
     let Gatherer { contents, bios, boot_image, notes: Notes { problems, findings }, mut sources, .. } = gatherer;
     if !problems.is_empty() {
         return Err(AuthorError::Contents { problems });
@@ -158,6 +160,10 @@ impl Gatherer<'_> {
         }
         for package in &spec.packages {
             self.folder(&package.content, ContentKind::Package);
+        }
+        // A folder like any other: what is in it matters to the rules, and to the step that names it.
+        for package in &spec.upgrade_packages {
+            self.folder(package, ContentKind::Package);
         }
         if let Some(prestart) = &spec.prestart
             && let Some(path) = &prestart.path

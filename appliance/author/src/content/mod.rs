@@ -4,6 +4,7 @@
 //! What goes on a medium, and where: names, sizes and kinds, before anything is read as a whole.
 
 pub(crate) mod bootable;
+pub(crate) mod clear_text;
 pub(crate) mod gather;
 pub(crate) mod grub;
 pub(crate) mod item;

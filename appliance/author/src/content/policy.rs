@@ -60,7 +60,12 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
             .into_iter()
             .map(|application| software(&application.content, &application.install))
             .collect(),
-        packages: spec.packages.iter().map(|package| software(&package.content, &package.install)).collect(),
+        packages: spec
+            .packages
+            .iter()
+            .map(|package| software(&package.content, &package.install))
+            .chain(spec.upgrade_packages.iter().map(|package| software(package, &None)))
+            .collect(),
     };
     let (path, bytes) = match &definition.password {
         None => (envelope::POLICY_CLEAR, policy.to_json()),

@@ -7,7 +7,7 @@ use platen_media::Timestamp;
 use platen_media::keyboard::Keyboard;
 use platen_media::spec::{ALLOWABLE, MediaSpec, ValueSource};
 use platen_media::text;
-use platen_sequence::lint::{ImageFacts, find_secrets, holds_secret, names_secret};
+use platen_sequence::lint::{ImageFacts, check_variable, find_secrets, holds_secret, names_secret};
 use platen_sequence::{Finding, LintContext, Severity, lint};
 
 use crate::definition::Definition;
@@ -68,6 +68,7 @@ fn context(definition: &Definition, architectures: Architectures) -> LintContext
         applications: applications.in_order.iter().map(|it| it.content.id.clone()).collect(),
         superseded: applications.superseded,
         packages: spec.packages.iter().map(|it| it.content.id.clone()).collect(),
+        upgrade_packages: spec.upgrade_packages.iter().map(|it| it.id.clone()).collect(),
         dependencies: spec.applications.iter().flat_map(|it| it.depends_on.clone()).collect(),
         media_variables: spec.variables.iter().map(|it| it.name.clone()).collect(),
         policy_is_encrypted: definition.password.is_some(),
@@ -100,6 +101,12 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
             let text = "holds what looks like a secret; write secret = true, and give the medium a password";
             note("SA-55", literal, &place, text.into());
         }
+        // Secrets are not quoted.
+        if !variable.secret
+            && let Some(Finding { rule, severity, text, .. }) = check_variable(&place, &variable.name, &value.value)
+        {
+            note(rule, severity, &place, text);
+        }
         if variable.secret && matches!(variable.value, ValueSource::Inline(_)) {
             let text = "the secret stands in the definition itself; use value-file or value-env";
             note("DEF-SECRET", Severity::Warning, &place, text.into());
@@ -120,12 +127,12 @@ fn own(definition: &Definition, now: Timestamp, findings: &mut Vec<Finding>) {
         }
     }
     if let Some(until) = spec.validity.until
-        && until < now
+        && until.latest() < now
     {
         note("DEF-EXPIRED", Severity::Warning, "valid-until", format!("{until} is over; no station will write it"));
     }
     if let (Some(until), Some(created)) = (spec.validity.until, spec.created)
-        && until < created
+        && until.latest() < created
     {
         let text = format!("{until} is before created ({created}); the medium is never valid");
         note("DEF-EXPIRED", Severity::Warning, "valid-until", text);

@@ -173,12 +173,12 @@ fn what_a_newer_version_added_is_passed_over_and_a_newer_schema_is_called_that()
     bench.sign_bytes(added.as_bytes());
     let (accepted, shown) = bench.check_typing("");
     assert!(accepted.is_ok() && added.len() > text.len() + 60, "{shown}");
-    bench.sign_bytes(b"{\"schema\":2,\"everything\":\"else\"}");
+    bench.sign_bytes(b"{\"schema\":3,\"everything\":\"else\"}");
     assert_eq!(bench.refused().0, Code::TargetNewer);
     bench.sign_bytes(b"{\"schema\":1,\"everything\":\"else\"}");
     assert_eq!(bench.refused().0, Code::TargetUntrusted, "the control: of this schema it is none");
     // A newer version than what is signed as changed is nobody's medium.
-    write(&bench.path(envelope::MANIFEST), b"{\"schema\":2}");
+    write(&bench.path(envelope::MANIFEST), b"{\"schema\":3}");
     assert_eq!(bench.refused().0, Code::TargetUntrusted, "the signature comes first");
 
     let newer = DeploymentPolicy { schema: 2, ..policy() };
@@ -243,7 +243,7 @@ fn dates_are_kept_and_a_wrong_clock_is_told_from_an_old_medium() {
     ] {
         let mut bench = Bench::new();
         bench.change(|m| {
-            m.validity = Validity { from, until };
+            m.validity = Validity { from: from.map(Moment::Utc), until: until.map(Moment::Utc) };
             m.created = Timestamp::from_unix_s(created);
         });
         let (found, shown) = bench.refused();
@@ -251,8 +251,45 @@ fn dates_are_kept_and_a_wrong_clock_is_told_from_an_old_medium() {
         assert!(!shown.contains("Files"), "nothing is read after that: {shown}");
     }
     let mut bench = Bench::new();
-    bench.change(|m| m.validity = Validity { from: at(NOW), until: at(NOW) });
+    let now = at(NOW).map(Moment::Utc);
+    bench.change(|m| m.validity = Validity { from: now, until: now });
     assert!(bench.check_typing("").0.is_ok(), "both ends are part of the window");
+}
+
+/// Text that the screen broke into lines.
+fn one_line(shown: &str) -> String {
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn local_dates_are_decided_by_the_clock_here_and_the_log_says_so() {
+    let local = |s| Some(Moment::Local(Timestamp::from_unix_s(NOW + s)));
+    for (from, until, code) in [
+        (local(0), local(0), None),
+        (local(1), None, Some(Code::TargetNotYet)),
+        (None, local(-1), Some(Code::TargetExpired)),
+    ] {
+        let mut bench = Bench::new();
+        bench.change(|m| {
+            m.validity = Validity { from, until };
+            m.schema = m.validity.schema();
+        });
+        match code {
+            None => {
+                let (result, shown) = bench.check_typing("");
+                assert!(result.is_ok() && one_line(&shown).contains("local time, which decides"), "{shown}");
+            }
+            Some(code) => {
+                let (found, shown) = bench.refused();
+                assert!(found == code && one_line(&shown).contains("local time; the clock here says"), "{shown}");
+            }
+        }
+    }
+    // The control: other dates are no matter of local time.
+    let mut bench = Bench::new();
+    bench.change(|m| m.validity.until = Some(Timestamp::from_unix_s(NOW).into()));
+    let (result, shown) = bench.check_typing("");
+    assert!(result.is_ok() && !shown.contains("local time"), "{shown}");
 }
 
 #[test]
@@ -377,7 +414,7 @@ fn only_the_very_medium_of_the_boot_menu_stands_right() {
 fn a_clock_on_local_time_is_noted_and_accepted() {
     let mut bench = Bench::new();
     bench.change(|m| {
-        m.validity.until = Some(Timestamp::from_unix_s(NOW + 90 * 86_400));
+        m.validity.until = Some(Timestamp::from_unix_s(NOW + 90 * 86_400).into());
         m.created = Timestamp::from_unix_s(NOW + 9 * 3600);
     });
     let (result, shown) = bench.check_typing("");

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use platen_media::Timestamp;
 use platen_media::manifest::{Manifest, NotValid};
+use platen_media::{Moment, Timestamp};
 
 /// What is said beside a plan that is carried out all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Notice {
     /// Dates are the target's business: it is written ahead of them, and the computer it starts refuses it until then.
     NotYetValid {
         /// From when on it may be used.
-        from: Timestamp,
+        from: Moment,
         /// What the time was taken for.
         now: Timestamp,
     },
@@ -41,9 +41,9 @@ impl fmt::Display for Notice {
 pub(crate) fn check_dates(manifest: &Manifest, now: Timestamp) -> Result<Option<Notice>, NotValid> {
     match (manifest.validity.at(now, manifest.created), manifest.validity.from) {
         (Ok(()), _) => Ok(None),
-        (Err(NotValid::NotYet { from, now }), _) => Ok(Some(Notice::NotYetValid { from, now })),
+        (Err(NotValid::NotYet { from, .. }), _) => Ok(Some(Notice::NotYetValid { from, now })),
         // Without an end it can't have expired, whatever the time is.
-        (Err(NotValid::ClockBehind { now, .. }), Some(from)) if manifest.validity.until.is_none() => {
+        (Err(NotValid::ClockBehind { .. }), Some(from)) if manifest.validity.until.is_none() => {
             Ok(Some(Notice::NotYetValid { from, now }))
         }
         (Err(error), _) => Err(error),

@@ -6,7 +6,7 @@
 use platen_events::{Code, answer, clean};
 use platen_media::manifest::{MediaKind, Scheme};
 use platen_media::sign::TrustedKeys;
-use platen_media::{Sha256, Timestamp};
+use platen_media::{Moment, Sha256, Timestamp};
 
 use crate::chain;
 use crate::drive::DriveFacts;
@@ -40,9 +40,9 @@ pub struct Medium {
     /// When it was made.
     pub created: Timestamp,
     /// From when on it may be used; `None`: always.
-    pub valid_from: Option<Timestamp>,
+    pub valid_from: Option<Moment>,
     /// Until when it may be used; `None`: without end.
-    pub valid_until: Option<Timestamp>,
+    pub valid_until: Option<Moment>,
     /// Its policy is encrypted.
     pub password_required: bool,
     /// Of the manifest on the drive.

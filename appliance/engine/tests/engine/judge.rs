@@ -224,7 +224,7 @@ fn a_wiped_foreign_or_shortened_drive_is_no_medium() {
 fn dates_are_judged_on_the_drive_too() {
     let (mut manifest, blobs) = crate::media::manifest("PLT00001", 1, &crate::bench::contents(1));
     let until = now().unix_s() + 100;
-    manifest.validity.until = Some(Timestamp::from_unix_s(until));
+    manifest.validity.until = Some(Timestamp::from_unix_s(until).into());
     let bench = Bench::with(&manifest, &blobs);
     let golden = bench.golden(&bench.plan(Scheme::Mbr));
     let found = examine(Cursor::new(&golden[..]), golden.len() as u64, Depth::Names, &mut |_, _| {});

@@ -55,7 +55,7 @@ fn every_drive_has_its_row_whatever_became_of_it() {
 #[test]
 fn what_is_written_ahead_of_its_dates_has_a_notice_in_events_and_row() {
     let (mut early, blobs) = crate::media::manifest("PLT00001", 1, &crate::bench::contents(1));
-    early.validity.from = Some(platen_media::Timestamp::from_unix_s(crate::media::now().unix_s() + 50_000_000));
+    early.validity.from = Some(platen_media::Timestamp::from_unix_s(crate::media::now().unix_s() + 50_000_000).into());
     let bench = Bench::with(&early, &blobs);
     let plan = bench.plan(Scheme::Mbr);
     let mut drive = faulty(&plan, Fault::None);

@@ -6,8 +6,8 @@
 use platen_cache::ContentId;
 use platen_engine::plan::{DriveShape, PlanError, Source, plan};
 use platen_events::Code;
-use platen_media::Timestamp;
 use platen_media::manifest::{Scheme, Validity};
+use platen_media::{Moment, Timestamp};
 
 use crate::bench::{Bench, DRIVE_BYTES, IDS, add_bios, contents, faulty, is_ready, is_right, now, raw_manifest};
 use crate::fake::Fault;
@@ -101,7 +101,8 @@ fn small_drives_are_refused_as_too_small() {
 fn expired_media_and_impossible_clocks_are_refused_as_policy() {
     let (base, blobs) = manifest("PLT00001", 1, &contents(1));
     let at = |seconds: i64| Timestamp::from_unix_s(MADE_S + seconds);
-    let window = Validity { from: Some(at(100)), until: Some(at(200)) };
+    let window = Validity { from: Some(at(100).into()), until: Some(at(200).into()) };
+    let local = Validity { from: Some(Moment::Local(at(0))), until: Some(Moment::Local(at(0))) };
     let cases = [
         (window, 99, None),
         (window, 100, None),
@@ -109,18 +110,22 @@ fn expired_media_and_impossible_clocks_are_refused_as_policy() {
         (window, 201, Some(Code::Expired)),
         (window, -1_000_000, Some(Code::NotYetValid)),
         // It can't have expired.
-        (Validity { from: Some(at(100)), until: None }, -1_000_000, None),
-        (Validity { from: None, until: Some(at(200)) }, -1_000_000, Some(Code::NotYetValid)),
+        (Validity { from: Some(at(100).into()), until: None }, -1_000_000, None),
+        (Validity { from: None, until: Some(at(200).into()) }, -1_000_000, Some(Code::NotYetValid)),
         (Validity::default(), -1_000_000, None),
+        // Local time has fourteen hours before it and twelve behind: what may be valid somewhere is written.
+        (local, 12 * 3600, None),
+        (local, 12 * 3600 + 1, Some(Code::Expired)),
     ];
     for (validity, seconds, expected) in cases {
         let mut changed = base.clone();
         changed.validity = validity;
+        changed.schema = validity.schema();
         let bench = Bench::with(&changed, &blobs);
         let answer = plan(&bench.media, shape(DRIVE_BYTES as u64), Scheme::Mbr, IDS, at(seconds));
         match (answer, expected) {
             (Ok(plan), None) => {
-                let early = validity.from.is_some_and(|from| at(seconds) < from);
+                let early = validity.from.is_some_and(|from| at(seconds) < from.earliest());
                 let notices: Vec<String> = plan.notices().iter().map(ToString::to_string).collect();
                 assert_eq!(notices.len(), usize::from(early), "{seconds}: {notices:?}");
                 assert!(notices.iter().all(|notice| plan.to_string().contains(notice)), "{plan}");
@@ -134,7 +139,7 @@ fn expired_media_and_impossible_clocks_are_refused_as_policy() {
 #[test]
 fn a_window_that_closes_between_plan_and_write_is_refused_before_anything_is_touched() {
     let (mut manifest, blobs) = manifest("PLT00001", 1, &contents(1));
-    manifest.validity.until = Some(Timestamp::from_unix_s(now().unix_s() - 1));
+    manifest.validity.until = Some(Timestamp::from_unix_s(now().unix_s() - 1).into());
     let bench = Bench::with(&manifest, &blobs);
     let early = Timestamp::from_unix_s(now().unix_s() - 10);
     let plan = plan(&bench.media, shape(DRIVE_BYTES as u64), Scheme::Mbr, IDS, early).unwrap();

@@ -429,7 +429,7 @@ fn what_can_not_be_updated_is_refused() {
 #[test]
 fn only_the_new_release_has_to_be_valid() {
     let signer = Signer::new();
-    let past = Validity { from: None, until: Some(Timestamp::from_unix_s(now().unix_s() - 10)) };
+    let past = Validity { from: None, until: Some(Timestamp::from_unix_s(now().unix_s() - 10).into()) };
     let at = |revision, validity: Option<Validity>| {
         let (mut manifest, blobs) = manifest("PLT00001", revision, &contents(1));
         manifest.validity = validity.unwrap_or_default();

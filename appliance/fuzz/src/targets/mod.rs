@@ -4,6 +4,7 @@
 //! The targets, one file for each format.
 
 mod allocation;
+mod answer_file;
 mod drive;
 mod dynamic_rules;
 mod gpt;
@@ -54,6 +55,7 @@ pub const TARGETS: &[Target] = &[
         rounds: 4000,
         least: 200,
     },
+    Target { name: "answer_file", samples: answer_file::samples, ask: answer_file::ask, rounds: 1500, least: 50 },
     Target { name: "gpt", samples: gpt::samples, ask: gpt::ask, rounds: 10_000, least: 500 },
     Target { name: "drive", samples: drive::samples, ask: drive::ask, rounds: 600, least: 40 },
     Target { name: "allocation", samples: allocation::samples, ask: allocation::ask, rounds: 3000, least: 200 },

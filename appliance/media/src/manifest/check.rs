@@ -5,21 +5,22 @@
 
 use platen_disk::{FileSpec, SECTOR_SIZES, TreeProblem};
 
-use super::{Location, Manifest, MediaKind, SCHEMA};
+use super::{Location, Manifest, MediaKind};
 use crate::{MAX_LEVELS, MediaPath, Scheme, envelope, spec};
 
 impl Manifest {
     /// Everything that is wrong with it, one sentence each.
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if self.schema != SCHEMA {
-            found.push(format!("schema: expected {SCHEMA}, found {}", self.schema));
+        let schema = self.validity.schema();
+        if self.schema != schema {
+            found.push(format!("schema: expected {schema}, found {}", self.schema));
         }
         if !is_id(&self.id) {
             found.push(format!("id: expected 1 to 32 of A-Z a-z 0-9 - _ ., found {:?}", self.id));
         }
         if let (Some(from), Some(until)) = (self.validity.from, self.validity.until)
-            && from > until
+            && from.is_after(until)
         {
             found.push(format!("validity: from {from} is after until {until}"));
         }

@@ -22,13 +22,14 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProble
 }
 
 /// Fields that only media with a task sequence have.
-const STAND_ALONE_ONLY: [&str; 12] = [
+const STAND_ALONE_ONLY: [&str; 13] = [
     "unattended",
     "password",
     "keyboard",
     "task-sequence",
     "boot-image",
     "operating-system-image",
+    "operating-system-upgrade-package",
     "driver-package",
     "application",
     "include-application-dependencies",
@@ -58,7 +59,7 @@ impl Reader<'_, '_> {
         let comment = self.short(&mut top, "comment", MAX_COMMENT, false);
         let created_by = self.short(&mut top, "created-by", MAX_CREATED_BY, false);
         let label = self.label(&mut top, id.as_ref(), name.as_ref());
-        let created = self.moment(&mut top, "created", false).map(|at| at.value);
+        let created = self.moment(&mut top, "created").map(|at| at.value);
         let validity = self.validity(&mut top);
         let unattended = top.flag("unattended");
         let password = self.password(&mut top);
@@ -89,6 +90,7 @@ impl Reader<'_, '_> {
                 .flag("include-application-dependencies")
                 .is_none_or(|flag| flag.value),
             packages: Vec::new(),
+            upgrade_packages: Vec::new(),
             variables: Vec::new(),
             prestart: None,
             tree: self.tree(&mut top),
@@ -126,6 +128,10 @@ impl Reader<'_, '_> {
             let install = self.command(&mut table, "install");
             let content = self.content(&mut table, &mut ids);
             spec.packages.extend(content.map(|content| PackageSpec { content, install }));
+            table.finish();
+        }
+        for mut table in top.tables("operating-system-upgrade-package") {
+            spec.upgrade_packages.extend(self.content(&mut table, &mut ids));
             table.finish();
         }
         self.variables(&mut top, &mut spec);

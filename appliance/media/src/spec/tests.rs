@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::Moment;
 
 const GOOD: &str = r#"
 kind = "stand-alone"
@@ -91,8 +92,9 @@ fn every_field_arrives() {
     assert_eq!((&*spec.version, spec.revision, &*spec.comment, &*spec.created_by), ("24H2", 3, "Line 4", "Kim"));
     assert_eq!(spec.label.as_str(), "WINDOWS 11");
     assert_eq!(spec.created, time("2026-11-21T09:30:00Z"));
-    assert_eq!(spec.validity.from, time("2026-11-21T00:00:00Z"));
-    assert_eq!(spec.validity.until, time("2026-12-31T23:59:59Z"), "the whole last day");
+    let utc = |text| time(text).map(Moment::Utc);
+    assert_eq!(spec.validity.from, utc("2026-11-21T00:00:00Z"));
+    assert_eq!(spec.validity.until, utc("2026-12-31T23:59:59Z"), "the whole last day");
     assert_eq!((spec.unattended, spec.media_size_bytes), (true, Some(8_000_000_000)));
     assert_eq!(spec.password, Some(SecretSource::File("/d/password.txt".into())));
     assert_eq!(spec.task_sequence.as_deref(), Some(Path::new("/d/deploy.xml")));
@@ -107,6 +109,53 @@ fn every_field_arrives() {
     assert_eq!(spec.prestart.as_ref().and_then(|prestart| prestart.path.as_deref()), Some(Path::new("/d/prestart")));
     let ids: Vec<_> = spec.applications_in_order().in_order.iter().map(|it| &*it.content.id).collect();
     assert_eq!(ids, ["APP2", "APP1"]);
+}
+
+#[test]
+fn dates_may_have_an_offset_or_be_local() {
+    let of = |from: &str, until: &str| {
+        let text = GOOD.replace("valid-from = 2026-11-21", &format!("valid-from = {from}"));
+        read(&text.replace("valid-until = 2026-12-31", &format!("valid-until = {until}"))).map(|spec| {
+            let shown = |end: Option<Moment>| end.expect("an end").to_string();
+            (shown(spec.validity.from), shown(spec.validity.until), spec.validity.schema())
+        })
+    };
+    for (from, until, expected) in [
+        ("2026-11-21T09:30:00+09:00", "2026-12-31", ("2026-11-21T00:30:00Z", "2026-12-31T23:59:59Z", 1)),
+        (
+            "\"2026-11-21 local\"",
+            "\"2026-12-31 local\"",
+            ("2026-11-21T00:00:00 local time", "2026-12-31T23:59:59 local time", 2),
+        ),
+        (
+            "\"2026-11-21T09:30:00 local\"",
+            "\"2026-11-21 09:30:00 local\"",
+            ("2026-11-21T09:30:00 local time", "2026-11-21T09:30:00 local time", 2),
+        ),
+        // It has begun somewhere before it is over.
+        (
+            "\"2026-11-21T09:30:00 local\"",
+            "2026-11-20T20:00:00Z",
+            ("2026-11-21T09:30:00 local time", "2026-11-20T20:00:00Z", 2),
+        ),
+    ] {
+        let (from, until, schema) = of(from, until).expect("good");
+        assert_eq!((&*from, &*until, schema), expected);
+    }
+    for (from, until, wrong) in [
+        ("\"2026-11-21T09:30:00Z local\"", "2026-12-31", "valid-from: expected a date and perhaps a time without"),
+        ("\"local\"", "2026-12-31", "valid-from: expected a date and perhaps a time without"),
+        ("\"09:30:00 local\"", "2026-12-31", "valid-from: expected a date and perhaps a time without"),
+        ("2026-11-21T09:30:00", "2026-12-31", "valid-from: expected a date such as"),
+        ("\"2026-11-21 local\"", "\"2026-11-20 local\"", "valid-until: expected a time after valid-from"),
+        ("\"2026-11-21 local\"", "2026-11-20T09:00:00Z", "valid-until: expected a time after valid-from"),
+    ] {
+        let error = of(from, until).expect_err(from).concat();
+        assert!(error.contains(wrong), "{from} {until}: {error}");
+    }
+    // What a medium was made on is one moment.
+    let created = read(&GOOD.replace("2026-11-21T09:30:00Z", "\"2026-11-21 local\"")).expect_err("refused").concat();
+    assert!(created.contains("created: expected a date such as"), "{created}");
 }
 
 #[test]

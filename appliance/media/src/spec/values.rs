@@ -14,7 +14,7 @@ use super::{ALLOWABLE, Links, SecretSource};
 use crate::fields::{Fields, Located, kind};
 use crate::keyboard::Keyboard;
 use crate::manifest::{Validity, is_id, is_unprintable};
-use crate::{Timestamp, VolumeLabel};
+use crate::{Moment, Timestamp, VolumeLabel};
 
 impl Reader<'_, '_> {
     pub(super) fn id(&self, table: &mut Fields<'_, '_, '_>) -> Option<Located<String>> {
@@ -157,36 +157,37 @@ impl Reader<'_, '_> {
         whole(name).or_else(|| whole(id)).or_else(|| VolumeLabel::new(&cut(&id?.value)).ok())
     }
 
-    /// A date or a time. A date alone is its first second, or its last one for ends.
-    pub(super) fn moment(
-        &self,
-        top: &mut Fields<'_, '_, '_>,
-        name: &'static str,
-        end: bool,
-    ) -> Option<Located<Timestamp>> {
-        const EXPECTED: &str = "a date such as 2026-11-21 or a time such as 2026-11-21T09:30:00Z";
+    /// A date or a time.
+    pub(super) fn moment(&self, top: &mut Fields<'_, '_, '_>, name: &'static str) -> Option<Located<Timestamp>> {
         let taken = top.take(name)?;
-        let found = match taken.value {
-            DeValue::Datetime(datetime) => timestamp(datetime, end),
-            DeValue::String(text) => text.parse().ok().or_else(|| timestamp(&text.parse().ok()?, end)),
-            _ => None,
+        let found = moment(taken.value, false);
+        if found.is_none() {
+            top.note(taken.line, name, MOMENT, shown(taken.value));
+        }
+        found.map(|found| taken.with(found))
+    }
+
+    /// A date or a time, or either with `local` behind it: what the clock shows of the computer that uses the medium.
+    fn end(&self, top: &mut Fields<'_, '_, '_>, name: &'static str, is_end: bool) -> Option<Located<Moment>> {
+        const LOCAL: &str = "a date and perhaps a time without an offset before \"local\", such as \"2026-11-21 local\" or \
+                             \"2026-11-21T09:30:00 local\"";
+        let taken = top.take(name)?;
+        let local = taken.value.as_str().and_then(|text| text.trim_end().strip_suffix("local"));
+        let (found, expected) = match local {
+            Some(shown) => (local_time(shown.trim_end(), is_end).map(Moment::Local), LOCAL),
+            None => (moment(taken.value, is_end).map(Moment::Utc), MOMENT),
         };
         if found.is_none() {
-            let found = match taken.value {
-                DeValue::Datetime(datetime) => datetime.to_string(),
-                DeValue::String(text) => format!("{text:?}"),
-                other => kind(other),
-            };
-            top.note(taken.line, name, EXPECTED, found);
+            top.note(taken.line, name, expected, shown(taken.value));
         }
         found.map(|found| taken.with(found))
     }
 
     pub(super) fn validity(&self, top: &mut Fields<'_, '_, '_>) -> Validity {
-        let from = self.moment(top, "valid-from", false);
-        let until = self.moment(top, "valid-until", true);
+        let from = self.end(top, "valid-from", false);
+        let until = self.end(top, "valid-until", true);
         if let (Some(from), Some(until)) = (&from, &until)
-            && from.value > until.value
+            && from.value.is_after(until.value)
         {
             top.note(
                 until.line,
@@ -248,6 +249,35 @@ pub(super) fn environment_name(table: &Fields<'_, '_, '_>, text: &Located<String
         return None;
     }
     Some(text.value.clone())
+}
+
+const MOMENT: &str = "a date such as 2026-11-21 or a time such as 2026-11-21T09:30:00Z";
+
+/// A date alone is its first second, or its last one for ends.
+fn moment(value: &DeValue<'_>, is_end: bool) -> Option<Timestamp> {
+    match value {
+        DeValue::Datetime(datetime) => timestamp(datetime, is_end),
+        DeValue::String(text) => text.parse().ok().or_else(|| timestamp(&text.parse().ok()?, is_end)),
+        _ => None,
+    }
+}
+
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Datetime(datetime) => datetime.to_string(),
+        DeValue::String(text) => format!("{text:?}"),
+        other => kind(other),
+    }
+}
+
+/// What a clock on the wall shows.
+fn local_time(text: &str, is_end: bool) -> Option<Timestamp> {
+    let mut datetime: Datetime = text.parse().ok()?;
+    if datetime.offset.is_some() {
+        return None;
+    }
+    datetime.offset = datetime.time.is_some().then_some(Offset::Z);
+    timestamp(&datetime, is_end)
 }
 
 fn timestamp(datetime: &Datetime, end: bool) -> Option<Timestamp> {

@@ -6,6 +6,7 @@
 
 mod zip;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node as XmlNode};
@@ -62,7 +63,10 @@ impl Export {
             if total_bytes > MAX_TEXT_BYTES {
                 return Err(SequenceError::TooMuch { what: "bytes of text in the export", limit: MAX_TEXT_BYTES });
             }
-            decode(&bytes).map(Some)
+            Ok(Some(match decode(&bytes)? {
+                Cow::Owned(text) => text,
+                Cow::Borrowed(_) => String::from_utf8(bytes).expect("it was just found to be UTF-8"),
+            }))
         };
         let mut export = Self { id: String::new(), sequences: BTreeMap::new(), references: BTreeMap::new() };
         if let Some(manifest) = text("Manifest.xml")? {
@@ -92,11 +96,12 @@ impl Export {
     }
 
     /// The exported sequence with its children put in as groups. A child that is not in the export stays a step.
-    pub fn into_one(self) -> Result<Imported, SequenceError> {
-        let mut whole = self.sequences[&self.id].clone();
-        let mut inside =
-            Inline { sequences: &self.sequences, stack: vec![self.id.clone()], nodes: 0, changes: Vec::new() };
-        whole.sequence.nodes = inside.nodes(&whole.sequence.nodes, "")?;
+    pub fn into_one(mut self) -> Result<Imported, SequenceError> {
+        let Some(mut whole) = self.sequences.remove(&self.id) else {
+            return Err(SequenceError::NoSequence { root: self.id, expected: "the sequence that was exported" });
+        };
+        let mut inside = Inline { sequences: &self.sequences, stack: vec![self.id], nodes: 0, changes: Vec::new() };
+        whole.sequence.nodes = inside.nodes(std::mem::take(&mut whole.sequence.nodes), "")?;
         whole.changes.extend(inside.changes);
         let problems = whole.sequence.problems();
         if problems.is_empty() { Ok(whole) } else { Err(SequenceError::Problems { problems }) }
@@ -121,7 +126,7 @@ fn exported_id(manifest: &Document<'_>) -> String {
 fn add_references(list: &Document<'_>, found: &mut BTreeMap<String, NamedReference>) -> Result<(), SequenceError> {
     for text in list.root_element().children().filter_map(|node| node.text()).filter(|text| !text.trim().is_empty()) {
         let document = parse(text.trim())?;
-        let value = |name: &str| property(document.root_element(), name);
+        let value = |name: &str| property(document.root_element(), name).into_owned();
         let id = value("ReferencePackageID");
         if !id.is_empty() {
             let (name, version) = (value("ReferenceName"), value("ReferenceVersion"));
@@ -133,10 +138,13 @@ fn add_references(list: &Document<'_>, found: &mut BTreeMap<String, NamedReferen
 }
 
 /// A property of an instance, as CIM writes it in XML.
-pub(crate) fn property(instance: XmlNode<'_, '_>, name: &str) -> String {
+pub(crate) fn property<'d>(instance: XmlNode<'d, '_>, name: &str) -> Cow<'d, str> {
     let is = |node: &XmlNode<'_, '_>| node.has_tag_name("PROPERTY") && node.attribute("NAME") == Some(name);
     let value = instance.children().find(is).and_then(|property| child_named(property, "VALUE"));
-    value.into_iter().flat_map(|node| node.children()).filter_map(|part| part.text()).collect()
+    let mut parts = value.into_iter().flat_map(|node| node.children()).filter_map(|part| part.text());
+    // A text of several parts, such as several CDATA, has to be put together; a sequence is megabytes in one.
+    let first = parts.next().map_or(Cow::Borrowed(""), Cow::Borrowed);
+    parts.fold(first, |whole, part| whole + part)
 }
 
 struct Inline<'a> {
@@ -148,51 +156,51 @@ struct Inline<'a> {
 }
 
 impl Inline<'_> {
-    fn nodes(&mut self, nodes: &[Node], parent: &str) -> Result<Vec<Node>, SequenceError> {
+    fn nodes(&mut self, nodes: Vec<Node>, parent: &str) -> Result<Vec<Node>, SequenceError> {
         self.nodes += nodes.len();
         // Children that name children grow fast.
         if self.nodes > limits::MAX_NODES {
             let what = "groups and steps with all child sequences";
             return Err(SequenceError::TooMuch { what, limit: limits::MAX_NODES });
         }
-        nodes.iter().map(|node| self.node(node, parent)).collect()
+        nodes.into_iter().map(|node| self.node(node, parent)).collect()
     }
 
-    fn node(&mut self, node: &Node, parent: &str) -> Result<Node, SequenceError> {
+    fn node(&mut self, node: Node, parent: &str) -> Result<Node, SequenceError> {
         let step = match node {
-            Node::Group(group) => {
+            Node::Group(mut group) => {
                 let path = crate::model::join(parent, &group.name);
-                return Ok(Node::Group(Group { nodes: self.nodes(&group.nodes, &path)?, ..group.clone() }));
+                group.nodes = self.nodes(std::mem::take(&mut group.nodes), &path)?;
+                return Ok(Node::Group(group));
             }
             Node::Step(step) => step,
         };
         let id = (step.kind == StepKind::RunTaskSequence).then(|| step.property("TsPackageID")).flatten();
-        let Some((id, child)) = id.and_then(|id| self.sequences.get(id).map(|child| (id, child))) else {
-            return Ok(node.clone());
-        };
-        let path = crate::model::join(parent, &step.name);
-        self.stack.push(id.to_owned());
-        if self.stack[..self.stack.len() - 1].contains(&self.stack[self.stack.len() - 1]) {
-            return Err(SequenceError::Circle { ids: self.stack.join(" > ") });
+        let Some(id) = id.map(str::to_owned) else { return Ok(Node::Step(step)) };
+        if self.stack.contains(&id) {
+            return Err(SequenceError::Circle { ids: format!("{} > {id}", self.stack.join(" > ")) });
         }
+        let Some(child) = self.sequences.get(&id) else { return Ok(Node::Step(step)) };
+        let path = crate::model::join(parent, &step.name);
+        self.stack.push(id.clone());
         if self.stack.len() > limits::MAX_DEPTH {
             return Err(SequenceError::TooMuch { what: "child sequences within each other", limit: limits::MAX_DEPTH });
         }
-        let nodes = self.nodes(&child.sequence.nodes, &path)?;
+        let nodes = self.nodes(child.sequence.nodes.clone(), &path)?;
         self.stack.pop();
         let (kind, what) = (ChangeKind::Translated, format!("child task sequence {id} to a group"));
-        self.changes.push(Change { kind, place: id.to_owned(), path: path.clone(), what });
+        self.changes.push(Change { kind, place: id.clone(), path: path.clone(), what });
         self.changes.extend(child.changes.iter().map(|change| Change {
             place: format!("{id} {}", change.place),
             path: crate::model::join(&path, &change.path),
             ..change.clone()
         }));
         Ok(Node::Group(Group {
-            name: step.name.clone(),
-            description: step.description.clone(),
+            name: step.name,
+            description: step.description,
             disabled: step.disabled,
             continue_on_error: step.continue_on_error,
-            condition: step.condition.clone(),
+            condition: step.condition,
             nodes,
         }))
     }

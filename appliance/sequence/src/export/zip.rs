@@ -113,6 +113,11 @@ impl<'a> Archive<'a> {
         let begin = lengths.map(|(name, extra)| 30 + name + extra).ok_or_else(|| damaged.clone())?;
         let end = usize::try_from(entry.packed_bytes).ok().and_then(|length| begin.checked_add(length));
         let packed = end.and_then(|end| header.get(begin..end)).ok_or_else(|| damaged.clone())?;
+        // What several entries point to is one of them at most.
+        let own = lengths.and_then(|(length, _)| header.get(30..30 + length)).map(String::from_utf8_lossy);
+        if own.is_none_or(|own| own != name) {
+            return Err(damaged);
+        }
         let mut content = Vec::new();
         // One byte more than announced is enough to know that there is more.
         let most = entry.unpacked_bytes + 1;

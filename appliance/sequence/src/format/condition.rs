@@ -91,13 +91,16 @@ fn expression(table: &mut Fields<'_, '_, '_>, beginning: &str) -> Option<Express
             operator: needed(table, "operator", anything),
             data: text(table, "data", anything),
         },
-        "software" => Expression::Software {
-            operator: text(table, "operator", anything),
-            product_code: needed(table, "software", anything),
-            upgrade_code: text(table, "upgrade-code", anything),
-            product_name: text(table, "product-name", anything),
-            version: text(table, "version", anything),
-        },
+        "software" => {
+            let (product_code, upgrade_code) =
+                (text(table, "software", anything), text(table, "upgrade-code", anything));
+            if product_code.is_empty() && upgrade_code.is_empty() {
+                table.missing("software", "a text here or in upgrade-code");
+            }
+            let (operator, product_name) = (text(table, "operator", anything), text(table, "product-name", anything));
+            let version = text(table, "version", anything);
+            Expression::Software { operator, product_code, upgrade_code, product_name, version }
+        }
         "operating-system" => {
             let mut of = table.table("operating-system")?;
             let (architecture, version) = (text(&mut of, "architecture", anything), text(&mut of, "version", anything));

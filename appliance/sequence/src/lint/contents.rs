@@ -46,6 +46,7 @@ pub(super) fn unused(runs: &[&Entry<'_>], context: &LintContext, findings: &mut 
         (ReferenceKind::DriverPackage, &context.driver_packages),
         (ReferenceKind::Application, &context.applications),
         (ReferenceKind::Package, &context.packages),
+        (ReferenceKind::OperatingSystemUpgradePackage, &context.upgrade_packages),
     ];
     for (kind, ids) in kinds {
         for id in ids.iter().filter(|id| !context.dependencies.contains(*id)) {
@@ -76,6 +77,7 @@ fn table(kind: ReferenceKind) -> &'static str {
         ReferenceKind::DriverPackage => "[[driver-package]]",
         ReferenceKind::Application => "[[application]]",
         ReferenceKind::Package | ReferenceKind::TaskSequence => "[[package]]",
+        ReferenceKind::OperatingSystemUpgradePackage => "[[operating-system-upgrade-package]]",
     }
 }
 
@@ -87,6 +89,7 @@ fn is_there(kind: ReferenceKind, id: &str, context: &LintContext) -> bool {
         ReferenceKind::DriverPackage => context.driver_packages.contains(id),
         ReferenceKind::Application => context.applications.contains(id),
         ReferenceKind::Package => context.packages.contains(id),
+        ReferenceKind::OperatingSystemUpgradePackage => context.upgrade_packages.contains(id),
         ReferenceKind::TaskSequence => false,
     }
 }
@@ -129,8 +132,8 @@ fn system(entry: &Entry<'_>, context: &LintContext, findings: &mut Vec<Finding>)
         let text = "no operating system image is on the medium; add [operating-system-image] to the definition";
         findings.push(error("REF-MISSING", &entry.path, text));
     }
-    // An edition of an upgrade package is an index of the image in it.
-    let named = step.property("ImageIndex").or_else(|| step.property("InstallEditionIndex"));
+    // The edition of an upgrade package is an index of an image of its own.
+    let named = step.property("ImageIndex").filter(|_| upgrade.is_none());
     if let (Some(index), Some(expected)) = (named, context.operating_system_index)
         && !index.contains('%')
         && index.parse() != Ok(expected)

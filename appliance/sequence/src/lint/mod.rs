@@ -17,6 +17,7 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 mod values;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,7 +27,8 @@ use serde::Serialize;
 pub use fix::Fix;
 pub use report::report;
 pub(crate) use secrets::is_literal;
-pub use secrets::{SecretHint, find as find_secrets, holds_secret, names_secret};
+pub use secrets::{SecretHint, find as find_secrets, find_in_answer_file, holds_secret, names_secret};
+pub use values::of_variable as check_variable;
 
 use crate::TaskSequence;
 
@@ -97,6 +99,8 @@ pub struct LintContext {
     pub superseded: BTreeMap<String, String>,
     /// Ids.
     pub packages: BTreeSet<String>,
+    /// Ids of operating system upgrade packages.
+    pub upgrade_packages: BTreeSet<String>,
     /// Ids of applications that others on the medium need.
     pub dependencies: BTreeSet<String>,
     /// Names of the variables that the medium sets.
@@ -118,6 +122,7 @@ impl LintContext {
             driver_packages: ids(K::DriverPackage).collect(),
             applications: ids(K::Application).collect(),
             packages: ids(K::Package).collect(),
+            upgrade_packages: ids(K::OperatingSystemUpgradePackage).collect(),
             ..Self::default()
         }
     }

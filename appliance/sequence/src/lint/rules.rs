@@ -23,6 +23,9 @@ pub(super) fn check(sequence: &TaskSequence, context: &LintContext, findings: &m
     operating_system_is_deployed(&runs, findings);
     architectures(context, findings);
     user_device_affinity_variables(sequence, context, findings);
+    for variable in &sequence.global_variables {
+        findings.extend(values::of_variable(SEQUENCE, &variable.name, &variable.value));
+    }
     let order = Order::of(&runs);
     for (at, entry) in runs.iter().enumerate() {
         unsupported_steps(entry, findings);
@@ -137,7 +140,10 @@ fn unsupported_steps(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
         ),
         _ => return,
     };
-    findings.push(error(rule, &entry.path, text));
+    let mut found = error(rule, &entry.path, text);
+    // Steps behind Download Package Content need what it brings: there the content belongs on the medium.
+    found.fix = (rule != "SA-63").then(|| Fix::not_on_full_media(entry));
+    findings.push(found);
 }
 
 /// SEQ-UNKNOWN: a step that was kept from an export and that nobody can carry out.
@@ -178,7 +184,10 @@ fn affinity(place: &str, name: &str) -> Finding {
 /// SA-67, set for the whole sequence or by the medium.
 fn user_device_affinity_variables(sequence: &TaskSequence, context: &LintContext, findings: &mut Vec<Finding>) {
     for variable in sequence.global_variables.iter().filter(|variable| is_affinity(&variable.name)) {
-        findings.push(affinity(SEQUENCE, &variable.name));
+        let mut found = affinity(SEQUENCE, &variable.name);
+        let (place, name) = (SEQUENCE.to_owned(), variable.name.clone());
+        found.fix = Some(Fix::RemoveVariable { place, number: None, name });
+        findings.push(found);
     }
     for name in context.media_variables.iter().filter(|name| is_affinity(name)) {
         findings.push(affinity("definition", name));
@@ -187,9 +196,12 @@ fn user_device_affinity_variables(sequence: &TaskSequence, context: &LintContext
 
 /// SA-67, set by a step.
 fn user_device_affinity_step(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
-    let own = entry.step.variables.iter().map(|variable| &*variable.name);
-    let set = entry.step.sets().map(|(name, _)| name);
-    for name in own.chain(set).filter(|name| is_affinity(name)) {
+    for variable in entry.step.variables.iter().filter(|variable| is_affinity(&variable.name)) {
+        let mut found = affinity(&entry.path, &variable.name);
+        found.fix = Some(Fix::remove_variable(entry, &variable.name));
+        findings.push(found);
+    }
+    if let Some((name, _)) = entry.step.sets().filter(|(name, _)| is_affinity(name)) {
         findings.push(affinity(&entry.path, name));
     }
     let rules = entry.step.dynamic_rules().into_iter().flatten();
@@ -221,7 +233,9 @@ fn client(entry: &Entry<'_>, findings: &mut Vec<Finding>) {
         && entry.step.property("ClientPreProductionPackageID").is_some()
     {
         let text = "\"Use pre-production client package when available\" needs a site; switch it off";
-        findings.push(error("SA-70", &entry.path, text));
+        let mut found = error("SA-70", &entry.path, text);
+        found.fix = Some(Fix::remove_variable(entry, "ClientPreProductionPackageID"));
+        findings.push(found);
     }
 }
 
@@ -247,6 +261,6 @@ fn install_package_known_failure(runs: &[&Entry<'_>], order: &Order, findings: &
                 (GetClientConfigPolicies failed, 0x80041001); insert a Run Command Line or Run PowerShell Script step that creates \
                 ccm_SoftwareDistributionClientConfig after Setup Windows and ConfigMgr";
     let mut found = finding("SA-71", Severity::Warning, &runs[setup + install].path, text);
-    found.fix = Some(Fix::enable_software_distribution(&runs[setup].path));
+    found.fix = Some(Fix::enable_software_distribution(runs[setup]));
     findings.push(found);
 }

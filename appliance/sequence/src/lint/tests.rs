@@ -5,6 +5,9 @@
 
 use super::*;
 
+mod fixes;
+mod values;
+
 const SAMPLE: &str = include_str!("../../data/stand-alone.xml");
 
 fn context() -> LintContext {
@@ -18,6 +21,7 @@ fn context() -> LintContext {
         applications: ids(&["APP1", "APP2"]),
         superseded: [("APP0".to_owned(), "APP1".to_owned())].into(),
         packages: ids(&["PLTUSMT", "PKG1"]),
+        upgrade_packages: ids(&["UPG1"]),
         dependencies: ids(&[]),
         media_variables: vec!["OSDComputerName".into()],
         policy_is_encrypted: false,
@@ -291,19 +295,6 @@ fn architectures_of_both_images() {
 }
 
 #[test]
-fn the_offered_fix_cures_its_finding() {
-    let install = step("InstallSoftwareAction", "Tool", "", &property("PackageID", "PKG1"));
-    let mut sequence = sequence(&[APPLY, &format!("<group name=\"Late\">{SETUP}{install}</group>")]);
-    let findings = lint(&sequence, &context());
-    assert_eq!(shown(&findings), ["warning SA-71 Late / Tool"]);
-    assert!(findings[0].fix.as_ref().expect("a fix").apply(&mut sequence));
-    assert_eq!(sequence.problems(), []);
-    assert_eq!(lint(&sequence, &context()), []);
-    let names: Vec<_> = sequence.steps().iter().map(|entry| entry.step.name.clone()).collect();
-    assert_eq!(names, ["Apply", "Setup", "Enable software distribution", "Tool"]);
-}
-
-#[test]
 fn a_missing_content_is_said_once_with_all_its_steps() {
     let use_it = |name: &str| step("RunCommandLineAction", name, "", &property("PackageID", "NOPKG"));
     let findings = lint(&sequence(&[APPLY, &use_it("One"), &use_it("Two"), &use_it("Three")]), &context());
@@ -317,15 +308,34 @@ fn steps_name_contents_under_their_real_properties() {
         ("RestoreUserStateAction", "UsmtRestorePackageID"),
         ("PrepareOSAction", "SysprepPackageID"),
         ("DownloadPackageContentAction", "DownloadPackages"),
-        ("ApplyOperatingSystemAction", "InstallPackageID"),
     ] {
         let findings = lint(&sequence(&[APPLY, &step(kind, "S", "", &property(property_name, "NOPKG"))]), &context());
         assert!(shown(&findings).contains(&"error REF-MISSING S".to_owned()), "{kind}: {findings:?}");
         let there = lint(&sequence(&[APPLY, &step(kind, "S", "", &property(property_name, "PKG1"))]), &context());
         assert!(!shown(&there).contains(&"error REF-MISSING S".to_owned()), "{kind}: {there:?}");
     }
-    let edition = step("ApplyOperatingSystemAction", "Apply", "", &property("InstallEditionIndex", "3"));
-    assert_eq!(shown(&lint(&sequence(&[&edition]), &context())), ["error REF-INDEX Apply"]);
+}
+
+#[test]
+fn an_upgrade_package_is_a_kind_of_its_own() {
+    for kind in ["ApplyOperatingSystemAction", "UpgradeOperatingSystemAction"] {
+        let of = |id: &str| {
+            let both = property("InstallPackageID", id).replace(
+                "</defaultVarList>",
+                "<variable name=\"Index\" property=\"InstallEditionIndex\">3</variable></defaultVarList>",
+            );
+            lint(&sequence(&[&step(kind, "S", "", &both)]), &context())
+        };
+        // Its editions are counted apart from the operating system image's.
+        assert_eq!(of("UPG1"), [], "{kind}");
+        // The control: a package that is none.
+        let findings = of("PKG1");
+        assert_eq!(shown(&findings), ["error REF-MISSING S"], "{kind}");
+        assert!(
+            findings[0].text.contains("add [[operating-system-upgrade-package]] with id = \"PKG1\""),
+            "{findings:?}"
+        );
+    }
 }
 
 #[test]
@@ -380,48 +390,9 @@ fn content_that_no_step_uses_is_named_unless_steps_compute_their_ids() {
     let app = step("InstallApplicationAction", "App", "", &property("ApplicationName", "APP1"));
     let computed = step("InstallApplicationAction", "Any", "", &property("ApplicationName", "%Chosen%"));
     let context = context();
-    let all = ["application APP2", "package PKG1", "package PLTUSMT"];
+    let all = ["application APP2", "package PKG1", "package PLTUSMT", "operating system upgrade package UPG1"];
     assert_eq!(unused(&[APPLY, &driver, SETUP, &app], &context), all);
     assert_eq!(unused(&[APPLY, &driver, SETUP, &app, &computed], &context), [""; 0]);
     let context = LintContext { dependencies: ["APP2".to_owned()].into(), ..context };
     assert_eq!(unused(&[APPLY, &driver, SETUP, &app], &context), all[1..]);
-}
-
-#[test]
-fn values_that_windows_would_refuse_are_found() {
-    let settings = |name: &str, value: &str| step("ApplyWindowsSettingsAction", "W", "", &property(name, value));
-    let set = |name: &str, value: &str| {
-        let inside = format!(
-            "<defaultVarList><variable name=\"VariableName\" property=\"VariableName\">{name}</variable>\
-             <variable name=\"VariableValue\" property=\"VariableValue\">{value}</variable></defaultVarList>"
-        );
-        step("SetVariableAction", "S", "", &inside)
-    };
-    let join = |more: &str| {
-        let inside = format!(
-            "<defaultVarList><variable name=\"OSDDomainName\" property=\"DomainName\">corp.example</variable>{more}</defaultVarList>"
-        );
-        step("ApplyNetworkSettingsAction", "N", "", &inside)
-    };
-    let account = "<variable name=\"OSDJoinAccount\" property=\"DomainUsername\">corp\\join</variable>";
-    for (case, expected) in [
-        (settings("ProductKey", "ABC-123"), Some("VAL-KEY")),
-        (settings("ProductKey", "AAAAA-BBBBB-CCCCC-DDDDD-11111"), None),
-        (settings("ProductKey", "%Key%"), None),
-        (set("osdproductkey", "AAAAA-BBBBB-CCCCC-DDDDD"), Some("VAL-KEY")),
-        (settings("ComputerName", "THIS_NAME IS*TOO-LONG"), Some("VAL-NAME")),
-        (settings("ComputerName", "PC_1"), Some("VAL-NAME")),
-        (settings("ComputerName", "12345"), Some("VAL-NAME")),
-        (settings("ComputerName", "-PC"), Some("VAL-NAME")),
-        (settings("ComputerName", "PC-0117"), None),
-        (settings("ComputerName", "%_SMSTSMachineName%-long-name"), None),
-        (set("OSDComputerName", "ABCDEFGHIJKLMNOP"), Some("VAL-NAME")),
-        (set("Other", "ABCDEFGHIJKLMNOP"), None),
-        (join(""), Some("VAL-JOIN")),
-        (join(account), None),
-    ] {
-        let findings = lint(&sequence(&[APPLY, &case, SETUP]), &context());
-        let found = findings.iter().map(|finding| finding.rule).find(|rule| rule.starts_with("VAL-"));
-        assert_eq!(found, expected, "{case}: {findings:?}");
-    }
 }

@@ -108,13 +108,17 @@ impl Reader<'_> {
                 operator: fields.required("Operator"),
                 data: fields.take("Data"),
             },
-            "Software" => Expression::Software {
-                operator: fields.take("Operator"),
-                product_code: fields.required("ProductCode"),
-                upgrade_code: fields.take("UpgradeCode"),
-                product_name: fields.take("ProductName"),
-                version: fields.take("Version"),
-            },
+            "Software" => {
+                let (product_code, upgrade_code) = (fields.take("ProductCode"), fields.take("UpgradeCode"));
+                // A family of products may have its upgrade code alone.
+                if product_code.is_empty() && upgrade_code.is_empty() {
+                    let what = "ProductCode of <expression>";
+                    fields.reader.note(node.range().start, what, "a value here or of UpgradeCode", "none");
+                }
+                let (operator, product_name) = (fields.take("Operator"), fields.take("ProductName"));
+                let version = fields.take("Version");
+                Expression::Software { operator, product_code, upgrade_code, product_name, version }
+            }
             "OS" => Expression::OperatingSystem {
                 architecture: fields.take("Architecture"),
                 version: fields.take("Version"),

@@ -15,6 +15,7 @@ mod xml;
 
 use roxmltree::{Document, Node as XmlNode, ParsingOptions};
 
+pub(crate) use step::ORGANISATION;
 pub(crate) use xml::child_named;
 
 use self::places::Places;
@@ -92,6 +93,15 @@ pub(crate) fn read_condition(node: Xml<'_, '_>) -> (Option<Condition>, Vec<Probl
     (condition, reader.problems)
 }
 
+/// What a file says may be megabytes; its beginning is enough to find it.
+fn short(mut text: String) -> String {
+    const CHARACTERS: usize = 200;
+    if let Some((at, _)) = text.char_indices().nth(CHARACTERS) {
+        text.replace_range(at.., "…");
+    }
+    text
+}
+
 struct Reader<'d> {
     places: Places<'d>,
     manner: Manner,
@@ -125,7 +135,7 @@ impl<'d> Reader<'d> {
     fn note(&mut self, byte: usize, what: &str, expected: impl Into<String>, found: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
             let (place, path) = (self.places.at(byte), self.path.join(" / "));
-            let (expected, found) = (expected.into(), found.into());
+            let (expected, found) = (expected.into(), short(found.into()));
             self.problems.push(Problem { place, what: what.to_owned(), expected, found, path });
         }
     }
@@ -137,7 +147,7 @@ impl<'d> Reader<'d> {
             return;
         }
         let (place, path) = (self.places.at(byte), self.path.join(" / "));
-        self.changes.push(Change { kind, place, path, what: what.into() });
+        self.changes.push(Change { kind, place, path, what: short(what.into()) });
     }
 
     fn check(&mut self, byte: usize, what: &str, result: Result<(), Limit>) {

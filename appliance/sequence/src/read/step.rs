@@ -9,7 +9,7 @@ use crate::limits::{self, Limit};
 use crate::{Condition, Group, Node, RunIn, Step, StepKind, Variable};
 
 /// What steps write for the name of the organisation, and what Configuration Manager's own name for it is.
-const ORGANISATION: (&str, &str) = ("_SMSTSOrgName", "OSDRegisteredOrgName");
+pub(crate) const ORGANISATION: (&str, &str) = ("_SMSTSOrgName", "OSDRegisteredOrgName");
 
 const ATTRIBUTES: [&str; 12] = [
     "type",
@@ -267,6 +267,8 @@ impl Reader<'_> {
                 }
             }
         }
+        // A large export has twenty thousand such lists, of two variables each.
+        found.shrink_to_fit();
         found
     }
 }

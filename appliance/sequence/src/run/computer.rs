@@ -6,6 +6,7 @@
 use platen_media::fields::{self, Fields, Problem};
 
 use super::environment::{Environment, EnvironmentError, Origin};
+use super::windows::{self, Windows};
 
 /// What is known of a computer. Texts are empty where nothing is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +45,8 @@ pub struct Computer {
     pub disks: Vec<Disk>,
     /// Wired and wireless, none that are made by software.
     pub adapters: Vec<Adapter>,
+    /// The Windows that is on it.
+    pub windows: Option<Windows>,
     /// Set by somebody who was asked, or by a prestart command.
     pub answers: Vec<(String, String)>,
 }
@@ -195,6 +198,7 @@ fn read(mut top: Fields<'_, '_, '_>) -> Computer {
         processor_mhz: number(&mut top, "processor-mhz"),
         disks: top.tables("disk").into_iter().map(disk).collect(),
         adapters: top.tables("adapter").into_iter().map(adapter).collect(),
+        windows: top.table("windows").map(windows::read),
         answers: top.tables("variable").into_iter().map(answer).collect(),
     };
     top.finish();
@@ -202,7 +206,7 @@ fn read(mut top: Fields<'_, '_, '_>) -> Computer {
 }
 
 /// At most what a variable holds, for that is what it becomes.
-fn text(of: &mut Fields<'_, '_, '_>, name: &'static str) -> String {
+pub(super) fn text(of: &mut Fields<'_, '_, '_>, name: &'static str) -> String {
     let Some(found) = of.text(name) else { return String::new() };
     if let Err(limit) = crate::limits::value(&found.value) {
         of.note(found.line, name, limit.expected, limit.found);
@@ -210,11 +214,11 @@ fn text(of: &mut Fields<'_, '_, '_>, name: &'static str) -> String {
     found.value
 }
 
-fn number(of: &mut Fields<'_, '_, '_>, name: &'static str) -> u32 {
+pub(super) fn number(of: &mut Fields<'_, '_, '_>, name: &'static str) -> u32 {
     of.number_within(name, 0..=u32::MAX, "").map_or(0, |number| number.value)
 }
 
-fn word(of: &mut Fields<'_, '_, '_>, name: &'static str, known: &[&str]) -> String {
+pub(super) fn word(of: &mut Fields<'_, '_, '_>, name: &'static str, known: &[&str]) -> String {
     let expected = known.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" or ");
     let Some(found) = of.text(name) else {
         of.missing(name, &expected);

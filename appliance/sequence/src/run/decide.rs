@@ -5,6 +5,7 @@
 
 use super::computer::Computer;
 use super::environment::Environment;
+use super::windows::OldWindows;
 use super::wql::{Query, Value};
 use crate::condition::{Condition, Expression, fits};
 
@@ -24,6 +25,8 @@ pub struct World<'w> {
     pub environment: &'w Environment,
     /// The computer it runs on.
     pub computer: &'w Computer,
+    /// The Windows that was on it before.
+    pub windows: OldWindows<'w>,
 }
 
 impl Condition {
@@ -88,10 +91,16 @@ impl Expression {
                 let holds = is(make, &computer.make) && is(model, &computer.model);
                 Decision { holds, why: format!("{line}: it is {:?} {:?}", computer.make, computer.model) }
             }
-            Self::File { .. } | Self::Folder { .. } | Self::Registry { .. } | Self::Software { .. } => {
-                unknown("nothing is known of the Windows on this computer")
+            Self::File { .. }
+            | Self::Folder { .. }
+            | Self::Registry { .. }
+            | Self::Software { .. }
+            | Self::OperatingSystem { .. } => {
+                match world.windows.answer(self, &|text| world.environment.expand(text)) {
+                    Ok((holds, found)) => Decision { holds, why: format!("{line}: {found}") },
+                    Err(why) => unknown(&why),
+                }
             }
-            Self::OperatingSystem { .. } => unknown("no Windows is known to run"),
             Self::Other { .. } => unknown("nobody here knows this question"),
         }
     }

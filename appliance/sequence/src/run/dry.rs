@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{After, Computer, Environment, EnvironmentError, Next, Origin, Run, Where, World};
+use super::{After, Computer, Environment, EnvironmentError, Next, OldWindows, Origin, Run, Where, World};
 use crate::{Step, StepKind, TaskSequence};
 
 /// What would become of a group or step.
@@ -82,6 +82,7 @@ impl DryRun {
             is_mdt: is_mdt(sequence),
             in_windows: false,
             has_system: false,
+            windows: OldWindows::of(computer.windows.as_ref()),
             steps: Vec::new(),
         };
         let failed = dry.run(sequence)?;
@@ -147,14 +148,15 @@ struct Dry<'c> {
     in_windows: bool,
     /// A system was put on the disk.
     has_system: bool,
+    windows: OldWindows<'c>,
     steps: Vec<DryStep>,
 }
 
-impl Dry<'_> {
+impl<'c> Dry<'c> {
     fn run(&mut self, sequence: &TaskSequence) -> Result<Option<String>, EnvironmentError> {
         let mut run = Run::new(sequence);
         loop {
-            let world = World { environment: &self.environment, computer: self.computer };
+            let world = self.world();
             match run.next(world) {
                 Next::Over(result) => return Ok(result.err().map(|failed| failed.path)),
                 Next::Skipped { path, why, is_group } => {
@@ -164,6 +166,7 @@ impl Dry<'_> {
                 }
                 Next::Step { step, path, .. } => {
                     let place = step.runs(self.in_windows, self.has_system);
+                    let place = if self.is_mdt { place.in_mdt() } else { place };
                     let can_run = !matches!(place, Where::Cannot { .. });
                     self.environment.set("_SMSTSCurrentActionName", &step.name, false, Origin::BuiltIn)?;
                     let done = if can_run { self.perform(step) } else { Ok(String::new()) };
@@ -181,6 +184,10 @@ impl Dry<'_> {
                 }
             }
         }
+    }
+
+    fn world(&self) -> World<'_> {
+        World { environment: &self.environment, computer: self.computer, windows: self.windows }
     }
 
     /// What the boot system does itself to variables, and what it checks.
@@ -231,7 +238,7 @@ impl Dry<'_> {
         let Some(rules) = step.dynamic_rules() else { return Err("its rules can't be read".to_owned()) };
         let mut set = Vec::new();
         for rule in rules {
-            let world = World { environment: &self.environment, computer: self.computer };
+            let world = self.world();
             if rule.condition.as_ref().is_some_and(|condition| !condition.evaluate(world).holds) {
                 continue;
             }
@@ -269,10 +276,22 @@ impl Dry<'_> {
                 failed.push(format!("expected {} {what}, found {found}", wanted.unwrap_or_default()));
             }
         }
-        let looks_at_windows = self.is_on(step, "CheckOSType");
-        let not_looked_at = if looks_at_windows { "; which Windows it has is not looked at" } else { "" };
+        let mut unknown = "";
+        if self.is_on(step, "CheckOSType") {
+            let wanted = self.environment.property(step, "OSType").unwrap_or_else(|| "CLIENT".to_owned());
+            match self.windows {
+                OldWindows::Here(windows) => {
+                    let found = if windows.is_server { "SERVER" } else { "CLIENT" };
+                    if !wanted.eq_ignore_ascii_case(found) {
+                        failed.push(format!("expected a Windows of type {wanted}, found {found}"));
+                    }
+                }
+                OldWindows::Gone => failed.push(format!("expected a Windows of type {wanted}, found none any more")),
+                OldWindows::Unknown => unknown = "; which Windows it has is not known",
+            }
+        }
         match failed.is_empty() {
-            true => Ok(format!("the computer is ready{not_looked_at}")),
+            true => Ok(format!("the computer is ready{unknown}")),
             false => Err(failed.join("; ")),
         }
     }
@@ -284,6 +303,11 @@ impl Dry<'_> {
     /// Which system runs after a step.
     fn travel(&mut self, step: &Step) -> Result<(), EnvironmentError> {
         self.has_system |= step.deploys_system();
+        let has_partitioned = step.kind == StepKind::FormatAndPartitionDisk
+            || step.script_label() == Some("MDT: Format and Partition Disk");
+        if (step.deploys_system() || has_partitioned) && self.windows != OldWindows::Unknown {
+            self.windows = OldWindows::Gone;
+        }
         let before = self.in_windows;
         match step.kind {
             StepKind::SetupWindowsAndConfigMgr => self.in_windows = true,

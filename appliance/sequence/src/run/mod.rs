@@ -14,6 +14,7 @@ mod environment;
 mod place;
 #[cfg(test)]
 mod tests;
+mod windows;
 pub mod wql;
 
 use platen_media::{Sha256, Sha256Hasher};
@@ -24,6 +25,7 @@ pub use decide::{Decision, World};
 pub use dry::{DryRun, DryStep, Outcome};
 pub use environment::{Environment, EnvironmentError, Origin};
 pub use place::Where;
+pub use windows::{Entry as WindowsEntry, OldWindows, Product, RegistryValue, Windows};
 
 use crate::model::join;
 use crate::{Condition, Node, Step, TaskSequence};

@@ -38,12 +38,25 @@ const NOTHING_TO_CHANGE: Where = Where::Cannot {
     why: "it changes Windows, and there is none on the disk yet",
     todo: "move it behind Apply Operating System Image, or disable it",
 };
+/// What to do about a Windows program of MDT's, whose sequences have no such step.
+const MDT_TOO_EARLY: &str =
+    "disable it or, if it can wait until Windows runs, move it into the group for the phase STATERESTORE";
 const BOOT_SYSTEM_LEFT: Where = Where::Cannot {
     why: "it runs only in the boot system, which the computer left",
     todo: "move it before Setup Windows and ConfigMgr",
 };
 
 impl Where {
+    /// The same in a sequence of MDT, which has other steps to stand behind.
+    pub(super) fn in_mdt(self) -> Self {
+        match self {
+            Self::Cannot { why, .. } if self == WINDOWS_TOO_EARLY || self == WINDOWS_NOT_YET => {
+                Self::Cannot { why, todo: MDT_TOO_EARLY }
+            }
+            other => other,
+        }
+    }
+
     /// For a column.
     pub fn word(&self) -> &'static str {
         match self {
@@ -110,18 +123,19 @@ impl Step {
                 why: "the boot system of stand-alone media has no network",
                 todo: "put the files on the medium as a package",
             },
+            StepKind::Script | StepKind::RunCommandLine if self.script_label().is_some() => self.of_script(),
             StepKind::RunCommandLine => match of_command(self.command()) {
                 Where::Offline if !has_system => NOTHING_TO_CHANGE,
                 place => place,
             },
-            StepKind::Script => self.of_script(),
+            StepKind::Script => of_command(&self.action),
             _ => Where::BootSystem,
         }
     }
 
     /// MDT's scripts by what they do.
     fn of_script(&self) -> Where {
-        match self.label() {
+        match self.script_label().unwrap_or_default() {
             "MDT: Next Phase"
             | "MDT: Check BIOS"
             | "MDT: Copy Scripts"

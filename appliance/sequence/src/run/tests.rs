@@ -5,6 +5,8 @@
 
 use super::*;
 
+mod windows;
+
 fn sequence(text: &str) -> TaskSequence {
     let text = format!("schema = 1\n{text}");
     TaskSequence::from_toml(&text, &mut |_| Err(String::new())).unwrap_or_else(|error| panic!("{error}"))
@@ -51,8 +53,11 @@ fn a_step_may_ask_for_a_restart_and_for_another_try() {
     let sequence = sequence(&[step("A", "Restart Computer", ""), step("B", "Restart Computer", "")].concat());
     let (computer, mut environment) = (laptop(), Environment::default());
     let mut run = Run::new(&sequence);
-    let next = |run: &mut Run<'_>, environment: &Environment| match run.next(World { environment, computer: &computer })
-    {
+    let next = |run: &mut Run<'_>, environment: &Environment| match run.next(World {
+        environment,
+        computer: &computer,
+        windows: OldWindows::Unknown,
+    }) {
         Next::Step { path, .. } => path,
         other => panic!("{other:?}"),
     };
@@ -68,7 +73,7 @@ fn a_step_may_ask_for_a_restart_and_for_another_try() {
     assert_eq!(run.ended(7, &mut environment), Ok(After::Failed));
     assert_eq!(environment.get("_SMSTSLastActionRetCode"), Some("7"));
     assert_eq!(environment.get("_SMSTSLastActionSucceeded"), Some("false"));
-    let over = run.next(World { environment: &environment, computer: &computer });
+    let over = run.next(World { environment: &environment, computer: &computer, windows: OldWindows::Unknown });
     assert_eq!(over, Next::Over(Err(Failed { path: "B".into(), code: 7 })));
 }
 
@@ -172,6 +177,22 @@ fn a_computer_that_is_not_ready_fails_its_group() {
 }
 
 #[test]
+fn scripts_of_mdt_in_powershell_are_what_they_do() {
+    let at = |command: &str, more: &str| {
+        let text = step("Gather", "MDT: Gather", "")
+            + more
+            + &step("A", "Run Command Line", &format!("command = '{command}'"));
+        dry(&text).steps.last().expect("a step").place.clone().expect("it runs")
+    };
+    let system = step("Install", "MDT: Install Operating System", "");
+    assert_eq!(at(r"powershell.exe -file %SCRIPTROOT%\PSDConfigure.ps1", &system), Where::Offline);
+    let Where::Cannot { todo, .. } = at(r"powershell.exe -file x.ps1", &system) else {
+        panic!("it is a Windows program")
+    };
+    assert!(todo.contains("STATERESTORE") && !todo.contains("Setup Windows"), "{todo}");
+}
+
+#[test]
 fn secrets_of_rules_and_of_the_medium_are_never_shown() {
     let rules = "<Rules><Rule><condition><expression type='SMS_TaskSequence_MakeModelConditionExpression'>\
                  <variable name='Make'>Len*</variable><variable name='Model'>20X?0055GE</variable></expression></condition>\
@@ -263,8 +284,9 @@ fn the_queries_of_real_sequences_are_answered_on_three_machines() {
         (r"root\HP\InstrumentedBIOS", "SELECT * FROM HP_BIOSSetting WHERE Name <= 'x'", [false, false, false]),
     ] {
         let condition = Condition::If(crate::Expression::Wmi { namespace: namespace.into(), query: query.into() });
-        let answers =
-            computers.each_ref().map(|computer| condition.evaluate(World { environment: &environment, computer }));
+        let answers = computers.each_ref().map(|computer| {
+            condition.evaluate(World { environment: &environment, computer, windows: OldWindows::Unknown })
+        });
         assert_eq!(answers.each_ref().map(|answer| answer.holds), expected, "{query}: {answers:?}");
         let is_vendors = !namespace.to_lowercase().contains("cimv2");
         assert_eq!(answers[0].why.contains("taken as false"), is_vendors, "{answers:?}");

@@ -12,7 +12,7 @@ mod shapes;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
-use platen_sequence::run::{After, Computer, DryRun, Environment, Next, Run, World};
+use platen_sequence::run::{After, Computer, DryRun, Environment, Next, OldWindows, Run, World};
 use platen_sequence::{Imported, LintContext, TaskSequence, lint};
 
 use model::{Log, Model};
@@ -66,7 +66,7 @@ fn engine(sequence: &TaskSequence, seed: u64, stops: impl Fn(usize) -> bool) -> 
     computer.built_in(&mut environment).unwrap();
     let (mut run, mut log, mut number) = (Run::new(sequence), Log::new(), 0);
     loop {
-        match run.next(World { environment: &environment, computer: &computer }) {
+        match run.next(World { environment: &environment, computer: &computer, windows: OldWindows::Unknown }) {
             Next::Over(result) => return (log, result.is_ok()),
             Next::Skipped { path, .. } => log.push(format!("skip {}", last(&path))),
             Next::Step { step, path, .. } => {

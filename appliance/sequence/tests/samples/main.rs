@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use platen_sequence::lint::report;
+use platen_sequence::lint::{find_in_answer_file, report};
 use platen_sequence::run::{Computer, DryRun};
-use platen_sequence::{Imported, LintContext, StepKind, TaskSequence, lint};
+use platen_sequence::{Imported, LintContext, Problem, SequenceError, StepKind, TaskSequence, lint};
 
 const SAMPLES: [&str; 8] = [
     "cm-export-language-module-object",
@@ -61,6 +61,43 @@ fn what_is_said_of_each_is_what_somebody_read() {
         }
         assert_eq!(said, std::fs::read_to_string(&golden).unwrap(), "{name}");
     }
+}
+
+#[test]
+fn what_is_no_sequence_is_called_what_it_is() {
+    for (name, found) in [("unattend-mdt-x64", "<unattend>"), ("unattend-packer-win10", "<unattend>")] {
+        let bytes = std::fs::read(folder().join(name).with_extension("xml")).unwrap();
+        let error = Imported::from_bytes(&bytes).unwrap_err();
+        let SequenceError::Problems { problems } = &error else { panic!("{name}: {error}") };
+        let Problem { what, expected, found: was, .. } = &problems[0];
+        assert_eq!((&**what, was.contains(found)), ("root element", true), "{name}: {error}");
+        assert!(expected.contains("<sequence"), "{error}");
+    }
+    // A driver's INF, and an INX in UTF-16.
+    let utf_16: Vec<u8> = "\u{feff}[Version]\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [b"; a driver\r\n[Version]\r\nSignature=\"$WINDOWS NT$\"\r\n".to_vec(), utf_16] {
+        let error = Imported::from_bytes(&bytes).unwrap_err();
+        assert!(matches!(error, SequenceError::Xml(_)), "{error}");
+    }
+}
+
+#[test]
+fn secrets_in_real_answer_files_are_found() {
+    let of = |name: &str| {
+        let text = std::fs::read_to_string(folder().join(name).with_extension("xml")).unwrap();
+        find_in_answer_file(text.trim_start_matches('\u{feff}')).unwrap().unwrap()
+    };
+    // Looked at one by one: the empty elements of the template, its switches and its commands are none.
+    assert_eq!(of("unattend-mdt-x64"), ["a value of \"AdministratorPassword\"", "a value of \"Password\""]);
+    assert_eq!(
+        of("unattend-packer-win10"),
+        [
+            "a value of \"ProductKey\"",
+            "a value of \"AdministratorPassword\"",
+            "a value of \"Password\"",
+            "\"CommandLine\" with a value of \"DefaultPassword\"",
+        ]
+    );
 }
 
 #[test]

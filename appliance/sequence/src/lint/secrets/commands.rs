@@ -7,12 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::words::Word;
-use super::{find as find_in, holds_secret, is_literal, names_secret};
+use super::{find as find_in, holds_secret, is_literal, names_secret, shown};
+
+/// How far behind a program's name its options are looked for: a line may be a megabyte long.
+const MAX_ARGUMENTS: usize = 100;
 
 pub(super) fn find(words: &[Word], note: &mut impl FnMut(String)) {
     let lower: Vec<String> = words.iter().map(|word| word.trim_start_matches('(').to_lowercase()).collect();
     for at in 0..lower.len() {
-        let (rest, rest_lower) = (&words[at + 1..], &lower[at + 1..]);
+        let end = words.len().min(at + 1 + MAX_ARGUMENTS);
+        let (rest, rest_lower) = (&words[at + 1..end], &lower[at + 1..end]);
         match program(&lower[at]) {
             "net" => net(rest, rest_lower, note),
             "curl" if has_login(rest, rest_lower) => note("a password after \"curl -u\"".into()),
@@ -71,7 +75,7 @@ fn named_value(name: &str, value: &str, rest: &[Word], lower: &[String], note: &
         && names_secret(name)
         && holds_secret(name, value)
     {
-        note(format!("a value of {:?}", &**name));
+        note(format!("a value of {:?}", shown(name)));
     }
 }
 

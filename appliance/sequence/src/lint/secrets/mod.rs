@@ -5,11 +5,13 @@
 //!
 //! A heuristic: it knows how people write passwords into deployment scripts. What it finds is described, never shown.
 
+mod answer_file;
 mod commands;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub use answer_file::find_in_answer_file;
 use words::{Word, split};
 
 /// What gave a secret away; says nothing of the secret itself.
@@ -45,11 +47,16 @@ const SWITCHES: [&str; 4] =
 /// Values that switch something and are no secret, whatever the name says.
 const FLAGS: [&str; 12] = ["true", "false", "yes", "no", "on", "off", "none", "null", "ad", "0x0", "0x1", "reg_sz"];
 
+/// Most different hints of one text: nobody reads more of them.
+const MAX_HINTS: usize = 100;
+/// Longest name that is shown, in characters.
+const MAX_SHOWN: usize = 60;
+
 /// Everything in `text` that looks like a literal secret. A reference to a variable (`%NAME%`, `$name`) is not one.
 pub fn find(text: &str) -> Vec<SecretHint> {
     let mut found: Vec<SecretHint> = Vec::new();
     let mut note = |hint: String| {
-        if !found.contains(&hint) {
+        if found.len() < MAX_HINTS && !found.contains(&hint) {
             found.push(hint);
         }
     };
@@ -68,11 +75,16 @@ pub fn find(text: &str) -> Vec<SecretHint> {
             if has_login(word) {
                 note("a password in an address".into());
             }
+            for (key, value) in asked(word) {
+                if holds_secret(key, value) {
+                    note(format!("a value of {:?}", shown(name_of(key))));
+                }
+            }
             if let Some((key, value)) = assignment(word) {
                 // What PowerShell is to take as a text stands in quotes; a bare word is a command it runs.
                 let is_text = !key.contains('$') || word.quoted;
                 if is_text && holds_secret(key, value) {
-                    note(format!("a value of {:?}", name_of(key)));
+                    note(format!("a value of {:?}", shown(name_of(key))));
                 }
                 continue;
             }
@@ -80,7 +92,7 @@ pub fn find(text: &str) -> Vec<SecretHint> {
             if let Some(option) = option
                 && words.get(at + 1).is_some_and(|next| !next.starts_with(['-', '/']) && holds_secret(option, next))
             {
-                note(format!("a value of option {:?}", &**word));
+                note(format!("a value of option {:?}", shown(word)));
             }
         }
         commands::find(&words, &mut note);
@@ -112,12 +124,19 @@ fn names_key(name: &str) -> bool {
 }
 
 fn plain(name: &str) -> String {
-    name_of(name).chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
+    // The first of several accounts is `AccountPassword0`.
+    let name = name_of(name).trim_end_matches(|c: char| c.is_ascii_digit());
+    name.chars().filter(|c| !matches!(c, '-' | '_')).flat_map(char::to_lowercase).collect()
 }
 
 /// A name without what stands before it: `/`, `--`, `[string]$`, `$env:`, `$object.`.
 fn name_of(key: &str) -> &str {
     key.trim_start_matches(['-', '/']).rsplit(['$', ':', '.']).next().unwrap_or(key)
+}
+
+/// A name in a few words: files that are no scripts have lines of a megabyte.
+fn shown(name: &str) -> String {
+    name.chars().take(MAX_SHOWN).collect()
 }
 
 /// Whether a text is the thing itself and not a reference to it.
@@ -138,6 +157,12 @@ fn assignment(word: &Word) -> Option<(&str, &str)> {
         None => return None,
     };
     Some((key.rsplit([';', '{', '(', '"']).next().unwrap_or(key), value))
+}
+
+/// What an address asks for: `https://host/path?key=value&key=value`.
+fn asked(word: &str) -> impl Iterator<Item = (&str, &str)> {
+    let query = word.split_once("://").and_then(|(_, rest)| rest.split_once('?')).map_or("", |(_, query)| query);
+    query.split('&').filter_map(|part| part.split_once('='))
 }
 
 /// `https://user:password@host`.

@@ -52,6 +52,11 @@ fn literals_are_found_and_never_shown() {
             "powershell.exe -NoProfile -enc JABQAGEAcwBzAHcAbwByAGQAIAA9ACAAIgBQAEwAQQBOAFQARQBEAC0AMQAiAA==",
             r#"an encoded command with a value of "Password""#,
         ),
+        // cschneegans/unattend-generator #295: in the address that made an answer file.
+        (
+            "https://host/generator/?Locale=en-US&AccountPassword0=PLANTED-1&AutoLogon=Own",
+            r#"a value of "AccountPassword0""#,
+        ),
         (r#"[string]$pass = "PLANTED-1""#, r#"a value of "pass""#),
         ("slmgr /ipk ABCDE-12345-FGHIJ-67890-KLMNO", "a product key"),
     ];
@@ -62,6 +67,18 @@ fn literals_are_found_and_never_shown() {
         assert!(found.len() == 1 || text.contains("-rp 1"), "{text}: {found:?}");
         assert!(!found.concat().contains("PLANTED"));
     }
+}
+
+#[test]
+fn lines_of_a_megabyte_end_and_are_said_in_few_words() {
+    let many: String = (0..70_000).map(|n| format!("p{n}xpassword=PLANTED\n")).collect();
+    for text in ["reg ".repeat(1 << 18), "net use ".repeat(1 << 17), "-u ".repeat(1 << 18), many.replace('\n', " ")] {
+        let found = find(&text);
+        assert!(found.len() <= 100, "{}", found.len());
+    }
+    assert_eq!(find(&many).len(), 100);
+    let name = "x".repeat(1 << 20);
+    assert!(find(&format!("{name}password=PLANTED")).concat().len() < 100);
 }
 
 #[test]
@@ -81,6 +98,10 @@ fn references_and_ordinary_commands_are_not() {
         "sqlcmd -U me -P %PW%",
         "ConvertTo-SecureString $pw -AsPlainText -Force",
         "ConvertTo-SecureString -String $pw",
+        // jessehouwing/gitleaks-azure #5.
+        r#"ConvertTo-SecureString "$(Prod.Password)""#,
+        r#"ConvertTo-SecureString -String "$($Prod.Password)" -AsPlainText -Force"#,
+        "https://host/x?password=%PW%&token=",
         "slmgr /ipk XXXXX-XXXXX-XXXXX-XXXXX-XXXXX",
         "echo passing tokens=2 by",
         // The false findings of real files.
