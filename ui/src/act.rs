@@ -26,11 +26,12 @@ impl Ui {
     /// Somebody does something.
     pub fn input(&mut self, input: Input, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
-        let called = self.calls().is_some();
+        let only_wakes = self.calls().is_some() || self.is_dim();
         self.touched_ms = self.now_ms;
         self.change();
-        if called {
-            // The first touch ends the call, and does nothing else.
+        if only_wakes {
+            // The first touch ends the call, or brings the light back, and does nothing else.
+            self.pressed = None;
             self.changed_ms = self.now_ms;
             self.look();
             return;
@@ -404,6 +405,7 @@ pub(crate) const COLOURS: usize = 6;
 /// Who has to say it, when the person at the panel may not.
 fn ask_for(request: Request) -> Screen {
     let role = match &request {
+        Request::Start { work: Work { kind: JobKind::Import, .. }, .. } => Role::Administrator,
         Request::Start { .. } | Request::Cancel { .. } | Request::Errand(Errand::History { .. }) => Role::Technician,
         Request::Arm { .. } | Request::Disarm { .. } | Request::Pause { .. } | Request::Resume { .. } => Role::Operator,
         _ => Role::Administrator,

@@ -34,6 +34,11 @@ const CALL_EACH_MS: u64 = 4_000;
 /// Counts move at most so often.
 const CALM_MS: u64 = 500;
 
+/// Nothing has changed for so long: there is less light.
+const DIM_AFTER_MS: u64 = 10 * 60 * 1000;
+/// That much, of a hundred.
+const DIM_PERCENT: u8 = 30;
+
 /// A screen that is open, and where somebody is on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layer {
@@ -88,6 +93,8 @@ pub struct Ui {
     last_request: u64,
     pub(crate) wishes: Vec<Wish>,
     pub(crate) touched_ms: u64,
+    /// When something changed at the station.
+    told_ms: u64,
     pub(crate) changed_ms: u64,
     pub(crate) pressed: Option<Action>,
     pub(crate) shows_focus: bool,
@@ -101,6 +108,7 @@ pub struct Ui {
 impl Ui {
     /// A panel that shows nothing yet.
     pub fn new(panel: Panel, board: Board, settings: Settings, is_first_start: bool) -> Self {
+        let settings = Settings { brightness: settings.brightness.clamp(20, 100), ..settings };
         let mut station = Station::default();
         station.set_order(board.places.iter().map(|place| place.label.clone()).collect());
         let mut layers = vec![Layer::from(Screen::Home)];
@@ -126,6 +134,7 @@ impl Ui {
             last_request: 0,
             wishes: Vec::new(),
             touched_ms: 0,
+            told_ms: 0,
             changed_ms: 0,
             pressed: None,
             shows_focus: false,
@@ -150,6 +159,7 @@ impl Ui {
     /// Something happened at the station.
     pub fn take(&mut self, event: &Event, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
+        self.told_ms = self.now_ms;
         self.station.take(event, self.now_ms);
         let is_count = matches!(event, Event::Progress { .. } | Event::ActionProgress { .. });
         self.stale = self.stale.max(if is_count { Stale::Counts } else { Stale::Everything });
@@ -202,6 +212,17 @@ impl Ui {
     /// What was chosen at the panel.
     pub fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// Light behind the panel at this moment, of a hundred: as was chosen, and less when nothing has changed for ten minutes
+    /// and nobody is asked for.
+    pub fn brightness(&self) -> u8 {
+        if self.is_dim() { self.settings.brightness.min(DIM_PERCENT) } else { self.settings.brightness }
+    }
+
+    pub(crate) fn is_dim(&self) -> bool {
+        let is_quiet = self.now_ms >= self.touched_ms.max(self.told_ms) + DIM_AFTER_MS;
+        is_quiet && self.station.asking(self.now_ms, 0).is_empty()
     }
 
     /// The screen that is open.
@@ -264,10 +285,10 @@ impl Ui {
         let is_call = matches!(page.body, Body::Attention(_) | Body::Field(_));
         let (mut scene, targets) = (canvas.scene, canvas.targets);
         self.targets = targets;
-        if self.shows_focus
-            && !is_call
-            && let Some(target) = self.focus().and_then(|index| self.targets.get(index))
-        {
+        // A place without a ground of its own that could be turned over still shows that it is pressed.
+        let pressed = || self.targets.iter().rev().find(|target| Some(&target.action) == self.pressed.as_ref());
+        let focused = || self.focus().filter(|_| self.shows_focus).and_then(|index| self.targets.get(index));
+        if !is_call && let Some(target) = pressed().or_else(focused) {
             ring(target, &metrics, &mut scene);
         }
         scene
