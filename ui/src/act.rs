@@ -111,8 +111,8 @@ impl Ui {
         &mut self.layers[last]
     }
 
-    fn open(&mut self, screen: Screen) {
-        match &screen {
+    fn open(&mut self, mut screen: Screen) {
+        match &mut screen {
             Screen::Media { .. } => self.ask(Request::Errand(Errand::Media)),
             Screen::History { serial } => {
                 self.rows = None;
@@ -122,6 +122,13 @@ impl Ui {
             Screen::Learn(index) => self.learn(*index),
             Screen::Test(Test::Light(index)) => self.light(*index),
             Screen::Test(Test::Sound) => self.wishes.push(Wish::Tone),
+            // A drive that is inserted to be seen must not be written.
+            Screen::Test(Test::Ports { resumes, .. }) => {
+                *resumes = self.station.record().ports().values().any(|used| !used.is_paused);
+                if *resumes {
+                    self.ask(Request::Pause { ports: Vec::new() });
+                }
+            }
             _ => {}
         }
         if self.layers.len() >= MOST_LAYERS {
@@ -145,6 +152,10 @@ impl Ui {
             Screen::Home => self.open(Screen::Menu),
             Screen::Learn(_) => {
                 self.ask(Request::LearnEnd { keep: false });
+                self.layers.pop();
+            }
+            Screen::Test(test) => {
+                self.resume_after(&test);
                 self.layers.pop();
             }
             Screen::Setup(_) => self.instead(Screen::Languages { is_first: true }),
@@ -181,7 +192,11 @@ impl Ui {
         if self.layers.iter().any(|layer| matches!(layer.screen, Screen::Learn(_))) {
             self.ask(Request::LearnEnd { keep: false });
         }
-        self.layers.truncate(1);
+        for layer in self.layers.split_off(1.min(self.layers.len())) {
+            if let Screen::Test(test) = &layer.screen {
+                self.resume_after(test);
+            }
+        }
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -367,6 +382,26 @@ impl Ui {
         if let Screen::Test(test @ Test::Keys([true, true, true])) = self.layer().screen.clone() {
             self.passed[test.index()] = Some(true);
             self.back();
+        }
+    }
+
+    /// A drive was seen in this port: one more of those that are tested.
+    pub(crate) fn port_tested(&mut self, port: &str) {
+        let count = self.station.labels().len();
+        let Screen::Test(Test::Ports { seen, .. }) = &mut self.top().screen else { return };
+        seen.retain(|label| label != port);
+        seen.push(port.to_owned());
+        let is_done = seen.len() >= count;
+        self.wishes.push(Wish::Light(port.to_owned()));
+        if is_done {
+            self.judged(true);
+        }
+    }
+
+    /// What was paused for a test goes on.
+    fn resume_after(&mut self, test: &Test) {
+        if let Test::Ports { resumes: true, .. } = test {
+            self.ask(Request::Resume { ports: Vec::new() });
         }
     }
 

@@ -21,7 +21,7 @@ use crate::paint::Painter;
 use crate::palette::Colour;
 use crate::request::{Medium, Request, Row, Settings, Wish};
 use crate::scene::{Scene, Shape};
-use crate::screen::Screen;
+use crate::screen::{Screen, Test};
 use crate::station::{Finished, Station};
 use crate::words::Catalogue;
 
@@ -88,7 +88,7 @@ pub struct Ui {
     pub(crate) clock: String,
     pub(crate) now_ms: u64,
     pub(crate) layers: Vec<Layer>,
-    pub(crate) passed: [Option<bool>; 5],
+    pub(crate) passed: [Option<bool>; Test::COUNT],
     pub(crate) pending: BTreeMap<u64, Request>,
     last_request: u64,
     pub(crate) wishes: Vec<Wish>,
@@ -129,7 +129,7 @@ impl Ui {
             clock: String::new(),
             now_ms: 0,
             layers,
-            passed: [None; 5],
+            passed: [None; Test::COUNT],
             pending: BTreeMap::new(),
             last_request: 0,
             wishes: Vec::new(),
@@ -165,6 +165,7 @@ impl Ui {
         self.stale = self.stale.max(if is_count { Stale::Counts } else { Stale::Everything });
         match event {
             Event::PortLearnt { .. } => self.learnt(),
+            Event::DriveSeen { label, .. } => self.port_tested(&label.port),
             Event::MediumImported { .. } | Event::MediumPresent { .. } => {
                 self.ask(Request::Errand(crate::request::Errand::Media));
             }

@@ -246,6 +246,7 @@ words! {
     KeysPress "keys-press"
     LightQuestion "light-question"
     SoundQuestion "sound-question"
+    PortsInsert "ports-insert"
     TestsNote "tests-note"
     Passed "passed"
     NotPassed "not-passed"

@@ -109,6 +109,23 @@ mod tests {
         assert_eq!(Kept::load(folder.path()).settings(), CHOSEN);
     }
 
+    /// `tests/formats/make` has the samples made here.
+    #[test]
+    fn what_every_release_kept_is_read() {
+        let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
+        if let Some(release) = std::env::var_os("PLATEN_WRITE_FORMATS") {
+            Kept::load(&Path::new(&release).join("station")).keep(CHOSEN);
+        }
+        let mut count = 0;
+        for release in fs::read_dir(formats).expect("lists").map(|entry| entry.expect("lists").path()) {
+            if release.is_dir() {
+                assert_eq!(Kept::load(&release.join("station")).settings(), CHOSEN, "{}", release.display());
+                count += 1;
+            }
+        }
+        assert!(count > 0, "no sample is there");
+    }
+
     #[test]
     fn damage_costs_the_settings_and_a_newer_file_is_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");

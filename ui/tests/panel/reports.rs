@@ -247,3 +247,38 @@ fn inserted_drives_are_offered_as_sources() {
         assert_eq!(sources, [("8".to_owned(), JobKind::Import)], "{size}");
     }
 }
+
+/// Drives that are inserted to see which port is which are not written, and the ports go on as they were afterwards.
+#[test]
+fn ports_are_tested_while_nothing_is_begun() {
+    let mut desk = Desk::new(panel(800, 480, false), Language::English, false);
+    desk.ports(2, true);
+    let asked = |desk: &mut Desk| -> Vec<platen_ui::Request> {
+        let asked = |wish| if let Wish::Ask(_, request) = wish { Some(request) } else { None };
+        desk.ui.wishes().into_iter().filter_map(asked).collect()
+    };
+    let all = Vec::new;
+    let [.., ports] = platen_ui::Test::ALL;
+    desk.ui.show(Screen::Service);
+    desk.ui.show(Screen::Test(ports.clone()));
+    assert_eq!(asked(&mut desk), [platen_ui::Request::Pause { ports: all() }]);
+    desk.set(2, Doing::Waiting);
+    desk.set(1, Doing::Waiting);
+    assert_eq!(asked(&mut desk), [platen_ui::Request::Resume { ports: all() }], "both were seen");
+    assert_eq!(desk.ui.screen(), &Screen::Service);
+    // Whoever leaves it by another way lets them go on too.
+    desk.ui.show(Screen::Test(ports));
+    desk.ui.input(Input::Menu, desk.now_ms);
+    let expected = [platen_ui::Request::Pause { ports: all() }, platen_ui::Request::Resume { ports: all() }];
+    assert_eq!(asked(&mut desk), expected);
+    // What somebody paused before stays so: the test asks for nothing.
+    for port in ["1", "2"] {
+        let used =
+            platen_events::PortUse { mode: platen_events::PortMode::Armed, work: None, batch: None, is_paused: true };
+        desk.tell(Event::PortSet { port: port.to_owned(), used });
+    }
+    let [.., ports] = platen_ui::Test::ALL;
+    desk.ui.show(Screen::Test(ports));
+    desk.ui.input(Input::Back, desk.now_ms);
+    assert_eq!(asked(&mut desk), []);
+}

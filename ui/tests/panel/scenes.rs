@@ -143,6 +143,12 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.busy(8);
         desk.go(Screen::Test(platen_ui::Test::Light(2)));
     }),
+    ("test-ports", |desk| {
+        desk.ports(8, false);
+        desk.go(Screen::Test(platen_ui::Test::Ports { seen: Vec::new(), resumes: false }));
+        desk.set(2, Doing::Waiting);
+        desk.set(5, Doing::Waiting);
+    }),
     ("stop", |desk| {
         desk.busy(8);
         desk.go(Screen::Confirm(platen_ui::Confirm::Stop("3".to_owned())));
