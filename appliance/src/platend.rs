@@ -72,7 +72,7 @@ fn station(args: &Args) -> Result<ExitCode, Failure> {
     let config = StationConfig::load(&args.config)?;
     let map = PortMap::load(&config.paths.ports)?;
     let ports = ports(args.ports.as_deref(), &map)?;
-    let show = |wanted: &String| panel::show(wanted, &config.paths.socket, &map, &config.name);
+    let show = |wanted: &String| panel::show(wanted, &config, &map, &stop);
     let shown = args.panel.as_ref().map(show).transpose()?;
     let ended = serve(&config, map, ports, &stop);
     // Whatever ended the station: a terminal is given back as it was.

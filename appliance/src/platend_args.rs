@@ -19,8 +19,8 @@ pub struct Args {
     /// Instead of the machine's ports, a folder: each file in it is an inserted drive
     #[arg(long, value_name = "simulated:DIR")]
     pub ports: Option<String>,
-    /// Show the station's panel: in this terminal, which needs true colours (arrows, Enter and Escape are its keys, a click
-    /// is a touch), or as pictures in a folder
+    /// Show the station's panel: in this terminal, which needs true colours (arrows, Enter and Escape are its keys, `m` is the
+    /// menu, `q` ends the station, a click is a touch), or as pictures in a folder
     #[arg(long, value_name = "terminal|png:DIR")]
     pub panel: Option<String>,
     #[command(subcommand)]

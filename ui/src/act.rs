@@ -26,11 +26,12 @@ impl Ui {
     /// Somebody does something.
     pub fn input(&mut self, input: Input, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
-        let called = self.calls().is_some();
+        let only_wakes = self.calls().is_some() || self.is_dim();
         self.touched_ms = self.now_ms;
         self.change();
-        if called {
-            // The first touch ends the call, and does nothing else.
+        if only_wakes {
+            // The first touch ends the call, or brings the light back, and does nothing else.
+            self.pressed = None;
             self.changed_ms = self.now_ms;
             self.look();
             return;
@@ -110,8 +111,8 @@ impl Ui {
         &mut self.layers[last]
     }
 
-    fn open(&mut self, screen: Screen) {
-        match &screen {
+    fn open(&mut self, mut screen: Screen) {
+        match &mut screen {
             Screen::Media { .. } => self.ask(Request::Errand(Errand::Media)),
             Screen::History { serial } => {
                 self.rows = None;
@@ -121,6 +122,13 @@ impl Ui {
             Screen::Learn(index) => self.learn(*index),
             Screen::Test(Test::Light(index)) => self.light(*index),
             Screen::Test(Test::Sound) => self.wishes.push(Wish::Tone),
+            // A drive that is inserted to be seen must not be written.
+            Screen::Test(Test::Ports { resumes, .. }) => {
+                *resumes = self.station.record().ports().values().any(|used| !used.is_paused);
+                if *resumes {
+                    self.ask(Request::Pause { ports: Vec::new() });
+                }
+            }
             _ => {}
         }
         if self.layers.len() >= MOST_LAYERS {
@@ -144,6 +152,10 @@ impl Ui {
             Screen::Home => self.open(Screen::Menu),
             Screen::Learn(_) => {
                 self.ask(Request::LearnEnd { keep: false });
+                self.layers.pop();
+            }
+            Screen::Test(test) => {
+                self.resume_after(&test);
                 self.layers.pop();
             }
             Screen::Setup(_) => self.instead(Screen::Languages { is_first: true }),
@@ -180,7 +192,11 @@ impl Ui {
         if self.layers.iter().any(|layer| matches!(layer.screen, Screen::Learn(_))) {
             self.ask(Request::LearnEnd { keep: false });
         }
-        self.layers.truncate(1);
+        for layer in self.layers.split_off(1.min(self.layers.len())) {
+            if let Screen::Test(test) = &layer.screen {
+                self.resume_after(test);
+            }
+        }
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -369,6 +385,26 @@ impl Ui {
         }
     }
 
+    /// A drive was seen in this port: one more of those that are tested.
+    pub(crate) fn port_tested(&mut self, port: &str) {
+        let count = self.station.labels().len();
+        let Screen::Test(Test::Ports { seen, .. }) = &mut self.top().screen else { return };
+        seen.retain(|label| label != port);
+        seen.push(port.to_owned());
+        let is_done = seen.len() >= count;
+        self.wishes.push(Wish::Light(port.to_owned()));
+        if is_done {
+            self.judged(true);
+        }
+    }
+
+    /// What was paused for a test goes on.
+    fn resume_after(&mut self, test: &Test) {
+        if let Test::Ports { resumes: true, .. } = test {
+            self.ask(Request::Resume { ports: Vec::new() });
+        }
+    }
+
     fn judged(&mut self, is_good: bool) {
         let Screen::Test(test) = self.layer().screen.clone() else { return };
         let next = match test {
@@ -404,6 +440,7 @@ pub(crate) const COLOURS: usize = 6;
 /// Who has to say it, when the person at the panel may not.
 fn ask_for(request: Request) -> Screen {
     let role = match &request {
+        Request::Start { work: Work { kind: JobKind::Import, .. }, .. } => Role::Administrator,
         Request::Start { .. } | Request::Cancel { .. } | Request::Errand(Errand::History { .. }) => Role::Technician,
         Request::Arm { .. } | Request::Disarm { .. } | Request::Pause { .. } | Request::Resume { .. } => Role::Operator,
         _ => Role::Administrator,

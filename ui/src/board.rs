@@ -54,13 +54,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Where these ports stand. A tall panel has the columns as rows; whoever has few pixels has two rows early.
-    pub(crate) fn new(places: &[Place], labels: &[String], is_tall: bool, is_small: bool) -> Self {
+    /// Where these ports stand. A tall panel has the columns as rows; on a flat one three or more stand in one row.
+    pub(crate) fn new(places: &[Place], labels: &[String], is_tall: bool, is_flat: bool) -> Self {
         let known: BTreeMap<&str, &Place> = places.iter().map(|place| (place.label.as_str(), place)).collect();
         let mapped: Option<Vec<&Place>> = labels.iter().map(|label| known.get(label.as_str()).copied()).collect();
         match mapped.filter(|places| !places.is_empty() && places.iter().all(|place| place.row > 0)) {
             Some(places) if !is_tall => Self::of_map(&places),
-            _ => Self::by_count(labels.len() as u16, is_tall, is_small),
+            _ => Self::by_count(labels.len() as u16, is_tall, is_flat),
         }
     }
 
@@ -88,12 +88,12 @@ impl Plan {
         Self { rows, columns: columns.max(1), cells, gaps_after }
     }
 
-    fn by_count(count: u16, is_tall: bool, is_small: bool) -> Self {
+    fn by_count(count: u16, is_tall: bool, is_flat: bool) -> Self {
         let (rows, columns) = match count {
             0 | 1 => (1, 1),
-            2..=4 if is_small => (2, count.div_ceil(2)),
-            2..=4 => (1, count),
-            5..=16 => (2, count.div_ceil(2)),
+            2 => (1, 2),
+            3..=4 if is_flat => (1, count),
+            3..=16 => (2, count.div_ceil(2)),
             _ => (4, count.div_ceil(4)),
         };
         let (rows, columns) = if is_tall && rows < columns { (columns, rows) } else { (rows, columns) };
@@ -113,14 +113,14 @@ mod tests {
 
     #[test]
     fn ports_stand_as_they_read() {
-        let shape = |count, is_tall, is_small| {
-            let plan = Plan::new(&[], &labels(count), is_tall, is_small);
+        let shape = |count, is_tall, is_flat| {
+            let plan = Plan::new(&[], &labels(count), is_tall, is_flat);
             assert_eq!(plan.cells.len(), count);
             assert!(plan.cells.iter().all(|(row, column)| *row < plan.rows && *column < plan.columns), "{count}");
             (plan.rows, plan.columns)
         };
-        assert_eq!([4, 8, 16, 32].map(|count| shape(count, false, false)), [(1, 4), (2, 4), (2, 8), (4, 8)]);
-        assert_eq!((shape(4, false, true), shape(8, true, false)), ((2, 2), (4, 2)));
+        assert_eq!([4, 8, 16, 32].map(|count| shape(count, false, false)), [(2, 2), (2, 4), (2, 8), (4, 8)]);
+        assert_eq!((shape(4, false, true), shape(4, true, true), shape(8, true, false)), ((1, 4), (4, 1), (4, 2)));
         for count in [1, 2, 3, 5, 7, 31] {
             shape(count, false, false);
             shape(count, true, true);

@@ -41,7 +41,7 @@ pub use icon::Icon;
 pub use metrics::{Class, Panel};
 pub use page::Action;
 pub use palette::{Colour, contrast};
-pub use request::{Answer, Errand, Medium, Pin, Request, Role, Row, Settings, Sound, Wish};
+pub use request::{Answer, Dates, Errand, Medium, Pin, Request, Role, Row, Settings, Sound, Wish};
 pub use scene::{Scene, Shape, Text};
 pub use screen::{Confirm, Input, Key, Keys, Screen, Test};
 pub use station::{Finished, Outcome, Port, State, Station};

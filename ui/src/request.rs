@@ -25,6 +25,12 @@ pub enum Role {
 #[serde(transparent)]
 pub struct Pin(pub(crate) String);
 
+impl From<&str> for Pin {
+    fn from(typed: &str) -> Self {
+        Self(typed.to_owned())
+    }
+}
+
 impl std::fmt::Debug for Pin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(secret)")
@@ -127,12 +133,34 @@ pub struct Medium {
     /// What is missing or wrong.
     #[serde(default)]
     pub problem: Option<String>,
-    /// Who signed it. Older stations do not say.
+    /// The number of the key that signed it. Older stations do not say.
     #[serde(default)]
     pub signed_by: Option<String>,
-    /// The last day on which it is valid. Older stations do not say.
+    /// From when on it is valid, RFC 3339 in UTC. Older stations do not say.
+    #[serde(default)]
+    pub valid_from: Option<String>,
+    /// Until when, the same way.
     #[serde(default)]
     pub valid_until: Option<String>,
+    /// What the station's clock says to that.
+    #[serde(default)]
+    pub dates: Dates,
+}
+
+/// Whether a medium's dates let it be written now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dates {
+    /// It is written, but computers refuse it until its first day.
+    NotYet,
+    /// Its last day is over. It isn't written.
+    Expired,
+    /// The station's clock is before the day on which it was made. It isn't written.
+    ClockBehind,
+    /// It may be written; or what a newer station says, who decides in any case.
+    #[default]
+    #[serde(other)]
+    Good,
 }
 
 /// A row of the ledger, as far as it is shown.
@@ -167,7 +195,8 @@ pub enum Wish {
 }
 
 /// How loud the station is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sound {
     /// Never.
     Off,
@@ -178,7 +207,8 @@ pub enum Sound {
 }
 
 /// What somebody chose at the panel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// The panel's language.
     pub language: Language,

@@ -133,11 +133,28 @@ pub enum Test {
     Light(usize),
     /// A tone.
     Sound,
+    /// Ports: where drives are seen that somebody inserts.
+    Ports {
+        /// Labels, in the order in which they were met.
+        seen: Vec<String>,
+        /// The ports were paused for it, and go on afterwards.
+        resumes: bool,
+    },
 }
 
 impl Test {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 6;
+
     /// All of them at their beginning.
-    pub const ALL: [Self; 5] = [Self::Colour(0), Self::Touch(0), Self::Keys([false; 3]), Self::Light(0), Self::Sound];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Colour(0),
+        Self::Touch(0),
+        Self::Keys([false; 3]),
+        Self::Light(0),
+        Self::Sound,
+        Self::Ports { seen: Vec::new(), resumes: false },
+    ];
 
     /// Its place among all.
     pub fn index(&self) -> usize {
@@ -147,6 +164,7 @@ impl Test {
             Self::Keys(_) => 2,
             Self::Light(_) => 3,
             Self::Sound => 4,
+            Self::Ports { .. } => 5,
         }
     }
 }

@@ -185,7 +185,8 @@ impl Station {
                     self.note(Outcome { port, is_bad, code: code.clone(), serial });
                 }
             }
-            Event::BatchStarted { .. } => self.outcomes.clear(),
+            // The next one begins before the one that is full is closed: until then its outcomes are wanted.
+            Event::BatchStarted { .. } if self.record.batches().len() == 1 => self.outcomes.clear(),
             Event::BatchClosed { .. } => {
                 let outcomes = std::mem::take(&mut self.outcomes);
                 self.finished = before.map(|state| Finished { state, outcomes });

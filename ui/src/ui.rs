@@ -21,7 +21,7 @@ use crate::paint::Painter;
 use crate::palette::Colour;
 use crate::request::{Medium, Request, Row, Settings, Wish};
 use crate::scene::{Scene, Shape};
-use crate::screen::Screen;
+use crate::screen::{Screen, Test};
 use crate::station::{Finished, Station};
 use crate::words::Catalogue;
 
@@ -33,6 +33,11 @@ const CALL_AGE_MS: u64 = 10_000;
 const CALL_EACH_MS: u64 = 4_000;
 /// Counts move at most so often.
 const CALM_MS: u64 = 500;
+
+/// Nothing has changed for so long: there is less light.
+const DIM_AFTER_MS: u64 = 10 * 60 * 1000;
+/// That much, of a hundred.
+const DIM_PERCENT: u8 = 30;
 
 /// A screen that is open, and where somebody is on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,11 +88,13 @@ pub struct Ui {
     pub(crate) clock: String,
     pub(crate) now_ms: u64,
     pub(crate) layers: Vec<Layer>,
-    pub(crate) passed: [Option<bool>; 5],
+    pub(crate) passed: [Option<bool>; Test::COUNT],
     pub(crate) pending: BTreeMap<u64, Request>,
     last_request: u64,
     pub(crate) wishes: Vec<Wish>,
     pub(crate) touched_ms: u64,
+    /// When something changed at the station.
+    told_ms: u64,
     pub(crate) changed_ms: u64,
     pub(crate) pressed: Option<Action>,
     pub(crate) shows_focus: bool,
@@ -101,6 +108,7 @@ pub struct Ui {
 impl Ui {
     /// A panel that shows nothing yet.
     pub fn new(panel: Panel, board: Board, settings: Settings, is_first_start: bool) -> Self {
+        let settings = Settings { brightness: settings.brightness.clamp(20, 100), ..settings };
         let mut station = Station::default();
         station.set_order(board.places.iter().map(|place| place.label.clone()).collect());
         let mut layers = vec![Layer::from(Screen::Home)];
@@ -121,11 +129,12 @@ impl Ui {
             clock: String::new(),
             now_ms: 0,
             layers,
-            passed: [None; 5],
+            passed: [None; Test::COUNT],
             pending: BTreeMap::new(),
             last_request: 0,
             wishes: Vec::new(),
             touched_ms: 0,
+            told_ms: 0,
             changed_ms: 0,
             pressed: None,
             shows_focus: false,
@@ -150,11 +159,13 @@ impl Ui {
     /// Something happened at the station.
     pub fn take(&mut self, event: &Event, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
+        self.told_ms = self.now_ms;
         self.station.take(event, self.now_ms);
         let is_count = matches!(event, Event::Progress { .. } | Event::ActionProgress { .. });
         self.stale = self.stale.max(if is_count { Stale::Counts } else { Stale::Everything });
         match event {
             Event::PortLearnt { .. } => self.learnt(),
+            Event::DriveSeen { label, .. } => self.port_tested(&label.port),
             Event::MediumImported { .. } | Event::MediumPresent { .. } => {
                 self.ask(Request::Errand(crate::request::Errand::Media));
             }
@@ -202,6 +213,17 @@ impl Ui {
     /// What was chosen at the panel.
     pub fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// Light behind the panel at this moment, of a hundred: as was chosen, and less when nothing has changed for ten minutes
+    /// and nobody is asked for.
+    pub fn brightness(&self) -> u8 {
+        if self.is_dim() { self.settings.brightness.min(DIM_PERCENT) } else { self.settings.brightness }
+    }
+
+    pub(crate) fn is_dim(&self) -> bool {
+        let is_quiet = self.now_ms >= self.touched_ms.max(self.told_ms) + DIM_AFTER_MS;
+        is_quiet && self.station.asking(self.now_ms, 0).is_empty()
     }
 
     /// The screen that is open.
@@ -264,10 +286,10 @@ impl Ui {
         let is_call = matches!(page.body, Body::Attention(_) | Body::Field(_));
         let (mut scene, targets) = (canvas.scene, canvas.targets);
         self.targets = targets;
-        if self.shows_focus
-            && !is_call
-            && let Some(target) = self.focus().and_then(|index| self.targets.get(index))
-        {
+        // A place without a ground of its own that could be turned over still shows that it is pressed.
+        let pressed = || self.targets.iter().rev().find(|target| Some(&target.action) == self.pressed.as_ref());
+        let focused = || self.focus().filter(|_| self.shows_focus).and_then(|index| self.targets.get(index));
+        if !is_call && let Some(target) = pressed().or_else(focused) {
             ring(target, &metrics, &mut scene);
         }
         scene

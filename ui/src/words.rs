@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use platen_events::{AnyCode, Code};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A language that the panel speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Language {
     /// English.
+    #[serde(rename = "en")]
     English,
     /// Korean.
+    #[serde(rename = "ko")]
     Korean,
 }
 
@@ -146,6 +148,7 @@ words! {
     KindCapture "kind-capture"
     KindBootable "kind-bootable"
     KindImage "kind-image"
+    KindTree "kind-tree"
     KindOther "kind-other"
     LabelKind "label-kind"
     LabelVersion "label-version"
@@ -160,6 +163,9 @@ words! {
     NoMedia "no-media"
     NoMediaTodo "no-media-todo"
     MediumDamaged "medium-damaged"
+    MediumExpired "medium-expired"
+    MediumNotYet "medium-not-yet"
+    ClockBehind "clock-behind"
     HowMany "how-many"
     HowManyNote "how-many-note"
     Port "port"
@@ -240,6 +246,7 @@ words! {
     KeysPress "keys-press"
     LightQuestion "light-question"
     SoundQuestion "sound-question"
+    PortsInsert "ports-insert"
     TestsNote "tests-note"
     Passed "passed"
     NotPassed "not-passed"
@@ -250,7 +257,7 @@ words! {
     NoRows "no-rows"
     NoRowsTodo "no-rows-todo"
     SearchSerial "search-serial"
-    ImportFrom "import-from"
+    DriveInPort "drive-in-port"
     ImportNone "import-none"
     ImportNoneTodo "import-none-todo"
     Importing "importing"

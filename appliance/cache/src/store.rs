@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use platen_media::manifest::Manifest;
-use platen_media::sign::{SignedMedia, TrustedKeys};
+use platen_media::manifest::{Manifest, Validity};
+use platen_media::sign::{SignedMedia, TrustedKeys, signer};
 use platen_media::{Blake3, Sha256, Timestamp, envelope};
 use serde::Serialize;
 
@@ -74,6 +74,11 @@ pub struct Listed {
     pub content_bytes: u64,
     /// None when the medium's own files are damaged; then the texts above are empty.
     pub created: Option<Timestamp>,
+    /// The number of the key that its signature names. Whether it is trusted was seen at the import, and is seen again
+    /// whenever the medium is written.
+    pub signed_by: Option<String>,
+    /// When it may be used.
+    pub validity: Validity,
     /// It is kept, and may be written, although a newer revision is here.
     pub pinned: bool,
     /// None when every blob is there; else what is missing or wrong.
@@ -174,19 +179,21 @@ impl Cache {
         let line = |entry: &IndexEntry| {
             let read = self.layout.media(entry).and_then(|media| {
                 let name = entry.name.clone();
-                Manifest::from_json(&media.manifest_bytes).map_err(|source| CacheError::Manifest { name, source })
+                let manifest = Manifest::from_json(&media.manifest_bytes);
+                let manifest = manifest.map_err(|source| CacheError::Manifest { name, source })?;
+                Ok((manifest, signer(&media.manifest_signature)))
             });
-            let (manifest, problem) = match read {
-                Ok(manifest) => {
+            let (manifest, signed_by, problem) = match read {
+                Ok((manifest, signed_by)) => {
                     let problem = match missing_content(&[&self.layout], &manifest) {
                         Ok(missing) if missing.is_empty() => None,
                         Ok(missing) => Some(format!("missing content: {}", missing.join("; "))),
                         Err(error) => Some(platen_media::chain(&error)),
                     };
-                    (Some(manifest), problem)
+                    (Some(manifest), signed_by, problem)
                 }
                 // One damaged medium must not hide the others.
-                Err(error) => (None, Some(platen_media::chain(&error))),
+                Err(error) => (None, None, Some(platen_media::chain(&error))),
             };
             let text = |of: fn(&Manifest) -> String| manifest.as_ref().map(of).unwrap_or_default();
             Listed {
@@ -196,6 +203,8 @@ impl Cache {
                 kind: text(|manifest| manifest.kind.to_string()),
                 content_bytes: manifest.as_ref().map_or(0, Manifest::content_bytes),
                 created: manifest.as_ref().map(|manifest| manifest.created),
+                signed_by,
+                validity: manifest.as_ref().map(|manifest| manifest.validity).unwrap_or_default(),
                 pinned: state.pinned.contains(&entry.name),
                 problem,
             }

@@ -4,6 +4,8 @@
 //! The station's panel on a developer's desk: in a terminal, or as pictures in a folder. It is a client of the station's
 //! socket like any other, and knows nothing that others are not told.
 
+mod kept;
+mod keys;
 mod pictures;
 mod terminal;
 
@@ -16,11 +18,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use embedded_graphics::prelude::Point;
 use embedded_graphics::primitives::Rectangle;
-use platen_station::config::PortMap;
+use platen_station::config::{PortMap, StationConfig};
 use platen_station::{Exit, Failure};
-use platen_ui::{About, Board, Input, Panel, Place, Settings, Ui, Wish, wire};
+use platen_ui::{About, Board, Input, Panel, Place, Ui, Wish, wire};
 
+use self::kept::Kept;
 use self::pictures::Pictures;
 use self::terminal::Terminal;
 
@@ -37,12 +41,18 @@ enum Said {
     Line(String),
     /// Somebody does something.
     Input(Input),
+    /// Somebody wants the station to end.
+    Quit,
 }
 
 /// Where the picture goes.
 trait Show: Send {
     /// What it is like.
     fn panel(&self) -> Panel;
+    /// Whether what was shown is gone, as when a window has another size.
+    fn lost_it(&mut self) -> bool {
+        false
+    }
     /// These areas have changed.
     fn show(&mut self, ui: &Ui, areas: &[Rectangle]) -> std::io::Result<()>;
 }
@@ -62,8 +72,9 @@ impl Shown {
     }
 }
 
-/// Show the panel that was asked for: `terminal` or `png:DIR`.
-pub fn show(wanted: &str, socket: &Path, map: &PortMap, station: &str) -> Result<Shown, Failure> {
+/// Show the panel that was asked for: `terminal` or `png:DIR`. Before the station itself is started: one that never was has
+/// nothing in the folder of its state.
+pub fn show(wanted: &str, config: &StationConfig, map: &PortMap, stop: &Arc<AtomicBool>) -> Result<Shown, Failure> {
     let machine = |error: std::io::Error| Failure::new(Exit::Machine, format!("--panel {wanted}: {error}"));
     let (said, hears) = channel();
     let face: Box<dyn Show> = match wanted.split_once(':') {
@@ -79,14 +90,17 @@ pub fn show(wanted: &str, socket: &Path, map: &PortMap, station: &str) -> Result
         bank: port.bank.clone().unwrap_or_default(),
     };
     let about =
-        About { station: station.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..About::default() };
+        About { station: config.name.clone(), version: env!("CARGO_PKG_VERSION").to_owned(), ..About::default() };
     let board = Board { places: map.ports().iter().map(place).collect(), about };
     let is_over = Arc::new(AtomicBool::new(false));
-    listen(socket.to_owned(), said, Arc::clone(&is_over)).map_err(machine)?;
-    let ui = Ui::new(face.panel(), board, Settings::default(), false);
-    let over = Arc::clone(&is_over);
+    listen(config.paths.socket.clone(), said, Arc::clone(&is_over)).map_err(machine)?;
+    let state = &config.paths.state;
+    let is_first_start = std::fs::read_dir(state).map_or(true, |mut inside| inside.next().is_none());
+    let kept = Kept::load(state);
+    let ui = Ui::new(face.panel(), board, kept.settings(), is_first_start);
+    let flags = Flags { is_over: Arc::clone(&is_over), stop: Arc::clone(stop) };
     let named = std::thread::Builder::new().name("panel".to_owned());
-    let thread = named.spawn(move || run(ui, face, &hears, &over)).map_err(machine)?;
+    let thread = named.spawn(move || run(ui, kept, face, &hears, &flags)).map_err(machine)?;
     Ok(Shown { is_over, thread })
 }
 
@@ -110,10 +124,18 @@ fn listen(socket: PathBuf, said: Sender<Said>, is_over: Arc<AtomicBool>) -> std:
     std::thread::Builder::new().name("panel-lines".to_owned()).spawn(listen).map(drop)
 }
 
-fn run(mut ui: Ui, mut face: Box<dyn Show>, hears: &Receiver<Said>, is_over: &AtomicBool) {
+/// What ends, and what is to end.
+struct Flags {
+    /// The panel.
+    is_over: Arc<AtomicBool>,
+    /// The station.
+    stop: Arc<AtomicBool>,
+}
+
+fn run(mut ui: Ui, mut kept: Kept, mut face: Box<dyn Show>, hears: &Receiver<Said>, flags: &Flags) {
     let begun = Instant::now();
     let mut station: Option<UnixStream> = None;
-    while !is_over.load(Ordering::Relaxed) {
+    while !flags.is_over.load(Ordering::Relaxed) {
         let said = match hears.recv_timeout(FRAME) {
             Ok(said) => Some(said),
             Err(RecvTimeoutError::Timeout) => None,
@@ -130,15 +152,24 @@ fn run(mut ui: Ui, mut face: Box<dyn Show>, hears: &Receiver<Said>, is_over: &At
                 }
                 Said::Line(line) => ui.read(&line, now_ms),
                 Said::Input(input) => ui.input(input, now_ms),
+                Said::Quit => flags.stop.store(true, Ordering::Relaxed),
             }
         }
         ui.tick(now_ms, &clock());
         for wish in ui.wishes() {
-            if let (Wish::Ask(id, request), Some(stream)) = (wish, &mut station) {
-                let _ = stream.write_all(wire::line(id, &request).as_bytes());
+            match (wish, &mut station) {
+                (Wish::Ask(id, request), Some(stream)) => {
+                    let _ = stream.write_all(wire::line(id, &request).as_bytes());
+                }
+                (Wish::Keep(settings), _) => kept.keep(settings),
+                // Lights and tones are the machine's, and a desk has none.
+                (Wish::Ask(..) | Wish::Light(_) | Wish::Tone, _) => {}
             }
         }
-        let areas = ui.draw();
+        let mut areas = ui.draw();
+        if face.lost_it() {
+            areas = vec![Rectangle::new(Point::zero(), face.panel().size)];
+        }
         if !areas.is_empty()
             && let Err(error) = face.show(&ui, &areas)
         {

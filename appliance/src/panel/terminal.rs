@@ -2,17 +2,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 //! The panel in a terminal that has true colours: each character is two pixels, one above the other. Arrows, Enter and
-//! Escape are the keys, `m` is the menu, and a click is a touch.
+//! Escape are the keys, `m` is the menu, `q` ends the station, and a click is a touch.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::mpsc::Sender;
 
 use embedded_graphics::prelude::{Point, Size};
 use embedded_graphics::primitives::Rectangle;
-use platen_ui::{Input, Panel, Ui};
-use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use platen_ui::{Panel, Ui};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
 
+use super::keys::{Keys, Pressed};
 use super::{Said, Show};
+
+/// So long after its first byte, the rest of a key has come.
+const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The largest that fits is taken.
 const PANELS: [(u32, u32, bool); 5] =
@@ -24,11 +29,17 @@ const END: &str = "\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?25h\x1b[?1049l";
 
 pub(super) struct Terminal {
     before: Termios,
+    window: Winsize,
     panel: Panel,
 }
 
 impl Terminal {
     pub(super) fn open(said: Sender<Said>) -> io::Result<Self> {
+        if !is_true_colour(std::env::var("COLORTERM").ok().as_deref()) {
+            let text =
+                "expected a terminal with true colours that says so (COLORTERM=truecolor); --panel png:DIR needs none";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
         let before = tcgetattr(io::stdin())?;
         let window = tcgetwinsize(io::stdout())?;
         let fits = |(width, height, _): &&(u32, u32, bool)| {
@@ -42,16 +53,41 @@ impl Terminal {
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
         write(BEGIN)?;
-        let read = move || {
-            let mut bytes = [0; 256];
-            while let Ok(count @ 1..) = io::stdin().read(&mut bytes) {
-                if inputs(&bytes[..count]).into_iter().any(|input| said.send(Said::Input(input)).is_err()) {
-                    return;
-                }
-            }
+        std::thread::Builder::new().name("panel-keys".to_owned()).spawn(move || read(&said))?;
+        Ok(Self { before, window, panel: Panel { size: Size::new(width, height), is_mono } })
+    }
+}
+
+/// What terminals that have them say of themselves.
+fn is_true_colour(said: Option<&str>) -> bool {
+    matches!(said, Some("truecolor" | "24bit"))
+}
+
+/// Until the terminal is gone, or nobody listens.
+fn read(said: &Sender<Said>) {
+    let (mut keys, mut bytes) = (Keys::default(), [0; 256]);
+    loop {
+        let stdin = io::stdin();
+        let limit = keys.waits().then_some(&REST);
+        let pressed = match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], limit) {
+            Ok(0) => keys.rest().into_iter().collect(),
+            // Not through the buffer of the standard library, in which nothing would be noticed.
+            Ok(_) => match rustix::io::read(&stdin, &mut bytes) {
+                Ok(count @ 1..) => keys.take(&bytes[..count]),
+                _ => return,
+            },
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return,
         };
-        std::thread::Builder::new().name("panel-keys".to_owned()).spawn(read)?;
-        Ok(Self { before, panel: Panel { size: Size::new(width, height), is_mono } })
+        for pressed in pressed {
+            let sent = match pressed {
+                Pressed::Input(input) => said.send(Said::Input(input)),
+                Pressed::Quit => said.send(Said::Quit),
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -59,13 +95,21 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // The terminal may be gone; then nobody misses it.
         let _ = write(END);
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        // Clicks that were on their way are not for whoever reads next.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
     }
 }
 
 impl Show for Terminal {
     fn panel(&self) -> Panel {
         self.panel
+    }
+
+    fn lost_it(&mut self) -> bool {
+        let window = tcgetwinsize(io::stdout()).unwrap_or(self.window);
+        let is_other = (window.ws_col, window.ws_row) != (self.window.ws_col, self.window.ws_row);
+        self.window = window;
+        is_other
     }
 
     fn show(&mut self, ui: &Ui, areas: &[Rectangle]) -> io::Result<()> {
@@ -100,62 +144,5 @@ fn characters(ui: &Ui, area: Rectangle, text: &mut String) {
             }
             text.push('▀');
         }
-    }
-}
-
-/// What keys and clicks mean. A terminal sends each of them at once, so none is cut in two.
-fn inputs(bytes: &[u8]) -> Vec<Input> {
-    let mut found = Vec::new();
-    let mut rest = bytes;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        match (first, after) {
-            (0x1b, [b'[', b'<', click @ ..]) => {
-                let end = click.iter().position(|byte| matches!(byte, b'M' | b'm')).unwrap_or(click.len());
-                found.extend(touch(&click[..end], click.get(end) == Some(&b'M')));
-                rest = click.get(end + 1..).unwrap_or_default();
-            }
-            (0x1b, [b'[' | b'O', key, left @ ..]) => {
-                found.extend(match key {
-                    b'A' | b'D' => Some(Input::Previous),
-                    b'B' | b'C' => Some(Input::Next),
-                    _ => None,
-                });
-                rest = left;
-            }
-            (0x1b, _) => found.push(Input::Back),
-            (b'\r' | b'\n' | b' ', _) => found.push(Input::Choose),
-            (b'm', _) => found.push(Input::Menu),
-            _ => {}
-        }
-    }
-    found
-}
-
-/// `button;column;row`, counted from 1.
-fn touch(text: &[u8], is_down: bool) -> Option<Input> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut numbers = text.split(';').map(str::parse::<i32>);
-    let (button, column, row) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-    let at = Point::new(column.checked_sub(1)?, row.checked_sub(1)?.checked_mul(2)?);
-    match (button, is_down) {
-        (0, true) => Some(Input::Down(at)),
-        (0, false) => Some(Input::Up(at)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_and_clicks_are_told_apart() {
-        assert_eq!(inputs(b"\x1b[B\x1b[A\r"), [Input::Next, Input::Previous, Input::Choose]);
-        assert_eq!(inputs(b"\x1b"), [Input::Back]);
-        let at = Point::new(9, 38);
-        assert_eq!(inputs(b"\x1b[<0;10;20M\x1b[<0;10;20mm"), [Input::Down(at), Input::Up(at), Input::Menu]);
-        // What is no key of ours means nothing, and never too much is read.
-        assert_eq!(inputs(b"x\x1b[<2;1;1M\x1b[<0;99999999999;1M\x1b[<\x1b[5"), []);
     }
 }

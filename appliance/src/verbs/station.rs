@@ -89,10 +89,17 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
             let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
             let row = |line: &Value| {
                 let size = human_bytes(line["content_bytes"].as_u64().unwrap_or_default());
-                vec![text(line, "medium"), text(line, "version"), size, text(line, "title"), text(line, "problem")]
+                let until = match line["dates"].as_str() {
+                    Some("expired") => "expired".to_owned(),
+                    _ => text(line, "valid_until").chars().take_while(|c| *c != 'T').collect(),
+                };
+                let [medium, version, title, signed_by, problem] =
+                    ["medium", "version", "title", "signed_by", "problem"].map(|field| text(line, field));
+                vec![medium, version, size, title, signed_by, until, problem]
             };
             let rows: Vec<Vec<String>> = media.as_array().into_iter().flatten().map(row).collect();
-            output.text(|| table(&["MEDIUM", "VERSION", "SIZE", "TITLE", "PROBLEM"], &rows));
+            output
+                .text(|| table(&["MEDIUM", "VERSION", "SIZE", "TITLE", "SIGNED BY", "VALID UNTIL", "PROBLEM"], &rows));
         }
         StationVerb::History { serial, limit } => {
             let rows = client.errand(json!({ "errand": "history", "serial": serial, "limit": limit }))?;

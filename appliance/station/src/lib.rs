@@ -43,6 +43,7 @@ pub use failure::{Failure, open_failure, stopped};
 pub use media::{load, new_plan, shape_of, stop_flag};
 pub use order::{Order, Targets};
 pub use paths::{Paths, open_ledger};
+pub use replace::replace;
 pub use run::{Finished, Front, run};
 pub use seat::Seat;
 pub use used::in_use;

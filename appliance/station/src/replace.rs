@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Replaces a file, or makes it. After a kill or a power cut there is the old one or the new one; when this returns, it
 /// is the new one. Nobody but those whom `mode` lets can read either, at no moment.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files are made with mode 0600; in the same folder, so that renaming is one action of its file system.
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;

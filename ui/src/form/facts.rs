@@ -167,32 +167,28 @@ fn notes(of: &Facts, rest: Rectangle, canvas: &mut Canvas<'_>) -> Rectangle {
 /// A name for each fact, and the fact; those for which there is no room are left out, the last first.
 fn rows(of: &Facts, rest: Rectangle, canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
-    let strong = Type::Smooth(Weight::Strong, super::px(m.second));
-    let least = m.second.line() + 2;
+    // There is room for more where the panel is wide.
+    let plain = if m.class == Class::Wide { Type::Smooth(Weight::Medium, 28) } else { m.second };
+    let strong = Type::Smooth(Weight::Strong, super::px(plain));
+    let least = plain.line() + 2;
     // What is too long to stand beside its name stands below it.
     let is_long = |name: &str, fact: &str, canvas: &Canvas<'_>| {
-        canvas.width(name, m.second) + m.gap * 2 + canvas.width(fact, strong) > rest.width()
+        canvas.width(name, plain) + m.gap * 2 + canvas.width(fact, strong) > rest.width()
     };
     let all: i32 = of.facts.iter().map(|(name, fact)| 1 + i32::from(is_long(name, fact, canvas))).sum();
     let lines = (rest.height() / least).min(all).max(1);
-    let step = (rest.height() / lines).min(m.second.line() * 8 / 5);
+    let step = (rest.height() / lines).min(plain.line() * 8 / 5);
     let mut top = rest.top();
     for (name, fact) in &of.facts {
         let height = if is_long(name, fact, canvas) { step * 2 } else { step };
         if top + height > rest.bottom() {
             break;
         }
-        let label = canvas.line(
-            name,
-            m.second,
-            Colour::Quiet,
-            (rest.left(), middle(top, step, m.second)),
-            rest.width(),
-            Align::Left,
-        );
+        let label =
+            canvas.line(name, plain, Colour::Quiet, (rest.left(), middle(top, step, plain)), rest.width(), Align::Left);
         let room = if height > step { rest.width() } else { rest.width() - label - m.gap * 2 };
         let fact = canvas.both_ends(fact, strong, room);
-        let baseline = middle(top + height - step, step, m.second);
+        let baseline = middle(top + height - step, step, plain);
         canvas.line(&fact, strong, Colour::Text, (rest.right() - room, baseline), room, Align::Right);
         canvas.fill(area(rest.left(), top + height - 1, rest.width(), 1), Colour::Track);
         top += height;

@@ -113,7 +113,14 @@ fn all_tiles(grid: &Grid, at: Rectangle, (gap, bank): (i32, i32), canvas: &mut C
     let (rows, columns) = (i32::from(grid.plan.rows), i32::from(grid.plan.columns));
     let (least_width, least_height) = if grid.invitation.is_some() { (44, 38) } else { least(m.class) };
     let fit = |room: i32, least: i32| ((room + gap) / (least + gap)).max(1);
-    let strip = 34;
+    // Ways to other banks are met by a glove where there is room for it.
+    let strip = match m.class {
+        Class::Wide => 80,
+        Class::Full => 56,
+        Class::Tall => 52,
+        Class::Half => 50,
+        Class::Small | Class::Square | Class::Mono => 34,
+    };
     let is_whole = fit(at.width(), least_width) >= columns && fit(at.height(), least_height) >= rows;
     let (across, down, tiles) = match is_whole {
         true => (columns, rows, at),

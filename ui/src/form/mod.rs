@@ -87,8 +87,10 @@ fn header_in(page: &Page, width: i32, canvas: &mut Canvas<'_>) -> Rectangle {
         x += mark(canvas, x, baseline) + m.gap * 2;
     }
     let mut room = width - m.margin - x;
-    if !page.corner.is_empty() {
-        let quiet = crate::font::Type::Smooth(crate::font::Weight::Medium, px(m.head));
+    let quiet = crate::font::Type::Smooth(crate::font::Weight::Medium, px(m.head));
+    // A title from outside may be long; the corner leaves before it is cut.
+    let both = canvas.width(&page.title, m.head) + m.gap + canvas.fonts.width(&page.corner, quiet, true);
+    if !page.corner.is_empty() && both <= room {
         let corner = canvas.counter(&page.corner, quiet, Colour::Quiet, (x, baseline), room, Align::Right);
         room -= corner + m.gap;
     }

@@ -175,12 +175,13 @@ fn facts(of: &Facts, rest: Rectangle, canvas: &mut Canvas<'_>) {
             top += 9;
         }
     }
-    let mut texts: Vec<(String, String)> = of.notes.iter().map(|(_, _, note)| (note.clone(), String::new())).collect();
-    let facts = of.facts.iter().cloned();
-    texts.splice(0..0, facts);
-    if !of.heading.is_empty() {
-        texts.insert(0, (of.heading.clone(), String::new()));
-    }
+    // What is in the way comes before the facts, for which there may be no room.
+    let (urgent, others): (Vec<_>, Vec<_>) = of.notes.iter().partition(|(_, colour, _)| *colour == Colour::Try);
+    let plain = |text: &String| (text.clone(), String::new());
+    let heading = Some(&of.heading).filter(|heading| !heading.is_empty());
+    let above = heading.into_iter().chain(urgent.iter().map(|(_, _, note)| note)).map(plain);
+    let below = others.iter().map(|(_, _, note)| plain(note));
+    let texts = above.chain(of.facts.iter().cloned()).chain(below);
     for (name, fact) in texts {
         if top + 11 > rest.bottom() {
             break;

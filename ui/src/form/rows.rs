@@ -6,6 +6,7 @@
 use embedded_graphics::primitives::Rectangle;
 
 use crate::canvas::{Align, Canvas, Edges, area, middle};
+use crate::font::{Type, Weight};
 use crate::icon::Icon;
 use crate::metrics::Class;
 use crate::page::{Action, Page, Row, Rows};
@@ -166,6 +167,10 @@ fn last_parts(text: &str, fits: impl Fn(&str) -> bool) -> &str {
 /// Three beside each other.
 fn tiles(list: &Rows, rest: Rectangle, canvas: &mut Canvas<'_>) {
     let m = canvas.metrics;
+    let (name, second) = match m.class {
+        Class::Wide => (Type::Smooth(Weight::Strong, 34), Type::Smooth(Weight::Medium, 26)),
+        _ => (m.name, m.second),
+    };
     let columns = 3;
     let lines = (list.rows.len() as i32 + columns - 1) / columns;
     let width = (rest.width() - m.gap * (columns - 1)) / columns;
@@ -177,21 +182,21 @@ fn tiles(list: &Rows, rest: Rectangle, canvas: &mut Canvas<'_>) {
         canvas.round(at, m.radius, if is_pressed { Colour::Text } else { Colour::Surface });
         let ink = |colour: Colour| if is_pressed { Colour::Ink } else { colour };
         let pad = m.gap * 2;
-        let side = m.name.cap() * 2;
+        let side = name.cap() * 2;
         let has_second = !row.second.is_empty();
-        let block = side + m.gap * 3 / 2 + m.name.cap() + if has_second { m.second.line() } else { 0 };
+        let block = side + m.gap * 3 / 2 + name.cap() + if has_second { second.line() } else { 0 };
         let top = at.top() + (at.height() - block) / 2;
         if let Some((icon, colour)) = row.icon {
             canvas.icon(icon, at.left() + pad, top, side, ink(colour));
         }
-        let baseline = top + side + m.gap * 3 / 2 + m.name.cap();
-        canvas.line(&row.name, m.name, ink(Colour::Text), (at.left() + pad, baseline), width - 2 * pad, Align::Left);
+        let baseline = top + side + m.gap * 3 / 2 + name.cap();
+        canvas.line(&row.name, name, ink(Colour::Text), (at.left() + pad, baseline), width - 2 * pad, Align::Left);
         if has_second {
             canvas.line(
                 &row.second,
-                m.second,
+                second,
                 ink(Colour::Quiet),
-                (at.left() + pad, baseline + m.second.line()),
+                (at.left() + pad, baseline + second.line()),
                 width - 2 * pad,
                 Align::Left,
             );

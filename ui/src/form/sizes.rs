@@ -29,6 +29,8 @@ pub(super) struct Sizes {
     pub(super) has_large_percent: bool,
     /// Percent and time in one line above the bar.
     pub(super) has_small_percent: bool,
+    /// Those stand at the right, beside word and time, instead of above them.
+    pub(super) is_percent_beside: bool,
     /// The sign of a state that asks for a hand stands below the number, so large; 0: at its right.
     pub(super) sign_below: i32,
 }
@@ -53,9 +55,26 @@ impl Sizes {
             has_code: true,
             has_large_percent: true,
             has_small_percent: false,
+            is_percent_beside: false,
             sign_below: 0,
         };
         match m.class {
+            Class::Wide if width >= 400 && height >= 180 => Self {
+                pad: 20,
+                radius: 10,
+                frame: 6,
+                number: 72,
+                percent: 96,
+                hand: 56,
+                action: 34,
+                word: 34,
+                second: 26,
+                bar: 18,
+                bar_gap: 10,
+                length: 0,
+                is_percent_beside: true,
+                ..base
+            },
             Class::Wide if height >= 180 => Self {
                 pad: 14,
                 radius: 8,
@@ -80,6 +99,20 @@ impl Sizes {
                 has_code: false,
                 has_large_percent: false,
                 has_small_percent: true,
+                ..base
+            },
+            Class::Full if width >= 240 && height >= 150 => Self {
+                pad: 14,
+                number: 52,
+                percent: 64,
+                hand: 38,
+                action: 24,
+                word: 25,
+                second: 20,
+                bar: 12,
+                bar_gap: 8,
+                length: 0,
+                is_percent_beside: true,
                 ..base
             },
             Class::Full if width >= 120 && height >= 190 => Self { sign_below: 42, ..base },

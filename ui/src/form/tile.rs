@@ -138,6 +138,7 @@ fn work(
         );
         y -= sizes.bar + sizes.second as i32 * 3 / 5;
     }
+    let foot = y;
     let second = Type::Smooth(Weight::Medium, sizes.second);
     let word = Type::Smooth(if tile.form == Form::Outline { Weight::Medium } else { Weight::Strong }, sizes.word);
     let percent = tile.percent.map(|percent| format!("{percent}%"));
@@ -157,7 +158,7 @@ fn work(
         }
         _ => {}
     }
-    let mut room = inner.width();
+    let mut room = inner.width() / if sizes.is_percent_beside && tile.percent.is_some() { 2 } else { 1 };
     // Two to a row: the percent stands at the word's right.
     if let (Some(percent), false, false) = (&percent, sizes.has_small_percent, sizes.has_large_percent)
         && sizes.percent > 0
@@ -167,29 +168,25 @@ fn work(
     let said = fitting(tile, word, room, sizes, canvas);
     canvas.line(&said, word, text, (inner.left(), y), room, Align::Left);
     if let (Some(percent), true, false) = (tile.percent, sizes.has_large_percent, tile.is_cut) {
-        large_percent(percent, inner, (number_baseline, y - word.cap()), sizes, tile.form, text, canvas);
+        let figures = Type::Smooth(Weight::Strong, sizes.percent);
+        let middle = (number_baseline + y - word.cap() + figures.cap()) / 2;
+        let baseline = if sizes.is_percent_beside { foot } else { middle };
+        let colour = if tile.form == Form::Quiet { Colour::Quiet } else { text };
+        large_percent(percent, inner, baseline, sizes, colour, canvas);
     }
 }
 
-/// The percent in large figures, with a smaller sign, in the middle between the number and the word.
-fn large_percent(
-    percent: u8,
-    inner: Rectangle,
-    (above, below): (i32, i32),
-    sizes: &Sizes,
-    form: Form,
-    text: Colour,
-    canvas: &mut Canvas<'_>,
-) {
+/// The percent in large figures, with a smaller sign.
+fn large_percent(percent: u8, inner: Rectangle, baseline: i32, sizes: &Sizes, colour: Colour, canvas: &mut Canvas<'_>) {
     let figures = Type::Smooth(Weight::Strong, sizes.percent);
     let sign = Type::Smooth(Weight::Medium, sizes.percent * 3 / 5);
-    let baseline = above + (below - above + figures.cap()) / 2;
-    let colour = if form == Form::Quiet { Colour::Quiet } else { text };
     let digits = percent.to_string();
     let sign_width = canvas.width("%", sign);
     let room = inner.width() - sign_width - 2;
-    let width = canvas.counter(&digits, figures, colour, (inner.left(), baseline), room, Align::Left);
-    canvas.line("%", sign, colour, (inner.left() + width + 2, baseline), sign_width, Align::Left);
+    let align = if sizes.is_percent_beside { Align::Right } else { Align::Left };
+    let width = canvas.counter(&digits, figures, colour, (inner.left(), baseline), room, align);
+    let left = if sizes.is_percent_beside { inner.left() + room } else { inner.left() + width };
+    canvas.line("%", sign, colour, (left + 2, baseline), sign_width, Align::Left);
 }
 
 /// Two halves, and a bridge over the gap while the power is cut.

@@ -3,15 +3,16 @@
 
 //! Settings, history, import, about.
 
-use platen_events::{Action as Work, AnyCode};
+use platen_events::{Action as Doing, AnyCode, JobKind, Work};
 
 use super::batch::serial_end;
-use super::{open, secondary, shown};
+use super::{day, drive_size, open, secondary, shown};
 use crate::icon::Icon;
 use crate::page::{Action, Body, Facts, Keypad, Page, Row, Rows, Statement};
 use crate::palette::Colour;
 use crate::request::{Errand, Request, Sound};
 use crate::screen::Screen;
+use crate::station::{Port, State};
 use crate::ui::Ui;
 use crate::words::Word;
 
@@ -118,7 +119,7 @@ impl Ui {
 
     pub(super) fn import_page(&self) -> Page {
         let actions = self.station.record().actions();
-        if let Some(import) = actions.get(&Work::Import) {
+        if let Some(import) = actions.get(&Doing::Import) {
             let part = import.done_bytes.saturating_mul(1000).checked_div(import.total_bytes).unwrap_or_default();
             let statement = Statement {
                 icon: Some((Icon::Import, Colour::Accent)),
@@ -128,15 +129,30 @@ impl Ui {
             };
             return self.titled(self.say(Word::Import), Body::Statement(statement), Vec::new());
         }
-        let row = |source: &crate::ui::Source| Row {
+        let row = |name: String, second: &str, request: Request| Row {
             icon: Some((Icon::Import, Colour::Accent)),
-            name: shown(&source.name),
-            second: shown(&source.folder),
-            action: Some(Action::Ask(Box::new(Request::Errand(Errand::Import { folder: source.folder.clone() })))),
+            name,
+            second: shown(second),
+            action: Some(Action::Ask(Box::new(request))),
             is_chosen: false,
         };
+        let folder = |source: &crate::ui::Source| {
+            let request = Request::Errand(Errand::Import { folder: source.folder.clone() });
+            row(shown(&source.name), &source.folder, request)
+        };
+        // What is on a drive is seen when it is read. One that is worked on is nobody's source.
+        let drive = |port: &Port| {
+            let drive = port.drive.clone().filter(|_| matches!(port.state, State::Waiting | State::Retry(_)))?;
+            let work = Work { kind: JobKind::Import, medium: None };
+            let name = self.fill(Word::DriveInPort, &[("n", &port.label)]);
+            let size = port.says.size_bytes.map(drive_size).unwrap_or_default();
+            let model = port.says.model.clone().unwrap_or_default();
+            let says: Vec<String> = [model, size].into_iter().filter(|part| !part.is_empty()).collect();
+            Some(row(name, &says.join(" · "), Request::Start { port: port.label.clone(), drive, work }))
+        };
         let empty = (self.say(Word::ImportNone), self.say(Word::ImportNoneTodo));
-        let rows = self.sources.iter().map(row).collect();
+        let ports = self.station.ports(self.now_ms);
+        let rows = ports.iter().filter_map(drive).chain(self.sources.iter().map(folder)).collect();
         let list = Rows { rows, page: self.layer().page, empty, as_tiles: false, side: None };
         self.titled(self.say(Word::Import), Body::Rows(list), Vec::new())
     }
@@ -160,9 +176,4 @@ impl Ui {
 fn serde_code(id: &str) -> Option<AnyCode> {
     let known = platen_events::Code::ALL.iter().find(|code| code.entry().id == id);
     known.map(|code| (*code).into())
-}
-
-/// The day of a time, as RFC 3339 has it.
-fn day(time: &str) -> String {
-    shown(time).chars().take(10).collect()
 }

@@ -5,12 +5,12 @@
 
 use platen_events::{JobKind, Work};
 
-use super::{content_size, open, primary, shown};
+use super::{content_size, day, open, primary, shown};
 use crate::icon::Icon;
 use crate::metrics::Class;
 use crate::page::{Action, Body, Button, Facts, Keypad, Page, Row, Rows};
 use crate::palette::Colour;
-use crate::request::{Medium, Request};
+use crate::request::{Dates, Medium, Request};
 use crate::screen::Screen;
 use crate::ui::Ui;
 use crate::words::Word;
@@ -33,11 +33,12 @@ impl Ui {
                 true => Action::Turn(Box::new(here)),
                 false => open(Screen::Medium { port: port.cloned(), index }),
             };
-            let second = match &medium.problem {
-                Some(_) => self.say(Word::MediumDamaged),
+            let hindrance = self.hindrance(medium);
+            let icon = hindrance.as_ref().map(|_| (Icon::Refused, Colour::Try));
+            let second = hindrance.unwrap_or_else(|| match self.not_yet(medium) {
+                Some(from) => format!("{} · {from}", shown(&medium.version)),
                 None => format!("{} · {}", self.kind(medium), shown(&medium.version)),
-            };
-            let icon = medium.problem.as_ref().map(|_| (Icon::Refused, Colour::Try));
+            });
             let is_chosen = has_side && index == chosen;
             Row { icon, name: title(medium), second, action: Some(action), is_chosen }
         };
@@ -75,7 +76,7 @@ impl Ui {
     }
 
     fn choose_button(&self, port: Option<&String>, medium: &Medium) -> Vec<Button> {
-        if medium.problem.is_some() {
+        if self.hindrance(medium).is_some() {
             return Vec::new();
         }
         let name = medium.medium.clone();
@@ -93,6 +94,23 @@ impl Ui {
         vec![primary(self.say(Word::Choose), action)]
     }
 
+    /// Why it can't be chosen.
+    fn hindrance(&self, medium: &Medium) -> Option<String> {
+        let word = match (&medium.problem, medium.dates) {
+            (Some(_), _) => Word::MediumDamaged,
+            (None, Dates::Expired) => Word::MediumExpired,
+            (None, Dates::ClockBehind) => Word::ClockBehind,
+            (None, Dates::NotYet | Dates::Good) => return None,
+        };
+        Some(self.say(word))
+    }
+
+    /// The first day of a medium that is written ahead of it.
+    fn not_yet(&self, medium: &Medium) -> Option<String> {
+        let from = medium.valid_from.as_ref().filter(|_| medium.dates == Dates::NotYet)?;
+        Some(self.fill(Word::MediumNotYet, &[("d", &day(from))]))
+    }
+
     fn kind(&self, medium: &Medium) -> String {
         let word = match medium.kind.as_str() {
             _ if medium.medium.starts_with(DUPLICATE) => Word::Duplicate,
@@ -100,7 +118,8 @@ impl Ui {
             "prestaged" => Word::KindPrestaged,
             "capture" => Word::KindCapture,
             "bootable" => Word::KindBootable,
-            "image" => Word::KindImage,
+            "raw" => Word::KindImage,
+            "tree" => Word::KindTree,
             _ => Word::KindOther,
         };
         self.say(word)
@@ -112,19 +131,17 @@ impl Ui {
             (self.say(Word::LabelKind), self.kind(medium)),
             (self.say(Word::LabelVersion), shown(&medium.version)),
         ];
-        let mut known = |name: Word, value: Option<&String>| {
-            facts.extend(value.map(|value| (self.say(name), shown(value))));
-        };
-        known(Word::LabelSignedBy, medium.signed_by.as_ref());
-        known(Word::LabelValidUntil, medium.valid_until.as_ref());
+        facts.extend(medium.valid_until.as_ref().map(|until| (self.say(Word::LabelValidUntil), day(until))));
+        facts.extend(medium.signed_by.as_ref().map(|key| (self.say(Word::LabelSignedBy), shown(key))));
         facts.push((self.say(Word::LabelContent), content_size(medium.content_bytes)));
         facts.push((self.say(Word::LabelFits), self.fill(Word::SizeAndUp, &[("n", &needed.to_string())])));
         let mut notes = Vec::new();
         if medium.medium.starts_with(DUPLICATE) {
             notes.push((Icon::Refused, Colour::Try, self.say(Word::DuplicateNote)));
         }
-        match &medium.problem {
-            Some(_) => notes.push((Icon::Refused, Colour::Try, self.say(Word::MediumDamaged))),
+        notes.extend(self.not_yet(medium).map(|from| (Icon::Clock, Colour::Try, from)));
+        match self.hindrance(medium) {
+            Some(why) => notes.push((Icon::Refused, Colour::Try, why)),
             None => notes.extend(self.fits(medium)),
         }
         Facts { heading: title(medium), facts, notes, ..Facts::default() }

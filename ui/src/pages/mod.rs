@@ -133,6 +133,11 @@ pub(super) fn shown(text: &str) -> String {
     text.chars().take(120).map(|c| if platen_events::is_plain(c) { c } else { '·' }).collect()
 }
 
+/// The day of a time, as RFC 3339 has it.
+pub(super) fn day(time: &str) -> String {
+    shown(time).chars().take(10).collect()
+}
+
 fn capital(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()

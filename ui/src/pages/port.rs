@@ -20,8 +20,8 @@ impl Ui {
     /// Where the ports stand on this panel.
     pub(super) fn plan(&self) -> Plan {
         let metrics = self.metrics();
-        let is_small = matches!(metrics.class, Class::Small | Class::Square);
-        Plan::new(&self.board.places, &self.station.labels(), metrics.is_tall(), is_small)
+        let is_flat = matches!(metrics.class, Class::Tall | Class::Half | Class::Mono);
+        Plan::new(&self.board.places, &self.station.labels(), metrics.is_tall(), is_flat)
     }
 
     fn place_of(&self, label: &str) -> (Plan, usize) {

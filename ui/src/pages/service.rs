@@ -17,8 +17,9 @@ const FIELDS: [Colour; crate::act::COLOURS] =
 
 impl Ui {
     pub(super) fn service_page(&self) -> Page {
-        let names = [Word::TestColour, Word::TestTouch, Word::TestKeys, Word::TestLight, Word::TestSound];
-        let signs = [Icon::Brightness, Icon::Insert, Icon::Menu, Icon::Light, Icon::Sound];
+        let names =
+            [Word::TestColour, Word::TestTouch, Word::TestKeys, Word::TestLight, Word::TestSound, Word::TestPorts];
+        let signs = [Icon::Brightness, Icon::Insert, Icon::Menu, Icon::Light, Icon::Sound, Icon::Ports];
         let row = |test: Test| {
             let index = test.index();
             let (icon, second) = match self.passed[index] {
@@ -83,6 +84,20 @@ impl Ui {
                 asked(Icon::Light, title, None)
             }
             Test::Sound => asked(Icon::Sound, self.say(Word::SoundQuestion), Some(Action::Tone)),
+            Test::Ports { seen, .. } => {
+                let invitation = self.say(Word::PortsInsert);
+                let (title, note) = match seen.last() {
+                    Some(port) => (self.fill(Word::PortNumber, &[("n", port)]), invitation),
+                    None => (invitation, String::new()),
+                };
+                let count = self.station.labels().len();
+                let part = Some((seen.len() * 1000 / count.max(1)).min(1000) as u16);
+                let statement = Statement { icon: Some((Icon::Insert, Colour::Accent)), title, note, part };
+                let buttons = vec![secondary(None, self.say(Word::NotPassed), Action::Judge(false))];
+                let mut page = self.titled(self.say(Word::Service), Body::Statement(statement), buttons);
+                page.corner = self.fill(Word::PageOf, &[("n", &seen.len().to_string()), ("m", &count.to_string())]);
+                page
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use embedded_graphics::prelude::{Point, Size};
 use platen_events::{
     BatchId, Code, DriveId, DriveLabel, Event, JobEnd, JobId, JobKind, Moved, PortMode, PortUse, Step, Work,
 };
-use platen_ui::{About, Answer, Board, Input, Language, Medium, Panel, Row, Settings, Ui, Wish};
+use platen_ui::{About, Answer, Board, Dates, Input, Language, Medium, Panel, Row, Settings, Ui, Wish};
 
 pub(crate) const GIB: u64 = 1 << 30;
 
@@ -227,18 +227,28 @@ fn media() -> Vec<Medium> {
         kind: kind.to_owned(),
         content_bytes: (gib * GIB as f64) as u64,
         problem: None,
-        signed_by: Some("IT Build 3".to_owned()),
-        valid_until: Some("30 Jun 2027".to_owned()),
+        signed_by: Some("8FA1C03B52D7E964".to_owned()),
+        valid_from: Some("2026-11-01T00:00:00Z".to_owned()),
+        valid_until: Some("2027-06-30T23:59:59Z".to_owned()),
+        dates: Dates::Good,
     };
     vec![
         medium("OFFICE-r7", "Windows 11 Office", "24.11.2", "stand-alone", 14.2),
-        medium("WORKSHOP-r2", "Windows 11 Workshop", "24.11.2", "stand-alone", 17.0),
-        medium("LINE3-r9", "Line 3 prestaged disk", "9.0.1", "prestaged", 26.4),
+        Medium {
+            dates: Dates::NotYet,
+            valid_from: Some("2027-01-01T00:00:00Z".to_owned()),
+            ..medium("WORKSHOP-r2", "Windows 11 Workshop", "24.11.2", "stand-alone", 17.0)
+        },
+        Medium {
+            dates: Dates::Expired,
+            valid_until: Some("2026-11-25T23:59:59Z".to_owned()),
+            ..medium("LINE3-r9", "Line 3 prestaged disk", "9.0.1", "prestaged", 26.4)
+        },
         Medium {
             problem: Some("a blob is missing".to_owned()),
             ..medium("SERVICE-r4", "Service and capture", "2.4.0", "capture", 1.4)
         },
-        Medium { signed_by: None, ..medium("DUPLICATE-00001", "Lab machine", "1", "image", 3.0) },
+        Medium { signed_by: None, ..medium("DUPLICATE-00001", "Lab machine", "1", "raw", 3.0) },
     ]
 }
 

@@ -5,8 +5,12 @@
 
 mod checks;
 mod desk;
+mod media;
 mod pictures;
+mod played;
 mod png_file;
 mod random;
+mod reports;
 mod scenes;
+mod vision;
 mod ways;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use platen_ui::Language;
 
 use super::desk::{PANELS, panel};
+use super::played;
 use super::png_file::{Picture, read, write};
 use super::scenes::{SCENES, set_up};
 
@@ -35,6 +36,7 @@ fn render(mut each: impl FnMut(&str, &str, &str, Picture)) {
             }
         }
     }
+    played::render(each);
 }
 
 #[test]
@@ -64,16 +66,17 @@ fn write_all(folder: &Path) {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)
     };
     std::fs::create_dir_all(&folder).expect("a folder");
-    let mut rows: BTreeMap<usize, String> = BTreeMap::new();
+    let mut rows: BTreeMap<(usize, String), String> = BTreeMap::new();
     render(|size, name, language, picture| {
         let file = format!("{size}-{name}-{language}.png");
         std::fs::write(folder.join(&file), write(&picture)).expect("a file");
-        let order = SCENES.iter().position(|(scene, _)| *scene == name).expect("a scene");
+        // What was played comes after the scenes.
+        let order = SCENES.iter().position(|(scene, _)| *scene == name).unwrap_or(SCENES.len());
         let zoom = if size == "128x64" { " class=\"zoom\"" } else { "" };
         let figure = format!(
             "<figure><img src=\"{file}\" alt=\"{file}\"{zoom}><figcaption>{size} {language}</figcaption></figure>\n"
         );
-        rows.entry(order).or_insert_with(|| format!("<h2>{name}</h2>\n")).push_str(&figure);
+        rows.entry((order, name.to_owned())).or_insert_with(|| format!("<h2>{name}</h2>\n")).push_str(&figure);
     });
     if folder.canonicalize().ok() != golden().canonicalize().ok() {
         let style = "body{background:#c9ced2;font:14px sans-serif}figure{display:inline-block;margin:6px}.zoom{image-rendering:pixelated;width:384px}";

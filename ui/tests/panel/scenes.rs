@@ -4,7 +4,7 @@
 //! Every screen, with something on it.
 
 use platen_events::{Action, BatchId, Code, Event};
-use platen_ui::{Answer, Input, Language, Panel, Screen, Source, Wish};
+use platen_ui::{Answer, Input, Language, Panel, Screen, Wish};
 
 use super::desk::{Desk, Doing, GIB};
 
@@ -66,6 +66,8 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.go(Screen::Media { port: None, chosen: 0 });
         desk.go(Screen::Medium { port: None, index: 0 });
     }),
+    ("medium-not-yet", |desk| look_at(desk, 1)),
+    ("medium-expired", |desk| look_at(desk, 2)),
     ("how-many", |desk| {
         desk.ports(8, false);
         desk.go(Screen::HowMany { medium: "OFFICE-r7".to_owned(), typed: "40".to_owned() });
@@ -121,8 +123,7 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
     ("import", |desk| {
         desk.ports(8, false);
         desk.go(Screen::Import);
-        let source = |name: &str, folder: &str| Source { name: name.to_owned(), folder: folder.to_owned() };
-        desk.ui.found(vec![source("Drive in port 8", "/run/platen/import/8")]);
+        desk.set(8, Doing::Waiting);
     }),
     ("importing", |desk| {
         desk.ports(8, false);
@@ -142,6 +143,12 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.busy(8);
         desk.go(Screen::Test(platen_ui::Test::Light(2)));
     }),
+    ("test-ports", |desk| {
+        desk.ports(8, false);
+        desk.go(Screen::Test(platen_ui::Test::Ports { seen: Vec::new(), resumes: false }));
+        desk.set(2, Doing::Waiting);
+        desk.set(5, Doing::Waiting);
+    }),
     ("stop", |desk| {
         desk.busy(8);
         desk.go(Screen::Confirm(platen_ui::Confirm::Stop("3".to_owned())));
@@ -152,6 +159,20 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.go(Screen::Notice { code: None, text });
     }),
 ];
+
+/// One of the media, as it is chosen on this panel.
+pub(crate) fn look_at(desk: &mut Desk, index: usize) {
+    desk.busy(8);
+    desk.go(Screen::Media { port: None, chosen: index });
+    if desk
+        .ui
+        .targets()
+        .iter()
+        .any(|target| matches!(&target.action, platen_ui::Action::Open(to) if matches!(**to, Screen::Medium { .. })))
+    {
+        desk.go(Screen::Medium { port: None, index });
+    }
+}
 
 /// A desk with this scene on it.
 pub(crate) fn set_up(prepare: Prepare, name: &str, panel: Panel, language: Language) -> Desk {

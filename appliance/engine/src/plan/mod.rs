@@ -23,7 +23,7 @@ use platen_media::manifest::{Manifest, NotValid, Scheme};
 use platen_media::{Timestamp, envelope};
 
 pub use self::drive_record::{DriveRecord, Unproven};
-pub use self::notice::Notice;
+pub use self::notice::{Notice, check_dates};
 pub use self::overwrite::{plan_erase, plan_test};
 pub use self::update::{UpdateError, plan_update};
 pub(crate) use self::write_plan::Contents;
@@ -126,7 +126,8 @@ pub(crate) fn layout_error(media: &CachedMedia, shape: DriveShape, source: Layou
 /// What is worth knowing of a medium that may be written now.
 pub(crate) fn notices(media: &CachedMedia, now: Timestamp) -> Result<Vec<Notice>, PlanError> {
     let not_valid = |source| PlanError::NotValid { name: media.name().to_owned(), source };
-    let date = notice::check_dates(media.manifest(), now).map_err(not_valid)?;
+    let manifest = media.manifest();
+    let date = check_dates(manifest.validity, manifest.created, now).map_err(not_valid)?;
     let pinned = media.pinned_below().map(|newest| Notice::PinnedOlder { newest });
     Ok(date.into_iter().chain(pinned).collect())
 }

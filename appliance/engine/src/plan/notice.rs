@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use platen_media::manifest::{Manifest, NotValid};
+use platen_media::manifest::{NotValid, Validity};
 use platen_media::{Moment, Timestamp};
 
 /// What is said beside a plan that is carried out all the same.
@@ -37,13 +37,14 @@ impl fmt::Display for Notice {
     }
 }
 
-/// An expired medium is refused; so is any that may be expired because the clock can't be right.
-pub(crate) fn check_dates(manifest: &Manifest, now: Timestamp) -> Result<Option<Notice>, NotValid> {
-    match (manifest.validity.at(now, manifest.created), manifest.validity.from) {
+/// Whether a medium made at `made` may be written at `now`, and what is said about it. An expired medium is refused; so
+/// is any that may be expired because the clock can't be right.
+pub fn check_dates(validity: Validity, made: Timestamp, now: Timestamp) -> Result<Option<Notice>, NotValid> {
+    match (validity.at(now, made), validity.from) {
         (Ok(()), _) => Ok(None),
         (Err(NotValid::NotYet { from, .. }), _) => Ok(Some(Notice::NotYetValid { from, now })),
         // Without an end it can't have expired, whatever the time is.
-        (Err(NotValid::ClockBehind { .. }), Some(from)) if manifest.validity.until.is_none() => {
+        (Err(NotValid::ClockBehind { .. }), Some(from)) if validity.until.is_none() => {
             Ok(Some(Notice::NotYetValid { from, now }))
         }
         (Err(error), _) => Err(error),

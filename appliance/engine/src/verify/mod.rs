@@ -22,7 +22,7 @@ pub use self::report::{Medium, Problem, Report};
 use crate::chain;
 use crate::drive::{DriveError, ReadDrive};
 use crate::plan::DriveRecord;
-use crate::plan::notice::check_dates;
+use crate::plan::check_dates;
 use crate::plan::signed_claim::{NoClaim, SignedClaim};
 
 /// How many harmless things are named.
@@ -63,7 +63,7 @@ pub fn judge(
     });
     let record_text = record_text.map(str::to_owned);
     report.medium = Some(medium(signed, scheme, record, record_text));
-    match check_dates(manifest, now) {
+    match check_dates(manifest.validity, manifest.created, now) {
         Ok(notice) => report.notes.extend(notice.map(|notice| notice.to_string())),
         Err(error @ NotValid::Expired { .. }) => report.problem(Code::Expired, error.to_string()),
         Err(error) => report.problem(Code::NotYetValid, error.to_string()),

@@ -29,7 +29,7 @@ use crate::content::shared::Subscription;
 use crate::context::Context;
 use crate::drive::Drive;
 use crate::drive::heartbeat::Waiting;
-use crate::plan::notice::check_dates;
+use crate::plan::check_dates;
 use crate::plan::{Purpose, Source, WritePlan};
 
 /// All content is written and flushed; nothing was read back, nothing makes it a medium yet.
@@ -62,7 +62,8 @@ pub(crate) fn write<'a>(
     }
     if let Some(media) = plan.media() {
         // The plan may have been made a while ago.
-        let valid = check_dates(media.manifest(), context.clock.now());
+        let manifest = media.manifest();
+        let valid = check_dates(manifest.validity, manifest.created, context.clock.now());
         valid.map_err(|source| WriteError::NotValid { name: media.name().to_owned(), source })?;
     }
 

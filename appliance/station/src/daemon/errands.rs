@@ -11,10 +11,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use platen_cache::layout::Layout;
-use platen_cache::{Answer, Cache, CacheError};
+use platen_cache::{Answer, Cache, CacheError, Listed};
+use platen_engine::plan::check_dates;
 use platen_engine::{Clock, SystemClock};
 use platen_events::{Action, AnyCode, Code, Event};
 use platen_ledger::{Ledger, LedgerEntry};
+use platen_media::Timestamp;
+use platen_media::manifest::NotValid;
 use platen_media::sign::TrustedKeys;
 use serde_json::{Value, json};
 
@@ -170,18 +173,33 @@ fn listed(paths: &Paths) -> Result<Value, Failure> {
         return Ok(json!([]));
     }
     let cache = Cache::open_existing(&paths.cache)?.patient(PATIENCE);
-    let line = |medium: platen_cache::Listed| {
+    let now = SystemClock::new().now();
+    let line = |medium: Listed| {
         json!({
             "medium": medium.name.to_string(),
             "title": medium.title,
             "version": medium.version,
             "kind": medium.kind,
             "content_bytes": medium.content_bytes,
+            "signed_by": medium.signed_by,
+            "valid_from": medium.validity.from,
+            "valid_until": medium.validity.until,
+            "dates": dates(&medium, now),
             "pinned": medium.pinned,
             "problem": medium.problem,
         })
     };
     Ok(cache.list()?.into_iter().map(line).collect())
+}
+
+/// What the station's clock says to a medium's dates.
+fn dates(medium: &Listed, now: Timestamp) -> &'static str {
+    match check_dates(medium.validity, medium.created.unwrap_or(now), now) {
+        Ok(None) => "good",
+        Ok(Some(_)) => "not-yet",
+        Err(NotValid::Expired { .. }) => "expired",
+        Err(_) => "clock-behind",
+    }
 }
 
 /// The newest rows of the ledger that are wanted, the oldest of them first.

@@ -167,6 +167,65 @@ pub(crate) fn failed(id: u64, failure: &Failure) -> String {
 mod tests {
     use super::*;
     use platen_events::{JobKind, Work};
+    use serde_json::json;
+
+    /// Everything the panel asks for, once. A request that is new there is missing here until it is added: `name` doesn't
+    /// compile without it.
+    fn of_the_panel() -> Vec<platen_ui::Request> {
+        use platen_ui::{Errand, Request, Role};
+        let name = |request: &Request| match request {
+            Request::Login { .. } | Request::SetPin { .. } | Request::Start { .. } | Request::Arm { .. } => (),
+            Request::Disarm { .. } | Request::Cancel { .. } | Request::Pause { .. } | Request::Resume { .. } => (),
+            Request::Learn { .. } | Request::LearnEnd { .. } => (),
+            Request::Errand(Errand::Media | Errand::Import { .. } | Errand::History { .. } | Errand::ShutDown) => (),
+        };
+        let pin = || platen_ui::Pin::from("4711");
+        let ports = || vec!["1".to_owned(), "left".to_owned()];
+        let work = |kind| Work { kind, medium: Some("TREE-r1".to_owned()) };
+        let drive = platen_events::DriveId { place: "2-1.4".to_owned(), disk_sequence: Some(7) };
+        let start = |kind| Request::Start { port: "4".to_owned(), drive: drive.clone(), work: work(kind) };
+        let all = vec![
+            Request::Login { role: Role::Technician, pin: pin() },
+            Request::Login { role: Role::Operator, pin: pin() },
+            Request::SetPin { role: Role::Administrator, pin: pin() },
+            start(JobKind::Write),
+            start(JobKind::Import),
+            Request::Arm { ports: Vec::new(), work: work(JobKind::Write), wanted: None },
+            Request::Arm { ports: ports(), work: work(JobKind::Write), wanted: Some(40) },
+            Request::Disarm { ports: ports() },
+            Request::Cancel { ports: ports() },
+            Request::Pause { ports: Vec::new() },
+            Request::Resume { ports: ports() },
+            Request::Learn { label: "1".to_owned() },
+            Request::LearnEnd { keep: true },
+            Request::Errand(Errand::Media),
+            Request::Errand(Errand::Import { folder: "/media".to_owned() }),
+            Request::Errand(Errand::History { serial: Some("0A".to_owned()), limit: 200 }),
+            Request::Errand(Errand::History { serial: None, limit: 1 }),
+            Request::Errand(Errand::ShutDown),
+        ];
+        all.iter().for_each(name);
+        all
+    }
+
+    #[test]
+    fn every_request_of_the_panel_is_understood() {
+        for (request, id) in of_the_panel().iter().zip(1..) {
+            let line = platen_ui::wire::line(id, request);
+            let (read_id, wish) = read(line.trim_end().as_bytes()).unwrap_or_else(|error| panic!("{line}: {error:?}"));
+            assert_eq!(read_id, id);
+            // Nothing of it is lost or taken for something else.
+            let mut sent: Value = serde_json::from_str(&line).expect("JSON");
+            sent.as_object_mut().expect("an object").remove("id");
+            let meant = match wish {
+                Wish::Ask(ask) => serde_json::to_value(ask).expect("JSON"),
+                Wish::Login { role, pin: Some(Secret(pin)) } => json!({ "request": "login", "role": role, "pin": pin }),
+                Wish::SetPin { role, pin: Secret(pin) } => json!({ "request": "set-pin", "role": role, "pin": pin }),
+                other => panic!("{line}: taken for {other:?}"),
+            };
+            assert_eq!(sent, meant);
+        }
+    }
 
     #[test]
     fn requests_are_read_strictly() {
