@@ -6,7 +6,7 @@
 //!
 //! Everything may be missing, come late, go and come back: the station goes on without it.
 
-mod board;
+pub mod board;
 mod error;
 mod input;
 mod pin;
@@ -14,7 +14,7 @@ mod rotation;
 mod screen;
 mod sign;
 
-pub use board::{Board, Panel};
+pub use board::Board;
 pub use error::PanelError;
 pub use input::{Button, Deed, listen};
 pub use rotation::Rotation;

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The station's panel on a developer's desk: in a terminal, or as pictures in a folder. It is a client of the station's
-//! socket like any other, and knows nothing that others are not told.
+//! The station's panel: a board's own, or on a developer's desk in a terminal, or as pictures in a folder. It is a client
+//! of the station's socket like any other, and knows nothing that others are not told.
 
+mod board;
 mod pictures;
 mod terminal;
 
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use embedded_graphics::primitives::Rectangle;
 use platen_station::config::PortMap;
 use platen_station::{Exit, Failure};
-use platen_ui::{About, Board, Input, Panel, Place, Settings, Ui, Wish, wire};
+use platen_ui::{About, Board, Input, Key, Keys, Panel, Place, Settings, Ui, Wish, wire};
 
 use self::pictures::Pictures;
 use self::terminal::Terminal;
@@ -37,6 +38,10 @@ enum Said {
     Line(String),
     /// Somebody does something.
     Input(Input),
+    /// A key with a name on the case comes down.
+    Down(Key),
+    /// It is let go.
+    Up(Key),
 }
 
 /// Where the picture goes.
@@ -45,6 +50,12 @@ trait Show: Send {
     fn panel(&self) -> Panel;
     /// These areas have changed.
     fn show(&mut self, ui: &Ui, areas: &[Rectangle]) -> std::io::Result<()>;
+    /// A line of the station.
+    fn hear(&mut self, _: &str) {}
+    /// What the panel wishes of the machine it is part of.
+    fn wish(&mut self, _: &Wish) {}
+    /// Time has passed, whether anything changed or not.
+    fn pass(&mut self, _: &Ui) {}
 }
 
 /// A panel that is shown until it is told to end.
@@ -62,14 +73,18 @@ impl Shown {
     }
 }
 
-/// Show the panel that was asked for: `terminal` or `png:DIR`.
-pub fn show(wanted: &str, socket: &Path, map: &PortMap, station: &str) -> Result<Shown, Failure> {
+/// Show the panel that was asked for: `board`, which its file describes, `terminal` or `png:DIR`.
+pub fn show(wanted: &str, board: &Path, socket: &Path, map: &PortMap, station: &str) -> Result<Shown, Failure> {
     let machine = |error: std::io::Error| Failure::new(Exit::Machine, format!("--panel {wanted}: {error}"));
     let (said, hears) = channel();
     let face: Box<dyn Show> = match wanted.split_once(':') {
+        None if wanted == "board" => {
+            let board = platen_panel::Board::load(board).map_err(|error| Failure::new(Exit::Request, error))?;
+            Box::new(board::Face::open(board, said.clone()).map_err(machine)?)
+        }
         None if wanted == "terminal" => Box::new(Terminal::open(said.clone()).map_err(machine)?),
         Some(("png", folder)) => Box::new(Pictures::open(Path::new(folder)).map_err(machine)?),
-        _ => return Err(Failure::new(Exit::Request, "--panel: expected terminal or png:DIR")),
+        _ => return Err(Failure::new(Exit::Request, "--panel: expected board, terminal or png:DIR")),
     };
     let place = |port: &platen_station::config::Port| Place {
         label: port.label.clone(),
@@ -88,6 +103,22 @@ pub fn show(wanted: &str, socket: &Path, map: &PortMap, station: &str) -> Result
     let named = std::thread::Builder::new().name("panel".to_owned());
     let thread = named.spawn(move || run(ui, face, &hears, &over)).map_err(machine)?;
     Ok(Shown { is_over, thread })
+}
+
+/// What a board's file says, in a few words. Its lights must stand beside ports.
+pub fn check(board: &Path, map: &PortMap) -> Result<String, Failure> {
+    let found = platen_panel::Board::load(board).map_err(|error| Failure::new(Exit::Request, error))?;
+    let unknown = |port: &&str| !map.ports().is_empty() && map.by_label(port).is_none();
+    if let Some(port) = found.lights.iter().map(|light| &*light.port).find(unknown) {
+        let text = format!("{}: light: expected a port of ports.toml, found {port:?}", board.display());
+        return Err(Failure::new(Exit::Request, text));
+    }
+    let size = found.panel.size();
+    let mut text = format!("{}, {} x {}", found.name, size.width, size.height);
+    if let Some((width, height)) = found.millimetres {
+        text.push_str(&format!(" on {width} x {height} mm"));
+    }
+    Ok(text)
 }
 
 /// Read what the station says, and come back when it was away.
@@ -113,6 +144,7 @@ fn listen(socket: PathBuf, said: Sender<Said>, is_over: Arc<AtomicBool>) -> std:
 fn run(mut ui: Ui, mut face: Box<dyn Show>, hears: &Receiver<Said>, is_over: &AtomicBool) {
     let begun = Instant::now();
     let mut station: Option<UnixStream> = None;
+    let mut keys = Keys::default();
     while !is_over.load(Ordering::Relaxed) {
         let said = match hears.recv_timeout(FRAME) {
             Ok(said) => Some(said),
@@ -128,12 +160,19 @@ fn run(mut ui: Ui, mut face: Box<dyn Show>, hears: &Receiver<Said>, is_over: &At
                     let _ = stream.write_all(wire::SUBSCRIBE.as_bytes());
                     station = Some(stream);
                 }
-                Said::Line(line) => ui.read(&line, now_ms),
+                Said::Line(line) => {
+                    ui.read(&line, now_ms);
+                    face.hear(&line);
+                }
                 Said::Input(input) => ui.input(input, now_ms),
+                Said::Down(key) => keys.down(key, now_ms),
+                Said::Up(key) => keys.up(key).into_iter().for_each(|input| ui.input(input, now_ms)),
             }
         }
+        keys.tick(now_ms).into_iter().for_each(|input| ui.input(input, now_ms));
         ui.tick(now_ms, &clock());
         for wish in ui.wishes() {
+            face.wish(&wish);
             if let (Wish::Ask(id, request), Some(stream)) = (wish, &mut station) {
                 let _ = stream.write_all(wire::line(id, &request).as_bytes());
             }
@@ -145,6 +184,7 @@ fn run(mut ui: Ui, mut face: Box<dyn Show>, hears: &Receiver<Said>, is_over: &At
             tracing::error!("the panel can't be shown: {error}");
             return;
         }
+        face.pass(&ui);
     }
 }
 

@@ -54,8 +54,9 @@ impl Card {
     fn connected(&self, name: Option<&str>) -> Option<connector::Info> {
         let handles = self.resource_handles().ok()?;
         let known = handles.connectors().iter().filter_map(|handle| self.get_connector(*handle, true).ok());
-        let mut named = known.filter(|info| name.is_none_or(|name| info.to_string() == name));
-        named.find(|info| info.state() == connector::State::Connected)
+        let named = known.filter(|info| name.is_none_or(|name| info.to_string() == name));
+        // Some can't tell whether anything is attached; they come last.
+        named.filter(is_attached).min_by_key(|info| info.state() != connector::State::Connected)
     }
 
     /// What sends the picture to this connector: what does so already, or any that can.
@@ -173,10 +174,14 @@ impl Screen for DrmScreen {
 
     fn check(&mut self) -> Result<(), PanelError> {
         let found = self.card.get_connector(self.connector, false);
-        let is_there = found.is_ok_and(|info| info.state() == connector::State::Connected);
+        let is_there = found.is_ok_and(|info| is_attached(&info));
         let gone = || PanelError::NoDisplay { card: self.card.path.clone(), connector: self.name.clone() };
         is_there.then_some(()).ok_or_else(gone)
     }
+}
+
+fn is_attached(connector: &connector::Info) -> bool {
+    connector.state() != connector::State::Disconnected && !connector.modes().is_empty()
 }
 
 /// All cards, the first one first. Those that only compute have another name.

@@ -92,7 +92,9 @@ fn sound(buzzer: &board::Buzzer, tune: Tune) -> io::Result<()> {
                 fs::write(chip.join("export"), channel.to_string())?;
             }
             play(tune, |hz| {
-                pulses(hz).into_iter().try_for_each(|(file, value)| fs::write(folder.join(file), value.to_string()))
+                let is_fresh = fs::read_to_string(folder.join("period"))?.trim() == "0";
+                let pulses = pulses(hz, is_fresh).into_iter();
+                pulses.map(|(file, value)| fs::write(folder.join(file), value.to_string())).collect()
             })
         }
         board::Buzzer::Line(line) => {
@@ -121,11 +123,14 @@ fn speaker(name: Option<&str>) -> io::Result<RawDevice> {
     found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no input device can make tones"))
 }
 
-/// What a channel's files are told for a tone. The kernel refuses a period that is shorter than the pulse in it.
-fn pulses(hz: u32) -> Vec<(&'static Path, u64)> {
+/// What a channel's files are told for a tone. The kernel refuses a period that is shorter than the pulse in it, and any
+/// pulse at all where there was no period yet.
+fn pulses(hz: u32, is_fresh: bool) -> Vec<(&'static Path, u64)> {
     let file = |name: &'static str| Path::new(name);
     let Some(period_ns) = 1_000_000_000u64.checked_div(hz.into()) else { return vec![(file("enable"), 0)] };
-    vec![(file("duty_cycle"), 0), (file("period"), period_ns), (file("duty_cycle"), period_ns / 2), (file("enable"), 1)]
+    let none = (!is_fresh).then_some((file("duty_cycle"), 0));
+    let tone = [(file("period"), period_ns), (file("duty_cycle"), period_ns / 2), (file("enable"), 1)];
+    none.into_iter().chain(tone).collect()
 }
 
 #[cfg(test)]
@@ -160,21 +165,21 @@ mod tests {
         assert_eq!((failed.map_err(|error| error.to_string()), heard), (Err("gone".to_owned()), vec![1500, 0]));
     }
 
-    /// As the kernel takes it (`pwm_class_apply`): never a pulse that is longer than the period.
+    /// As the kernel takes it (`pwm_apply_state`): there is a period, and no pulse is longer than it.
     #[test]
-    fn no_pulse_is_longer_than_its_period() {
+    fn the_kernel_takes_every_pulse() {
         let (mut period, mut duty) = (0, 0);
         for hz in [700, 2000, 0, 20, 20_000] {
-            for (file, value) in pulses(hz) {
+            for (file, value) in pulses(hz, period == 0) {
                 match file.to_str() {
                     Some("period") => period = value,
                     Some("duty_cycle") => duty = value,
                     _ => {}
                 }
-                assert!(duty <= period, "{hz}: {duty} of {period}");
+                assert!(period > 0 && duty <= period, "{hz}: {duty} of {period}");
             }
         }
         assert_eq!((period, duty), (50_000, 25_000));
-        assert_eq!(pulses(0), [(Path::new("enable"), 0)]);
+        assert_eq!(pulses(0, false), [(Path::new("enable"), 0)]);
     }
 }

@@ -28,6 +28,16 @@ pub struct Lights {
     lights: BTreeMap<String, Shown>,
 }
 
+impl Drop for Lights {
+    /// Nobody knows any more what is the matter with the ports.
+    fn drop(&mut self) {
+        for port in self.lights.keys().cloned().collect::<Vec<_>>() {
+            self.set(&port, Signal::Off);
+        }
+        self.tick(u64::MAX);
+    }
+}
+
 #[derive(Debug)]
 struct Shown {
     outputs: Outputs,
@@ -130,5 +140,8 @@ mod tests {
         assert_eq!(now()[0], "255");
         lights.tick(2000 + FOUND_MS);
         assert_eq!(now()[0], "0");
+        assert_eq!(now()[2], "255");
+        drop(lights);
+        assert_eq!(now(), ["0", "0", "0"]);
     }
 }
