@@ -3,8 +3,10 @@
 
 //! What the program says of a board's file.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use platen_station::config::PortMap;
 use platen_testkit::daemon::Daemon;
 
 use crate::common::Station;
@@ -61,4 +63,17 @@ fn a_station_does_not_start_with_a_board_that_is_wrong() {
     let (status, said) = platend(BOARD, &["--panel", "bord"]);
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("--panel: expected board, terminal or png:DIR"), "{said}");
+}
+
+/// What the boards of this project say of their sockets. A test of `platen-panel` reads what else they say.
+#[test]
+fn the_boards_ports_are_maps() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("board");
+    let files =
+        std::fs::read_dir(folder).expect("the boards").map(|entry| entry.expect("lists").path().join("ports.toml"));
+    let maps: Vec<PortMap> = files
+        .filter(|file| file.exists())
+        .map(|file| PortMap::load(&file).unwrap_or_else(|error| panic!("{error}")))
+        .collect();
+    assert!(maps.iter().any(|map| map.ports().len() == 4), "{maps:?}");
 }

@@ -6,6 +6,7 @@
 //! checks; each test looks at its own.
 
 mod config;
+mod devices;
 mod mirror;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use crate::guest::{Guest, Parts, find};
 use mirror::{Mirror, PORTS, SIZE};
 
 /// In the order in which they are loaded; the last one when the card is to be there.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "drivers/virtio/virtio_ring",
     "drivers/virtio/virtio",
     "drivers/virtio/virtio_pci_legacy_dev",
@@ -33,6 +34,7 @@ const MODULES: [&str; 13] = [
     "drivers/virtio/virtio_pci",
     "drivers/char/virtio_console",
     "drivers/input/evdev",
+    "drivers/input/misc/uinput",
     "drivers/virtio/virtio_input",
     "drivers/virtio/virtio_dma_buf",
     "drivers/gpu/drm/drm",
@@ -74,9 +76,10 @@ impl Bench {
         std::fs::write(station.path("station.toml"), config).expect("writes");
         let board = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/qemu_x86_64/board.toml");
         std::fs::copy(board, station.path("board.toml")).expect("copies");
+        let own = std::env::current_exe().expect("this program");
         let parts = Parts {
             modules: &MODULES,
-            programs: &[PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("nc.openbsd")],
+            programs: &[PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("nc.openbsd"), own],
             scripts: "tests/display/guest",
             kept: &["cache", "trusted", "ports.toml", "station.toml", "board.toml"],
         };
@@ -174,6 +177,17 @@ impl Bench {
         self.mirror.input(input);
     }
 
+    /// What a device says that is played.
+    fn report(&mut self, events: &str) {
+        self.shell(&format!("echo {events} >&6"));
+    }
+
+    /// A knob.
+    fn turn(&mut self, by: i32) {
+        self.report(&format!("knob 2 7 {by}"));
+        self.mirror.input(if by > 0 { Input::Next } else { Input::Previous });
+    }
+
     /// A drive is in this port, and everything is shown.
     fn insert(&mut self, port: &str) {
         let before = self.mirror.pass();
@@ -203,6 +217,7 @@ fn comes_late(bench: &mut Bench) {
     bench.shell("answers");
     bench.shell("plug_card");
     bench.same("the picture is shown once there is a display");
+    bench.shell("is_lit 00");
     bench.shell("said 1 'nothing is shown' && ! said 2 'nothing is shown'");
     // The control: a picture that differs in one pixel is another one.
     let (mut expected, shown) = (bench.mirror.pass(), bench.shown().expect("a picture"));
@@ -270,11 +285,45 @@ fn replugged(bench: &mut Bench) {
     touch_through(bench, "3");
 }
 
-/// What was begun by hand at the panel became three good drives.
+/// Of several fingers the first one counts, also when others come and go; a knob leads there too.
+fn fingers(bench: &mut Bench) {
+    bench.shell("play_devices");
+    bench.shell("await said 1 'Fingers.*: listened to' && await said 1 'Virtio Knob.*: listened to'");
+    bench.insert("4");
+    let mut id = 0;
+    loop {
+        let (places, target, begins) = bench.mirror.way("4");
+        if begins {
+            for _ in 0..=places {
+                bench.turn(-1);
+            }
+            for _ in 0..target {
+                bench.turn(1);
+            }
+            bench.same("the focus is there");
+            bench.key("ret", Input::Choose);
+            return bench.until_begun("4");
+        }
+        let (at, other) = (bench.mirror.middle(target), bench.mirror.middle((target + 1) % places));
+        id += 2;
+        // Kinds and codes of the multi-touch protocol: slot 47, place 53 and 54, tracking id 57, touch 330.
+        bench.report(&format!("fingers 3 47 0 3 57 {id} 3 53 {} 3 54 {} 1 330 1", at.x, at.y));
+        bench.report(&format!("fingers 3 47 1 3 57 {} 3 53 {} 3 54 {}", id + 1, other.x, other.y));
+        bench.report("fingers 3 57 -1");
+        bench.report("fingers 3 47 0 3 57 -1 1 330 0");
+        bench.mirror.input(Input::Down(at));
+        bench.mirror.input(Input::Up(at));
+        bench.same("what the first finger touched is open");
+    }
+}
+
+/// What was begun by hand at the panel became four good drives.
 fn good(bench: &mut Bench) {
-    let all = ["1", "2", "3"].map(|port| (port.to_owned(), "READY".to_owned()));
-    bench.until_noted("three good drives", |mirror| all.iter().all(|one| mirror.ended.contains(one)));
+    let all = ["1", "2", "3", "4"].map(|port| (port.to_owned(), "READY".to_owned()));
+    bench.until_noted("four good drives", |mirror| all.iter().all(|one| mirror.ended.contains(one)));
     bench.same("the drives are shown as good");
+    // So does the light beside the port, which was dark.
+    bench.shell("await is_lit 01");
 }
 
 /// What is typed at the panel reaches no console behind it. It would, without the station.
@@ -288,12 +337,13 @@ fn private(bench: &mut Bench) {
 
 type Check = fn(&mut Bench);
 
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 8] = [
     ("comes late", comes_late),
     ("goes and comes", goes_and_comes),
     ("touched", touched),
     ("keyed", keyed),
     ("replugged", replugged),
+    ("fingers", fingers),
     ("good", good),
     ("private", private),
 ];
@@ -362,6 +412,11 @@ fn keys_choose_and_start_a_medium() {
 #[test]
 fn a_tablet_that_was_unplugged_is_heard_again() {
     passed("replugged");
+}
+
+#[test]
+fn of_several_fingers_the_first_one_counts_and_a_knob_leads_there_too() {
+    passed("fingers");
 }
 
 #[test]

@@ -15,6 +15,10 @@ use platen_ui::{Input, Key, Panel, Sound, State, Station, Ui, Wish};
 
 use super::{Said, Show};
 
+/// How an answer begins, and that to [`platen_ui::wire::SUBSCRIBE`].
+const ANSWER: &str = "{\"id\":";
+const SUBSCRIBED: &str = "{\"id\":0,";
+
 pub(super) struct Face {
     panel: Panel,
     display: Display,
@@ -73,7 +77,6 @@ impl Face {
         if std::mem::take(&mut self.is_batch_over) && sound != Sound::Off {
             self.play(Tune::Over);
         }
-        self.is_replayed = false;
     }
 
     fn sound(&self, signal: Signal, sound: Sound) {
@@ -105,11 +108,11 @@ impl Show for Face {
         match serde_json::from_str(line) {
             Ok(Line::Hello(_)) => (self.station, self.is_replayed) = (Station::default(), true),
             Ok(Line::Record(record)) => {
-                self.is_batch_over |= matches!(record.event, Event::BatchClosed { .. });
+                self.is_batch_over |= !self.is_replayed && matches!(record.event, Event::BatchClosed { .. });
                 self.station.take(&record.event, self.begun.elapsed().as_millis() as u64);
             }
-            // Answers, and what a newer station says.
-            Err(_) => {}
+            // The first question is asked as the line begins, and answered when all that was before is told.
+            Err(_) => self.is_replayed &= line.starts_with(SUBSCRIBED) || !line.starts_with(ANSWER),
         }
     }
 

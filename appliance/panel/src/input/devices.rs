@@ -157,8 +157,8 @@ fn heard(device: &RawDevice, name: &str, wanted: &Wanted) -> Option<Heard> {
     {
         return Some(Heard::Pointer(pointer));
     }
-    let is_keys = wanted.keys.as_ref().is_some_and(|keys| is_named(&keys.name)) && Keyboard::is_one(has_key, turns);
-    is_keys.then(|| Heard::Keys(Keyboard::new(has_key)))
+    let is_wanted = wanted.keys.as_ref().is_some_and(|keys| is_named(&keys.name));
+    is_wanted.then(|| Keyboard::new(has_key, turns)).flatten().map(Heard::Keys)
 }
 
 fn pointer(device: &RawDevice, touch: &Touch, wanted: &Wanted) -> Option<Pointer> {

@@ -6,8 +6,10 @@
 use super::{Button, Deed};
 
 /// Kinds of events, and codes, by the numbers of `linux/input-event-codes.h`.
+const SYN: u16 = 0;
 const KEY: u16 = 1;
 const REL: u16 = 2;
+const SYN_DROPPED: u16 = 3;
 const KEY_ESC: u16 = 1;
 const KEY_TAB: u16 = 15;
 const KEY_ENTER: u16 = 28;
@@ -20,6 +22,9 @@ const KEY_DOWN: u16 = 108;
 const KEY_COMPOSE: u16 = 127;
 const KEY_MENU: u16 = 139;
 const KEY_BACK: u16 = 158;
+const BTN_LEFT: u16 = 0x110;
+const REL_X: u16 = 0;
+const REL_Y: u16 = 1;
 const REL_DIAL: u16 = 7;
 const REL_WHEEL: u16 = 8;
 
@@ -31,23 +36,25 @@ const MOST_TURNS: i32 = 16;
 pub(super) struct Keyboard {
     /// It has no key for going back: holding one of its few keys must mean that.
     has_few_keys: bool,
+    is_knob: bool,
     down: Vec<Button>,
 }
 
 impl Keyboard {
-    pub(super) fn new(has_key: impl Fn(u16) -> bool) -> Self {
-        Self { has_few_keys: ![KEY_ESC, KEY_BACK].into_iter().any(has_key), down: Vec::new() }
-    }
-
-    /// A device with none of these keys and no knob is none of ours.
-    pub(super) fn is_one(has_key: impl Fn(u16) -> bool, turns: impl Fn(u16) -> bool) -> bool {
-        let keys = [KEY_ENTER, KEY_LEFT, KEY_RIGHT, KEY_UP, KEY_DOWN];
-        turns(REL_DIAL) || keys.into_iter().any(has_key)
+    /// None: there are none of our keys, and no knob.
+    pub(super) fn new(has_key: impl Fn(u16) -> bool, turns: impl Fn(u16) -> bool) -> Option<Self> {
+        let has_keys = [KEY_ENTER, KEY_LEFT, KEY_RIGHT, KEY_UP, KEY_DOWN].into_iter().any(&has_key);
+        // The kernel's driver for knobs takes the axes of a mouse unless it is told otherwise.
+        let is_knob = turns(REL_DIAL) || ([REL_X, REL_Y].into_iter().any(turns) && !has_key(BTN_LEFT));
+        let has_few_keys = ![KEY_ESC, KEY_BACK].into_iter().any(has_key);
+        (has_keys || is_knob).then_some(Self { has_few_keys, is_knob, down: Vec::new() })
     }
 
     /// One event, and what follows from it.
     pub(super) fn event(&mut self, kind: u16, code: u16, value: i32) -> Vec<Deed> {
         match kind {
+            // What was let go meanwhile is not told again.
+            SYN if code == SYN_DROPPED => self.gone(),
             KEY if self.has_few_keys => {
                 button(code).and_then(|button| self.button(button, value)).into_iter().collect()
             }
@@ -57,6 +64,7 @@ impl Keyboard {
                 // A dial grows to the right, a wheel away from whoever turns it.
                 let to_the_right = match code {
                     REL_DIAL => value,
+                    REL_X | REL_Y if self.is_knob => value,
                     REL_WHEEL => value.saturating_neg(),
                     _ => return Vec::new(),
                 };
@@ -116,9 +124,13 @@ fn turned(code: u16) -> bool {
 mod tests {
     use super::*;
 
+    fn device(keys: &[u16], axes: &[u16]) -> Option<Keyboard> {
+        Keyboard::new(|code| keys.contains(&code), |axis| axes.contains(&axis))
+    }
+
     #[test]
     fn a_keyboard_acts_at_once_and_only_arrows_repeat() {
-        let mut keyboard = Keyboard::new(|_| true);
+        let mut keyboard = Keyboard::new(|_| true, |_| false).expect("has keys");
         let mut said = |code, value| keyboard.event(KEY, code, value);
         assert_eq!(said(KEY_RIGHT, 1), [Deed::Next]);
         assert_eq!(said(KEY_RIGHT, 2), [Deed::Next]);
@@ -133,8 +145,7 @@ mod tests {
 
     #[test]
     fn three_keys_are_the_three_buttons_which_can_be_held() {
-        let few = [KEY_LEFT, KEY_ENTER, KEY_RIGHT];
-        let mut keys = Keyboard::new(|code| few.contains(&code));
+        let mut keys = device(&[KEY_LEFT, KEY_ENTER, KEY_RIGHT], &[]).expect("has keys");
         assert_eq!(keys.event(KEY, KEY_LEFT, 1), [Deed::Pressed(Button::Previous)]);
         assert_eq!(keys.event(KEY, KEY_LEFT, 2), []);
         assert_eq!(keys.event(KEY, KEY_LEFT, 0), [Deed::Released(Button::Previous)]);
@@ -144,8 +155,17 @@ mod tests {
     }
 
     #[test]
+    fn a_button_whose_release_was_lost_is_not_held_for_ever() {
+        let mut keys = device(&[KEY_LEFT, KEY_ENTER, KEY_RIGHT], &[]).expect("has keys");
+        assert_eq!(keys.event(KEY, KEY_ENTER, 1), [Deed::Pressed(Button::Choose)]);
+        assert_eq!(keys.event(SYN, SYN_DROPPED, 0), [Deed::Released(Button::Choose)]);
+        assert_eq!(keys.event(SYN, 0, 0), []);
+        assert_eq!(keys.event(KEY, KEY_ENTER, 1), [Deed::Pressed(Button::Choose)]);
+    }
+
+    #[test]
     fn a_dial_and_a_wheel_turn_as_far_as_they_say() {
-        let mut knob = Keyboard::new(|_| false);
+        let mut knob = device(&[], &[REL_DIAL, REL_WHEEL]).expect("a knob");
         assert_eq!(knob.event(REL, REL_DIAL, 2), [Deed::Next; 2]);
         assert_eq!(knob.event(REL, REL_DIAL, -1), [Deed::Previous]);
         assert_eq!(knob.event(REL, REL_WHEEL, 1), [Deed::Previous]);
@@ -156,10 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn a_mouse_and_a_power_button_are_no_keys_of_a_panel() {
-        assert!(!Keyboard::is_one(|code| [0x110, 0x111].contains(&code), |axis| [0, 1, REL_WHEEL].contains(&axis)));
-        assert!(!Keyboard::is_one(|code| code == 116, |_| false));
-        assert!(Keyboard::is_one(|code| code == KEY_ENTER, |_| false));
-        assert!(Keyboard::is_one(|_| false, |axis| axis == REL_DIAL));
+    fn a_knob_with_the_axis_of_a_mouse_is_a_knob_and_a_mouse_is_none() {
+        for axis in [REL_X, REL_Y] {
+            let mut knob = device(&[], &[axis]).expect("a knob");
+            assert_eq!(knob.event(REL, axis, 1), [Deed::Next]);
+        }
+        assert!(device(&[BTN_LEFT, 0x111], &[REL_X, REL_Y, REL_WHEEL]).is_none());
+        // A keyboard with a trackball.
+        let mut both = device(&[KEY_ENTER, KEY_ESC, BTN_LEFT], &[REL_X, REL_Y]).expect("has keys");
+        assert_eq!(both.event(REL, REL_X, 1), []);
+        // A power button.
+        assert!(device(&[116], &[]).is_none());
     }
 }

@@ -20,6 +20,9 @@ use crate::pin::device_error;
 /// Longer than contacts bounce, shorter than anybody presses.
 const DEBOUNCE: Duration = Duration::from_millis(10);
 
+/// The kernel keeps so many until they are read, at most (`GPIO_V2_LINES_MAX` times 16); then the oldest are lost.
+const MOST_EVENTS: u32 = 1024;
+
 pub(super) fn listen(board: &Board, sink: &Sink) {
     let knob = board.encoder.as_ref().and_then(|encoder| encoder.press.as_ref());
     let three = board.buttons.as_ref().map(|buttons| {
@@ -71,7 +74,7 @@ fn turn(encoder: &Encoder, sink: &Sink) {
 fn taken(lines: &[&Line], debounce: Option<Duration>) -> Option<Request> {
     let first = lines.first()?;
     let mut wanted = Request::builder();
-    wanted.on_chip(&first.chip).with_consumer("platen");
+    wanted.on_chip(&first.chip).with_consumer("platen").with_kernel_event_buffer_size(MOST_EVENTS);
     for line in lines {
         wanted.with_line(line.line).as_input().with_edge_detection(EdgeDetection::BothEdges);
         match line.is_active_low {

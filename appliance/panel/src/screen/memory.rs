@@ -30,7 +30,7 @@ impl Format {
         match self {
             Self::Xrgb8888 => to.copy_from_slice(&[b, g, r, 0]),
             Self::Rgb565 => {
-                let packed = u16::from(r >> 3) << 11 | u16::from(g >> 2) << 5 | u16::from(b >> 3);
+                let packed = (u16::from(r >> 3) << 11) | (u16::from(g >> 2) << 5) | u16::from(b >> 3);
                 to.copy_from_slice(&packed.to_le_bytes());
             }
         }
@@ -101,7 +101,7 @@ mod tests {
             Format::Xrgb8888 => [at[2], at[1], at[0]],
             Format::Rgb565 => {
                 let packed = u16::from_le_bytes([at[0], at[1]]);
-                [(packed >> 11) as u8, (packed >> 5 & 63) as u8, (packed & 31) as u8]
+                [(packed >> 11) as u8, ((packed >> 5) & 63) as u8, (packed & 31) as u8]
             }
         }
     }

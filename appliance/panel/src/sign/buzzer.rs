@@ -93,8 +93,8 @@ fn sound(buzzer: &board::Buzzer, tune: Tune) -> io::Result<()> {
             }
             play(tune, |hz| {
                 let is_fresh = fs::read_to_string(folder.join("period"))?.trim() == "0";
-                let pulses = pulses(hz, is_fresh).into_iter();
-                pulses.map(|(file, value)| fs::write(folder.join(file), value.to_string())).collect()
+                let mut pulses = pulses(hz, is_fresh).into_iter();
+                pulses.try_for_each(|(file, value)| fs::write(folder.join(file), value.to_string()))
             })
         }
         board::Buzzer::Line(line) => {

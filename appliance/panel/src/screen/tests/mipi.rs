@@ -147,7 +147,7 @@ impl Decoder {
                 let rgb = match self.arguments[..] {
                     [high, low] => {
                         let packed = u16::from_be_bytes([high, low]);
-                        [(packed >> 11) as u8, (packed >> 5 & 63) as u8, (packed & 31) as u8]
+                        [(packed >> 11) as u8, ((packed >> 5) & 63) as u8, (packed & 31) as u8]
                     }
                     _ => [self.arguments[0] >> 2, self.arguments[1] >> 2, self.arguments[2] >> 2],
                 };

@@ -115,7 +115,7 @@ impl Decoder {
     fn is_lit(&self, x: usize, y: usize) -> bool {
         let column = if self.is_upright.0 { x } else { 127 - x };
         let row = if self.is_upright.1 { y } else { 63 - y };
-        self.pages[row / 8][column] >> (row % 8) & 1 == 1
+        (self.pages[row / 8][column] >> (row % 8)) & 1 == 1
     }
 }
 

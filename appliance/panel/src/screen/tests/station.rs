@@ -79,7 +79,7 @@ impl Played {
         self.now_ms += 100;
         let seconds = self.now_ms / 100;
         for port in 1..=self.ports {
-            let done_bytes = (seconds * (port + 30) << 20).min(TOTAL_BYTES);
+            let done_bytes = ((seconds * (port + 30)) << 20).min(TOTAL_BYTES);
             self.tell(Event::Progress { job: JobId(port), done_bytes });
         }
         self.ui.tick(self.now_ms, "14:32");
