@@ -22,6 +22,8 @@ pub(super) struct Mirror {
     ui: Ui,
     line: UnixStream,
     said: Receiver<String>,
+    /// By the program that runs now.
+    is_answered: bool,
     begun: Instant,
     replay: Replay,
     /// Port and medium of each job that was begun.
@@ -31,25 +33,27 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    pub(super) fn new(mut line: UnixStream) -> Self {
-        let place = |label: &str| Place { label: label.to_owned(), row: 0, column: 0, bank: String::new() };
-        let about =
-            About { station: "guest".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..About::default() };
-        let board = Board { places: PORTS.into_iter().map(place).collect(), about };
+    pub(super) fn new(line: UnixStream) -> Self {
         let reader = BufReader::new(line.try_clone().expect("second handle"));
         let (say, said) = channel();
         // It ends with QEMU.
         std::thread::spawn(move || reader.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
-        line.write_all(wire::SUBSCRIBE.as_bytes()).expect("the guest takes lines");
         Self {
-            ui: Ui::new(Panel { size: SIZE, is_mono: false }, board, Settings::default(), false),
+            ui: panel(),
             line,
             said,
+            is_answered: false,
             begun: Instant::now(),
             replay: Replay::default(),
             started: Vec::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// The station was started: everything is told from the beginning.
+    pub(super) fn begin(&mut self) {
+        (self.ui, self.replay, self.is_answered, self.begun) = (panel(), Replay::default(), false, Instant::now());
+        self.line.write_all(wire::SUBSCRIBE.as_bytes()).expect("the guest takes lines");
     }
 
     fn now_ms(&self) -> u64 {
@@ -60,8 +64,11 @@ impl Mirror {
     pub(super) fn pass(&mut self) -> Vec<[u8; 3]> {
         let now_ms = self.now_ms();
         while let Ok(line) = self.said.try_recv() {
-            self.ui.read(&line, now_ms);
-            self.note(&line);
+            self.is_answered |= line.starts_with("{\"id\":0,");
+            if self.is_answered {
+                self.ui.read(&line, now_ms);
+                self.note(&line);
+            }
         }
         for wish in self.ui.wishes() {
             match wish {
@@ -123,4 +130,13 @@ impl Mirror {
         let now_ms = self.now_ms();
         self.ui.input(input, now_ms);
     }
+}
+
+/// As the guest's begins.
+fn panel() -> Ui {
+    let place = |label: &str| Place { label: label.to_owned(), row: 0, column: 0, bank: String::new() };
+    let about =
+        About { station: "guest".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..About::default() };
+    let board = Board { places: PORTS.into_iter().map(place).collect(), about };
+    Ui::new(Panel { size: SIZE, is_mono: false }, board, Settings::default(), false)
 }

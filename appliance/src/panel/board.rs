@@ -30,7 +30,7 @@ pub(super) struct Face {
     /// What each port's light says.
     signals: BTreeMap<String, Signal>,
     is_batch_over: bool,
-    /// What there was before was only told again.
+    /// What is told is what was there before: nothing is heard of it.
     is_replayed: bool,
 }
 
@@ -105,11 +105,12 @@ impl Show for Face {
     }
 
     fn hear(&mut self, line: &str) {
+        let now_ms = self.now_ms();
         match serde_json::from_str(line) {
             Ok(Line::Hello(_)) => (self.station, self.is_replayed) = (Station::default(), true),
             Ok(Line::Record(record)) => {
                 self.is_batch_over |= !self.is_replayed && matches!(record.event, Event::BatchClosed { .. });
-                self.station.take(&record.event, self.begun.elapsed().as_millis() as u64);
+                self.station.take(&record.event, now_ms);
             }
             // The first question is asked as the line begins, and answered when all that was before is told.
             Err(_) => self.is_replayed &= line.starts_with(SUBSCRIBED) || !line.starts_with(ANSWER),
