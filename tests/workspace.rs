@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-media",
         ],
     ),
+    // For its strict reader of TOML, as definitions are read.
+    ("platen-panel", &["platen-media"]),
     // Pure, and all it knows of a station is the record.
     ("platen-ui", &["platen-events"]),
     ("platen-deploy", &["platen-events", "platen-media", "platen-sequence"]),
@@ -62,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "platen-examine",
             "platen-ledger",
             "platen-media",
+            "platen-panel",
             "platen-sequence",
             "platen-station",
             "platen-ui",
@@ -89,6 +92,15 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("clap_complete", &[]),
     ("clap_mangen", &[]),
     ("indicatif", &["platen"]),
+    // A board's panels, inputs and lights.
+    ("display-interface-i2c", &["platen-panel"]),
+    ("drm", &["platen-panel"]),
+    ("embedded-hal", &["platen-panel"]),
+    ("evdev", &["platen-panel"]),
+    ("gpiocdev", &["platen-panel"]),
+    ("linux-embedded-hal", &["platen-panel"]),
+    ("mipidsi", &["platen-panel"]),
+    ("ssd1306", &["platen-panel"]),
 ];
 
 fn metadata() -> serde_json::Value {

@@ -51,6 +51,10 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
             let config = StationConfig::load(&args.config)?;
             let map = PortMap::load(&config.paths.ports)?;
             println!("{}: good; {} port(s)", args.config.display(), map.ports().len());
+            // A station without a display has none.
+            if args.board.exists() {
+                println!("{}: good; {}", args.board.display(), panel::check(&args.board, &map)?);
+            }
             Ok(ExitCode::SUCCESS)
         }
         Some(Verb::Replay { file, show }) => again(file, *show),
@@ -72,7 +76,7 @@ fn station(args: &Args) -> Result<ExitCode, Failure> {
     let config = StationConfig::load(&args.config)?;
     let map = PortMap::load(&config.paths.ports)?;
     let ports = ports(args.ports.as_deref(), &map)?;
-    let show = |wanted: &String| panel::show(wanted, &config, &map, &stop);
+    let show = |wanted: &String| panel::show(wanted, &args.board, &config, &map, &stop);
     let shown = args.panel.as_ref().map(show).transpose()?;
     let ended = serve(&config, map, ports, &stop);
     // Whatever ended the station: a terminal is given back as it was.

@@ -19,17 +19,20 @@ pub struct Args {
     /// Instead of the machine's ports, a folder: each file in it is an inserted drive
     #[arg(long, value_name = "simulated:DIR")]
     pub ports: Option<String>,
-    /// Show the station's panel: in this terminal, which needs true colours (arrows, Enter and Escape are its keys, `m` is the
-    /// menu, `q` ends the station, a click is a touch), or as pictures in a folder
-    #[arg(long, value_name = "terminal|png:DIR")]
+    /// Show the station's panel: the board's own, in this terminal, which needs true colours (arrows, Enter and Escape are
+    /// its keys, `m` is the menu, `q` ends the station, a click is a touch), or as pictures in a folder
+    #[arg(long, value_name = "board|terminal|png:DIR")]
     pub panel: Option<String>,
+    /// What the board has in front of it: panel, inputs, lights
+    #[arg(long, default_value = "/etc/platen/board.toml", value_name = "FILE")]
+    pub board: PathBuf,
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Read the configuration, say what is wrong with it, and end
+    /// Read the configuration and the board's file where there is one, say what is wrong with them, and end
     CheckConfig,
     /// Go through a journal again, and see that the same follows from it
     Replay {

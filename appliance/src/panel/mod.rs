@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The station's panel on a developer's desk: in a terminal, or as pictures in a folder. It is a client of the station's
-//! socket like any other, and knows nothing that others are not told.
+//! The station's panel: a board's own, or on a developer's desk in a terminal, or as pictures in a folder. It is a client
+//! of the station's socket like any other, and knows nothing that others are not told.
 
+mod board;
 mod kept;
 mod keys;
 mod pictures;
@@ -22,7 +23,7 @@ use embedded_graphics::prelude::Point;
 use embedded_graphics::primitives::Rectangle;
 use platen_station::config::{PortMap, StationConfig};
 use platen_station::{Exit, Failure};
-use platen_ui::{About, Board, Input, Panel, Place, Ui, Wish, wire};
+use platen_ui::{About, Board, Input, Key, Keys, Panel, Place, Ui, Wish, wire};
 
 use self::kept::Kept;
 use self::pictures::Pictures;
@@ -43,6 +44,10 @@ enum Said {
     Input(Input),
     /// Somebody wants the station to end.
     Quit,
+    /// A key with a name on the case comes down.
+    Down(Key),
+    /// It is let go.
+    Up(Key),
 }
 
 /// Where the picture goes.
@@ -55,6 +60,12 @@ trait Show: Send {
     }
     /// These areas have changed.
     fn show(&mut self, ui: &Ui, areas: &[Rectangle]) -> std::io::Result<()>;
+    /// A line of the station.
+    fn hear(&mut self, _: &str) {}
+    /// What the panel wishes of the machine it is part of.
+    fn wish(&mut self, _: &Wish) {}
+    /// Time has passed, whether anything changed or not.
+    fn pass(&mut self, _: &Ui) {}
 }
 
 /// A panel that is shown until it is told to end.
@@ -72,15 +83,25 @@ impl Shown {
     }
 }
 
-/// Show the panel that was asked for: `terminal` or `png:DIR`. Before the station itself is started: one that never was has
-/// nothing in the folder of its state.
-pub fn show(wanted: &str, config: &StationConfig, map: &PortMap, stop: &Arc<AtomicBool>) -> Result<Shown, Failure> {
+/// Show the panel that was asked for: `board`, which its file describes, `terminal` or `png:DIR`. Before the station itself is
+/// started: one that never was has nothing in the folder of its state.
+pub fn show(
+    wanted: &str,
+    board: &Path,
+    config: &StationConfig,
+    map: &PortMap,
+    stop: &Arc<AtomicBool>,
+) -> Result<Shown, Failure> {
     let machine = |error: std::io::Error| Failure::new(Exit::Machine, format!("--panel {wanted}: {error}"));
     let (said, hears) = channel();
     let face: Box<dyn Show> = match wanted.split_once(':') {
+        None if wanted == "board" => {
+            let board = platen_panel::Board::load(board).map_err(|error| Failure::new(Exit::Request, error))?;
+            Box::new(board::Face::open(board, said.clone()).map_err(machine)?)
+        }
         None if wanted == "terminal" => Box::new(Terminal::open(said.clone()).map_err(machine)?),
         Some(("png", folder)) => Box::new(Pictures::open(Path::new(folder)).map_err(machine)?),
-        _ => return Err(Failure::new(Exit::Request, "--panel: expected terminal or png:DIR")),
+        _ => return Err(Failure::new(Exit::Request, "--panel: expected board, terminal or png:DIR")),
     };
     let place = |port: &platen_station::config::Port| Place {
         label: port.label.clone(),
@@ -102,6 +123,22 @@ pub fn show(wanted: &str, config: &StationConfig, map: &PortMap, stop: &Arc<Atom
     let named = std::thread::Builder::new().name("panel".to_owned());
     let thread = named.spawn(move || run(ui, kept, face, &hears, &flags)).map_err(machine)?;
     Ok(Shown { is_over, thread })
+}
+
+/// What a board's file says, in a few words. Its lights must stand beside ports.
+pub fn check(board: &Path, map: &PortMap) -> Result<String, Failure> {
+    let found = platen_panel::Board::load(board).map_err(|error| Failure::new(Exit::Request, error))?;
+    let unknown = |port: &&str| !map.ports().is_empty() && map.by_label(port).is_none();
+    if let Some(port) = found.lights.iter().map(|light| &*light.port).find(unknown) {
+        let text = format!("{}: light: expected a port of ports.toml, found {port:?}", board.display());
+        return Err(Failure::new(Exit::Request, text));
+    }
+    let size = found.panel.size();
+    let mut text = format!("{}, {} x {}", found.name, size.width, size.height);
+    if let Some((width, height)) = found.millimetres {
+        text.push_str(&format!(" on {width} x {height} mm"));
+    }
+    Ok(text)
 }
 
 /// Read what the station says, and come back when it was away.
@@ -135,6 +172,7 @@ struct Flags {
 fn run(mut ui: Ui, mut kept: Kept, mut face: Box<dyn Show>, hears: &Receiver<Said>, flags: &Flags) {
     let begun = Instant::now();
     let mut station: Option<UnixStream> = None;
+    let mut keys = Keys::default();
     while !flags.is_over.load(Ordering::Relaxed) {
         let said = match hears.recv_timeout(FRAME) {
             Ok(said) => Some(said),
@@ -150,13 +188,20 @@ fn run(mut ui: Ui, mut kept: Kept, mut face: Box<dyn Show>, hears: &Receiver<Sai
                     let _ = stream.write_all(wire::SUBSCRIBE.as_bytes());
                     station = Some(stream);
                 }
-                Said::Line(line) => ui.read(&line, now_ms),
+                Said::Line(line) => {
+                    ui.read(&line, now_ms);
+                    face.hear(&line);
+                }
                 Said::Input(input) => ui.input(input, now_ms),
                 Said::Quit => flags.stop.store(true, Ordering::Relaxed),
+                Said::Down(key) => keys.down(key, now_ms),
+                Said::Up(key) => keys.up(key).into_iter().for_each(|input| ui.input(input, now_ms)),
             }
         }
+        keys.tick(now_ms).into_iter().for_each(|input| ui.input(input, now_ms));
         ui.tick(now_ms, &clock());
         for wish in ui.wishes() {
+            face.wish(&wish);
             match (wish, &mut station) {
                 (Wish::Ask(id, request), Some(stream)) => {
                     let _ = stream.write_all(wire::line(id, &request).as_bytes());
@@ -176,6 +221,7 @@ fn run(mut ui: Ui, mut kept: Kept, mut face: Box<dyn Show>, hears: &Receiver<Sai
             tracing::error!("the panel can't be shown: {error}");
             return;
         }
+        face.pass(&ui);
     }
 }
 

@@ -118,8 +118,12 @@ fn a_written_medium_is_all_files_of_its_volume() {
     let (folder, sources) = (folder(), Sources::new(11, 8 << 20));
     let volume = fat::make(folder.path(), "volume.img", 64 << 20, "-F 32 -s 1", &sources);
     let mut expected = Files::new();
-    let names =
-        ["EFI/BOOT/BOOTX64.EFI", "platen/content/A deep folder/in another/드라이버 straße.inf", "SHA256SUMS", "platen/empty"];
+    let names = [
+        "EFI/BOOT/BOOTX64.EFI",
+        "platen/content/A deep folder/in another/드라이버 straße.inf",
+        "SHA256SUMS",
+        "platen/empty",
+    ];
     for (name, bytes) in names.into_iter().zip(sources.late.values().cloned().chain([Vec::new()])) {
         expected.insert(name.to_owned(), bytes);
     }
