@@ -102,6 +102,11 @@ impl Mirror {
 
     /// How many places there are, and which of them leads on to writing the drive in this port; whether it begins it.
     pub(super) fn way(&self, port: &str) -> (usize, usize, bool) {
+        self.find_way(port).unwrap_or_else(|| panic!("no way for {port}: {:?}", self.ui.targets()))
+    }
+
+    /// None: nothing was told yet that could be written.
+    pub(super) fn find_way(&self, port: &str) -> Option<(usize, usize, bool)> {
         let of = |wanted: &dyn Fn(&Action) -> bool| self.ui.targets().iter().position(|target| wanted(&target.action));
         let begins = of(&|action| match action {
             Action::Ask(request) => matches!(&**request, Request::Start { port: own, .. } if own == port),
@@ -117,8 +122,8 @@ impl Mirror {
                 _ => false,
             })
         };
-        let at = begins.or_else(leads).unwrap_or_else(|| panic!("no way for {port}: {:?}", self.ui.targets()));
-        (self.ui.targets().len(), at, begins.is_some())
+        let at = begins.or_else(leads)?;
+        Some((self.ui.targets().len(), at, begins.is_some()))
     }
 
     /// The middle of a place.
