@@ -139,14 +139,14 @@ impl Ui {
     }
 
     /// Another screen in place of the one that is open.
-    fn instead(&mut self, screen: Screen) {
+    pub(crate) fn instead(&mut self, screen: Screen) {
         if self.layers.len() > 1 {
             self.layers.pop();
         }
         self.open(screen);
     }
 
-    fn back(&mut self) {
+    pub(crate) fn back(&mut self) {
         self.changed_ms = self.now_ms;
         match self.layer().screen.clone() {
             Screen::Home => self.open(Screen::Menu),
@@ -372,56 +372,6 @@ impl Ui {
         }
     }
 
-    fn light(&mut self, index: usize) {
-        if let Some(label) = self.station.labels().get(index) {
-            self.wishes.push(Wish::Light(label.clone()));
-        }
-    }
-
-    fn keys_tested(&mut self) {
-        if let Screen::Test(test @ Test::Keys([true, true, true])) = self.layer().screen.clone() {
-            self.passed[test.index()] = Some(true);
-            self.back();
-        }
-    }
-
-    /// A drive was seen in this port: one more of those that are tested.
-    pub(crate) fn port_tested(&mut self, port: &str) {
-        let count = self.station.labels().len();
-        let Screen::Test(Test::Ports { seen, .. }) = &mut self.top().screen else { return };
-        seen.retain(|label| label != port);
-        seen.push(port.to_owned());
-        let is_done = seen.len() >= count;
-        self.wishes.push(Wish::Light(port.to_owned()));
-        if is_done {
-            self.judged(true);
-        }
-    }
-
-    /// What was paused for a test goes on.
-    fn resume_after(&mut self, test: &Test) {
-        if let Test::Ports { resumes: true, .. } = test {
-            self.ask(Request::Resume { ports: Vec::new() });
-        }
-    }
-
-    fn judged(&mut self, is_good: bool) {
-        let Screen::Test(test) = self.layer().screen.clone() else { return };
-        let next = match test {
-            Test::Colour(index) if index + 1 < COLOURS => Some(Test::Colour(index + 1)),
-            Test::Touch(index) if index < 4 => Some(Test::Touch(index + 1)),
-            Test::Light(index) if is_good && index + 1 < self.station.labels().len() => Some(Test::Light(index + 1)),
-            _ => None,
-        };
-        match next {
-            Some(test) => self.instead(Screen::Test(test)),
-            None => {
-                self.passed[test.index()] = Some(is_good);
-                self.back();
-            }
-        }
-    }
-
     /// Screens about what is not there any more close by themselves.
     pub(crate) fn close_what_is_over(&mut self) {
         let Screen::Message(label) = &self.layer().screen else { return };
@@ -433,9 +383,6 @@ impl Ui {
         }
     }
 }
-
-/// Full panels of the colour test.
-pub(crate) const COLOURS: usize = 6;
 
 /// Who has to say it, when the person at the panel may not.
 fn ask_for(request: Request) -> Screen {

@@ -29,6 +29,7 @@ mod request;
 mod scene;
 mod screen;
 mod station;
+mod tested;
 mod ui;
 pub mod wire;
 mod words;

@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use crate::words::Word;
 
 /// Red, green and blue as far as the palette has them, light, dark, and grey.
-const FIELDS: [Colour; crate::act::COLOURS] =
+const FIELDS: [Colour; crate::tested::COLOURS] =
     [Colour::Bad, Colour::Ready, Colour::Accent, Colour::Text, Colour::Ink, Colour::Quiet];
 
 impl Ui {
