@@ -90,6 +90,7 @@ pub fn generate(dir: &Path, name: &str, password: Option<&str>) -> Result<NewKey
     let id = number(pair.pk.keynum());
     let secret_text = pair.sk.to_box(Some(&format!("platen secret key {id}"))).map_err(failed)?.into_string();
     let public_text = format!("untrusted comment: minisign public key {id}\n{}\n", pair.pk.to_base64());
+    std::fs::create_dir_all(dir).map_err(|source| KeyError::Make { path: dir.to_owned(), source })?;
     write_new(&secret, 0o600, &secret_text)?;
     // Two files come together or not at all; the secret one is ours to take back.
     if let Err(error) = write_new(&public, 0o644, &public_text) {
@@ -265,6 +266,16 @@ mod tests {
                 assert!(!minisign(&["-V", "-p", &public, "-m", &file], dir.path()), "the control must fail");
             }
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_made() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let new = generate(&dir.path().join("new/keys"), "office", None).expect("a key");
+        assert!(new.secret.ends_with("new/keys/office.key") && new.public.is_file());
+        std::fs::write(dir.path().join("file"), b"x").expect("writes");
+        let refused = generate(&dir.path().join("file"), "office", None).expect_err("a file is no folder");
+        assert!(matches!(refused, KeyError::Make { .. }), "{refused}");
     }
 
     #[test]

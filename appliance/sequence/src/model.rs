@@ -143,9 +143,9 @@ pub struct Step {
     /// Its properties, and variables that it sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Variable>,
-    /// When it is false the step is passed over.
+    /// When it is false the step is passed over. Most steps have none, and it is as large as the rest of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<Condition>,
+    pub condition: Option<Box<Condition>>,
 }
 
 /// A variable of a step or of the sequence.
@@ -339,8 +339,8 @@ fn collect<'a>(
 ) {
     for node in nodes {
         let (name, own_disabled, condition) = match node {
-            Node::Group(group) => (&group.name, group.disabled, &group.condition),
-            Node::Step(step) => (&step.name, step.disabled, &step.condition),
+            Node::Group(group) => (&group.name, group.disabled, group.condition.as_ref()),
+            Node::Step(step) => (&step.name, step.disabled, step.condition.as_deref()),
         };
         let path = join(parent, name);
         let disabled = disabled || own_disabled;

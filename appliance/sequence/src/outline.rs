@@ -24,8 +24,8 @@ fn write_nodes(nodes: &[Node], level: usize, disabled: bool, number: &mut usize,
     for node in nodes {
         let indent = "  ".repeat(level);
         let (own_disabled, continues, condition) = match node {
-            Node::Group(group) => (group.disabled, group.continue_on_error, &group.condition),
-            Node::Step(step) => (step.disabled, step.continue_on_error, &step.condition),
+            Node::Group(group) => (group.disabled, group.continue_on_error, group.condition.as_ref()),
+            Node::Step(step) => (step.disabled, step.continue_on_error, step.condition.as_deref()),
         };
         let disabled = disabled || own_disabled;
         let mut notes = String::new();

@@ -200,7 +200,7 @@ impl Inline<'_> {
             description: step.description,
             disabled: step.disabled,
             continue_on_error: step.continue_on_error,
-            condition: step.condition,
+            condition: step.condition.map(|condition| *condition),
             nodes,
         }))
     }

@@ -176,7 +176,7 @@ impl Reader<'_> {
             run_from_net: flag(&mut table, "run-from-net"),
             action: text(&mut table, "command", limits::action),
             variables: self.variables(&mut table),
-            condition: super::condition::read(&mut table),
+            condition: super::condition::read(&mut table).map(Box::new),
         };
         if let Some((name, _)) = step.sets()
             && let Err(Limit { expected, found }) = limits::variable_name(name)

@@ -139,7 +139,7 @@ impl Writer {
         self.flag("run-from-net", step.run_from_net);
         self.text("command", &step.action);
         self.variables(&step.variables, &[&format!("{:03}", self.steps), &step.name]);
-        self.condition(step.condition.as_ref());
+        self.condition(step.condition.as_deref());
     }
 
     fn condition(&mut self, condition: Option<&crate::Condition>) {

@@ -149,7 +149,7 @@ impl Xml {
                 xml.leaf("action", &[], &step.action);
             }
             xml.variables("defaultVarList", &step.variables);
-            xml.condition(step.condition.as_ref());
+            xml.condition(step.condition.as_deref());
         });
     }
 

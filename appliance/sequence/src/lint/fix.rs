@@ -132,10 +132,10 @@ impl Fix {
             match self {
                 Self::InsertAfter { step, .. } => nodes.insert(at + 1, Node::Step((**step).clone())),
                 Self::AddCondition { condition, .. } => {
-                    step.condition = Some(match step.condition.take() {
+                    step.condition = Some(Box::new(match step.condition.take() {
                         None => condition.clone(),
-                        Some(own) => Condition::All(vec![own, condition.clone()]),
-                    });
+                        Some(own) => Condition::All(vec![*own, condition.clone()]),
+                    }));
                 }
                 Self::RemoveVariable { name, .. } => return Some(remove(&mut step.variables, name)),
             }

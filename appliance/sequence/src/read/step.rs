@@ -148,7 +148,7 @@ impl Reader<'_> {
                 }
                 "condition" => {
                     self.twice(child, step.condition.is_some());
-                    step.condition = self.condition(child);
+                    step.condition = self.condition(child).map(Box::new);
                 }
                 "expression" if self.tolerant() => {
                     let what = "<expression> outside of <condition> to a condition";
@@ -159,8 +159,9 @@ impl Reader<'_> {
             }
         }
         if !loose.is_empty() {
-            loose.extend(step.condition.take());
-            step.condition = if loose.len() == 1 { loose.pop() } else { Some(Condition::All(loose)) };
+            loose.extend(step.condition.take().map(|condition| *condition));
+            let all = if loose.len() == 1 { loose.pop() } else { Some(Condition::All(loose)) };
+            step.condition = all.map(Box::new);
         }
     }
 

@@ -28,7 +28,7 @@ pub use place::Where;
 pub use windows::{Entry as WindowsEntry, OldWindows, Product, RegistryValue, Windows};
 
 use crate::model::join;
-use crate::{Condition, Node, Step, TaskSequence};
+use crate::{Node, Step, TaskSequence};
 
 /// The exit code that also asks for a restart.
 pub const RESTART_CODE: i64 = 3010;
@@ -182,10 +182,10 @@ impl<'s> Run<'s> {
                 continue;
             };
             let (disabled, condition) = match node {
-                Node::Group(group) => (group.disabled, &group.condition),
-                Node::Step(step) => (step.disabled, &step.condition),
+                Node::Group(group) => (group.disabled, group.condition.as_ref()),
+                Node::Step(step) => (step.disabled, step.condition.as_deref()),
             };
-            let decision = condition.as_ref().map(|condition| Condition::evaluate(condition, world));
+            let decision = condition.map(|condition| condition.evaluate(world));
             let skipped = match &decision {
                 _ if disabled => Some("it is disabled".to_owned()),
                 Some(decision) if !decision.holds => Some(decision.why.clone()),

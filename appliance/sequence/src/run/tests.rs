@@ -283,7 +283,8 @@ fn the_queries_of_real_sequences_are_answered_on_three_machines() {
         (r"root\wmi", "SELECT * FROM Lenovo_BiosSetting WHERE CurrentSetting = 'x'", [false, false, false]),
         (r"root\HP\InstrumentedBIOS", "SELECT * FROM HP_BIOSSetting WHERE Name <= 'x'", [false, false, false]),
     ] {
-        let condition = Condition::If(crate::Expression::Wmi { namespace: namespace.into(), query: query.into() });
+        let condition =
+            crate::Condition::If(crate::Expression::Wmi { namespace: namespace.into(), query: query.into() });
         let answers = computers.each_ref().map(|computer| {
             condition.evaluate(World { environment: &environment, computer, windows: OldWindows::Unknown })
         });

@@ -154,7 +154,7 @@ fn step() -> impl Strategy<Value = Node> {
                 run_from_net,
                 action,
                 variables,
-                condition,
+                condition: condition.map(Box::new),
             })
         },
     )

@@ -40,7 +40,7 @@ impl Model<'_> {
                 self.nodes(&group.nodes) || group.continue_on_error
             }
             Node::Step(step) => {
-                if step.disabled || !self.may(step.condition.as_ref()) {
+                if step.disabled || !self.may(step.condition.as_deref()) {
                     self.log.push(format!("skip {}", step.name));
                     return true;
                 }
