@@ -75,6 +75,17 @@ fn every_form_of_secret_is_found_in_scripts_and_none_that_is_none() {
     assert!(!said.contains("PLANTED") && !said.contains("111111") && !said.contains("FGHIJ"), "{said}");
 }
 
+/// As on every medium of Windows: with them Setup chooses an edition, and none of them activates it.
+#[test]
+fn the_keys_of_windows_own_media_are_no_secrets() {
+    let fixture = Fixture::new();
+    let keys = b"[cmi]\r\nprofessional=VK7JG-NPHTM-C97JM-9MPGT-3V66T\r\n";
+    fixture.put("usmt/Windows/Sources/product.ini", keys);
+    fixture.put("usmt/sources/my-product.ini", keys);
+    let (places, said) = said(&fixture, "CONTENT-SECRET");
+    assert_eq!(places, ["platen/content/PLTUSMT/sources/my-product.ini"], "the control: {said}");
+}
+
 #[test]
 fn scripts_of_every_content_and_answer_files_are_looked_into() {
     let fixture = Fixture::new();

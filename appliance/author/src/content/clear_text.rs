@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! CONTENT-SECRET, CONTENT-UNREAD: passwords in scripts and answer files among the contents. They stand on every drive in clear, also where
-//! the policy is encrypted.
+//! CONTENT-SECRET, CONTENT-UNREAD: passwords in scripts and answer files among the contents. They stand on every drive in clear,
+//! also where the policy is encrypted.
 
 use std::fs::File;
 
@@ -17,6 +17,8 @@ use super::walk::SourceFile;
 
 /// Endings of texts that people write passwords into.
 const ENDINGS: [&str; 12] = ["bat", "cmd", "ini", "js", "ps1", "psd1", "psm1", "reg", "sh", "vbs", "wsf", "xml"];
+/// Where Windows Setup has the keys that it chooses an edition by.
+const PRODUCT_KEYS: &str = "sources/product.ini";
 /// Longest file that is looked into: scripts are some kilobytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Most files that are looked into; a medium's scripts are some hundreds.
@@ -30,7 +32,7 @@ pub(crate) fn check(contents: &[Planned], notes: &mut Notes) {
     for content in contents.iter().filter(|content| is_of_people(content.kind)) {
         for item in &content.items {
             let Item::File(file) = item else { continue };
-            if !is_text(file.place.as_str()) || file.size_bytes() == 0 {
+            if !is_text(file.place.as_str()) || is_of_windows_setup(file.place.as_str()) || file.size_bytes() == 0 {
                 continue;
             }
             if file.size_bytes() > MAX_FILE_BYTES || files == MAX_FILES || bytes + file.size_bytes() > MAX_BYTES {
@@ -82,6 +84,12 @@ fn is_of_people(kind: ContentKind) -> bool {
 fn is_text(place: &str) -> bool {
     let ending = place.rsplit_once('.').map_or("", |(_, ending)| ending);
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Windows' own media carry the keys of its editions that activate nothing.
+fn is_of_windows_setup(place: &str) -> bool {
+    let place = place.to_ascii_lowercase();
+    place == PRODUCT_KEYS || place.ends_with(&format!("/{PRODUCT_KEYS}"))
 }
 
 fn hints(file: &SourceFile) -> Result<Vec<String>, SequenceError> {
