@@ -97,7 +97,7 @@ struct Client {
 
 impl Client {
     fn of(daemon: &Daemon<'_>) -> Self {
-        let panel = Panel { size: Size::new(800, 480), is_mono: false };
+        let panel = Panel { size: Size::new(800, 480), is_mono: false, has_light: false };
         let ui = Ui::new(panel, Board::default(), Settings::default(), false);
         let mut station = daemon.connect();
         station.send(wire::SUBSCRIBE.trim_end());

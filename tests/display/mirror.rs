@@ -143,5 +143,5 @@ fn panel() -> Ui {
     let about =
         About { station: "guest".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..About::default() };
     let board = Board { places: PORTS.into_iter().map(place).collect(), about };
-    Ui::new(Panel { size: SIZE, is_mono: false }, board, Settings::default(), false)
+    Ui::new(Panel { size: SIZE, is_mono: false, has_light: false }, board, Settings::default(), false)
 }

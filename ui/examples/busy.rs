@@ -13,7 +13,7 @@ const TOTAL_BYTES: u64 = 1 << 44;
 
 fn main() {
     let seconds: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(60);
-    let panel = Panel { size: Size::new(800, 480), is_mono: false };
+    let panel = Panel { size: Size::new(800, 480), is_mono: false, has_light: true };
     let mut ui = Ui::new(panel, Board::default(), Settings::default(), false);
     for port in 1..=PORTS {
         let used = PortUse { mode: PortMode::Armed, work: None, batch: None, is_paused: false };

@@ -14,6 +14,8 @@ pub struct Panel {
     pub size: Size,
     /// It is lit or not, and has no colours.
     pub is_mono: bool,
+    /// The light behind it can be changed. Without that nothing is dim, and no brightness is chosen.
+    pub has_light: bool,
 }
 
 /// Panels that are laid out alike, named by the size that was drawn first.

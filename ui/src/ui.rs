@@ -76,7 +76,7 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Ui {
     fonts: Fonts,
-    panel: Panel,
+    pub(crate) panel: Panel,
     pub(crate) board: Board,
     pub(crate) settings: Settings,
     pub(crate) catalogue: Catalogue,
@@ -223,7 +223,7 @@ impl Ui {
 
     pub(crate) fn is_dim(&self) -> bool {
         let is_quiet = self.now_ms >= self.touched_ms.max(self.told_ms) + DIM_AFTER_MS;
-        is_quiet && self.station.asking(self.now_ms, 0).is_empty()
+        self.panel.has_light && is_quiet && self.station.asking(self.now_ms, 0).is_empty()
     }
 
     /// The screen that is open.

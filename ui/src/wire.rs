@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn lines_of_a_station_are_understood() {
-        let panel = Panel { size: embedded_graphics::prelude::Size::new(320, 240), is_mono: false };
+        let panel = Panel { size: embedded_graphics::prelude::Size::new(320, 240), is_mono: false, has_light: true };
         let mut ui = Ui::new(panel, crate::board::Board::default(), Settings::default(), false);
         ui.read(r#"{"schema":1,"hello":1}"#, 1);
         ui.begin();

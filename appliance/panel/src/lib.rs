@@ -6,6 +6,7 @@
 //!
 //! Everything may be missing, come late, go and come back: the station goes on without it.
 
+mod backlight;
 pub mod board;
 mod error;
 mod input;
@@ -14,6 +15,7 @@ mod rotation;
 mod screen;
 mod sign;
 
+pub use backlight::Backlight;
 pub use board::Board;
 pub use error::PanelError;
 pub use input::{Button, Deed, listen};

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use embedded_graphics::primitives::Rectangle;
 use platen_events::{Event, Line};
-use platen_panel::{Board, Button, Buzzer, Deed, Display, Lights, Picture, Signal, Tune};
+use platen_panel::{Backlight, Board, Button, Buzzer, Deed, Display, Lights, Picture, Signal, Tune};
 use platen_ui::{Input, Key, Panel, Sound, State, Station, Ui, Wish};
 
 use super::{Said, Show};
@@ -22,6 +22,7 @@ const SUBSCRIBED: &str = "{\"id\":0,";
 pub(super) struct Face {
     panel: Panel,
     display: Display,
+    backlight: Option<Backlight>,
     lights: Lights,
     buzzer: Option<Buzzer>,
     begun: Instant,
@@ -40,7 +41,12 @@ impl Face {
         let send = move |deed| said.send(of(deed)).is_ok();
         platen_panel::listen(&board, send);
         Ok(Self {
-            panel: Panel { size: board.panel.size(), is_mono: board.panel.is_mono() },
+            panel: Panel {
+                size: board.panel.size(),
+                is_mono: board.panel.is_mono(),
+                has_light: board.panel.backlight().is_some(),
+            },
+            backlight: board.panel.backlight().map(Backlight::open),
             lights: Lights::open(&board.lights),
             buzzer: board.buzzer.map(Buzzer::start).transpose()?,
             display: Display::new(board.panel),
@@ -127,6 +133,9 @@ impl Show for Face {
 
     fn pass(&mut self, ui: &Ui) {
         self.show_areas(ui, &[]);
+        if let Some(backlight) = &mut self.backlight {
+            backlight.set(ui.brightness());
+        }
         self.signal(ui.settings().sound);
         self.lights.tick(self.now_ms());
     }

@@ -13,7 +13,7 @@ use platen_ui::{Panel, Ui};
 
 use super::Show;
 
-const PANEL: Panel = Panel { size: Size::new(800, 480), is_mono: false };
+const PANEL: Panel = Panel { size: Size::new(800, 480), is_mono: false, has_light: false };
 
 pub(super) struct Pictures {
     folder: PathBuf,

@@ -54,7 +54,7 @@ impl Terminal {
         tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
         write(BEGIN)?;
         std::thread::Builder::new().name("panel-keys".to_owned()).spawn(move || read(&said))?;
-        Ok(Self { before, window, panel: Panel { size: Size::new(width, height), is_mono } })
+        Ok(Self { before, window, panel: Panel { size: Size::new(width, height), is_mono, has_light: false } })
     }
 }
 

@@ -45,7 +45,9 @@ impl Ui {
             action: Some(open(screen)),
             is_chosen: false,
         };
-        self.list(Word::Settings, entries.into_iter().map(row).collect(), true)
+        let is_there = |screen: &Screen| self.panel.has_light || *screen != Screen::Brightness;
+        let entries = entries.into_iter().filter(|(.., screen)| is_there(screen));
+        self.list(Word::Settings, entries.map(row).collect(), true)
     }
 
     pub(super) fn brightness_page(&self) -> Page {

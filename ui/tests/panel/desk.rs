@@ -48,7 +48,7 @@ pub(crate) struct Desk {
 }
 
 pub(crate) fn panel(width: u32, height: u32, is_mono: bool) -> Panel {
-    Panel { size: Size::new(width, height), is_mono }
+    Panel { size: Size::new(width, height), is_mono, has_light: true }
 }
 
 fn board() -> Board {

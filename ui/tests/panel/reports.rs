@@ -46,6 +46,18 @@ fn the_first_touch_of_a_dim_panel_only_wakes_it() {
     assert_eq!(desk.ui.screen(), &Screen::Menu);
 }
 
+/// The control: where no light can be changed nothing is seen of it, so every touch does what it says.
+#[test]
+fn a_panel_whose_light_stays_is_never_dim() {
+    let panel = platen_ui::Panel { has_light: false, ..panel(800, 480, false) };
+    let mut desk = Desk::new(panel, Language::English, false);
+    desk.ports(4, false);
+    desk.wait(11 * 60_000);
+    let at = menu(&desk);
+    tap(&mut desk, at);
+    assert_eq!(desk.ui.screen(), &Screen::Menu);
+}
+
 #[test]
 fn a_drive_that_asks_for_a_hand_and_one_that_comes_bring_the_light_back() {
     let mut desk = Desk::new(panel(800, 480, false), Language::English, false);

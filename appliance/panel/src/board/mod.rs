@@ -63,6 +63,8 @@ pub struct DrmPanel {
     pub size: Size,
     /// How the panel is mounted.
     pub rotation: Rotation,
+    /// The light behind it, by its name below `/sys/class/backlight`.
+    pub backlight: Option<String>,
 }
 
 /// What drives the panel at an SPI bus.
@@ -240,6 +242,14 @@ impl Panel {
     /// It is lit or not, and has no colours.
     pub fn is_mono(&self) -> bool {
         matches!(self, Self::I2c(_))
+    }
+
+    /// The name of a light behind it that can be more or less.
+    pub fn backlight(&self) -> Option<&str> {
+        match self {
+            Self::Drm(panel) => panel.backlight.as_deref(),
+            Self::Spi(_) | Self::I2c(_) => None,
+        }
     }
 
     /// How it is mounted.

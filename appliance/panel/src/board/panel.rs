@@ -72,7 +72,8 @@ fn size(fields: &mut Fields<'_, '_, '_>) -> Option<Size> {
 
 fn drm(fields: &mut Fields<'_, '_, '_>, rotation: Rotation) -> Option<DrmPanel> {
     let (card, connector) = (path(fields, "card", "/dev/dri/card0"), name(fields, "connector"));
-    Some(DrmPanel { card, connector, size: size(fields)?, rotation })
+    let backlight = name(fields, "backlight");
+    Some(DrmPanel { card, connector, size: size(fields)?, rotation, backlight })
 }
 
 fn spi(fields: &mut Fields<'_, '_, '_>, rotation: Rotation, used: &mut Used) -> Option<SpiPanel> {

@@ -25,10 +25,19 @@ const SMALL: &str = "name = \"bench\"\n[panel]\nkind = \"drm\"\nsize = [800, 480
 #[test]
 fn a_small_file_is_a_board() {
     let found = board(SMALL);
-    let panel = DrmPanel { card: None, connector: None, size: Size::new(800, 480), rotation: Rotation::None };
+    let panel =
+        DrmPanel { card: None, connector: None, size: Size::new(800, 480), rotation: Rotation::None, backlight: None };
     assert_eq!((found.panel.size(), found.panel.is_mono()), (Size::new(800, 480), false));
     assert_eq!(found.panel, Panel::Drm(panel));
     assert_eq!((found.touch, found.keys, found.lights), (None, None, Vec::new()));
+}
+
+#[test]
+fn a_backlight_is_a_name_at_a_display_and_a_line_at_a_bus() {
+    assert_eq!(board(SMALL).panel.backlight(), None);
+    assert_eq!(board(&format!("{SMALL}backlight = \"10-0045\"\n")).panel.backlight(), Some("10-0045"));
+    let text = problems(&format!("{SMALL}backlight = {{ chip = \"/dev/gpiochip0\", line = 18 }}\n"));
+    assert!(text[0].starts_with("line 5: panel.backlight: expected "), "{text:?}");
 }
 
 #[test]

@@ -49,7 +49,8 @@ const TOTAL_BYTES: u64 = 14 << 30;
 
 impl Played {
     pub(super) fn new(size: Size, is_mono: bool, ports: u64) -> Self {
-        let ui = Ui::new(platen_ui::Panel { size, is_mono }, Board::default(), Settings::default(), false);
+        let ui =
+            Ui::new(platen_ui::Panel { size, is_mono, has_light: false }, Board::default(), Settings::default(), false);
         let mut played = Self { ui, now_ms: 1000, ports };
         for port in 1..=ports {
             let used = PortUse { mode: PortMode::Kiosk, work: None, batch: None, is_paused: false };
