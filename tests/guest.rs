@@ -109,3 +109,9 @@ fn only(folder: &Path, prefix: &str) -> PathBuf {
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
+
+/// What a check in a guest said when it panicked.
+pub(crate) fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}

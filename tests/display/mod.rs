@@ -19,6 +19,7 @@ use platen_ui::Input;
 use serde_json::json;
 
 use crate::boot::wanted;
+use crate::guest::text_of;
 use bench::Bench;
 
 /// The station goes on without a display, and says so once. When there is one, it shows the very picture.
@@ -194,11 +195,6 @@ fn outcomes() -> &'static BTreeMap<&'static str, Result<(), String>> {
         }
         outcomes
     })
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
 #[track_caller]

@@ -14,12 +14,13 @@ mod ports;
 mod storm;
 mod written;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use bench::Bench;
+
+use crate::guest::text_of;
 
 type Check = fn(&mut Bench);
 
@@ -65,11 +66,6 @@ fn outcomes() -> &'static BTreeMap<&'static str, Result<(), String>> {
         println!("{}", bench.shell("cat /tmp/platend.log"));
         outcomes
     })
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
 #[track_caller]

@@ -248,7 +248,8 @@ mod tests {
     fn a_source_that_is_closed_is_an_error() {
         let (mut hints, theirs) = hints();
         drop(theirs);
-        assert!(hints.wait(Duration::from_secs(1)).is_err());
+        let error = hints.wait(Duration::from_secs(1)).expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 
     /// `tests/long flood`: it makes thousands of events for every listener of the machine.

@@ -106,7 +106,7 @@ mod tests {
         let mut by_time_of_day = Throttle::default();
         let today = seconds(1_790_000_000);
         (0..9).for_each(|_| by_time_of_day.failed(today));
-        assert!(by_time_of_day.may_try(today).is_err());
+        assert_eq!(by_time_of_day.may_try(today).map_err(|wait| wait.failed), Err(9));
         assert_eq!(by_time_of_day.may_try(today + seconds(3601)), Ok(()), "set forward in the firmware's setup");
     }
 
