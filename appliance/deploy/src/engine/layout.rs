@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! How a disk is to be divided: what Format and Partition Disk says, as plain data.
+
+use platen_media::Scheme;
+
+use super::machine::FileSystem;
+
+/// A disk's partitions, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskLayout {
+    /// The kind of table.
+    pub scheme: Scheme,
+    /// At least one.
+    pub partitions: Vec<PartitionWish>,
+}
+
+/// What a partition is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionUse {
+    /// A volume for a system or its data.
+    Primary,
+    /// What UEFI firmware starts from.
+    Efi,
+    /// Kept free by Windows on GPT disks; it has no file system.
+    MicrosoftReserved,
+    /// Windows' recovery tools.
+    Recovery,
+    /// GRUB's code on GPT disks of BIOS computers; it has no file system.
+    BiosBoot,
+}
+
+/// How large a partition is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// In MiB.
+    Mib(u64),
+    /// Of what the ones with a fixed size and those before it leave, 1 to 100.
+    PercentOfRemaining(u8),
+}
+
+/// A partition that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionWish {
+    /// What it is for.
+    pub purpose: PartitionUse,
+    /// How large.
+    pub size: Size,
+    /// None: it stays as it is.
+    pub file_system: Option<FileSystem>,
+    /// Only its structures are written. Otherwise all of it is checked.
+    pub is_quick: bool,
+    /// With BIOS: the active one.
+    pub is_boot: bool,
+    /// The volume's label.
+    pub label: String,
+    /// It gets a drive letter.
+    pub has_letter: bool,
+    /// The variable that gets the letter, such as `OSDisk` and `C:`.
+    pub letter_variable: Option<String>,
+}
