@@ -12,6 +12,7 @@ mod decide;
 mod dry;
 mod environment;
 mod place;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -25,6 +26,7 @@ pub use decide::{Decision, World};
 pub use dry::{DryRun, DryStep, Outcome};
 pub use environment::{Environment, EnvironmentError, Origin};
 pub use place::Where;
+pub use surroundings::Surroundings;
 pub use windows::{Entry as WindowsEntry, OldWindows, Product, RegistryValue, Windows};
 
 use crate::model::join;
