@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use computer::{Adapter, Computer, Disk};
 pub use decide::{Decision, World};
 pub use dry::{DryRun, DryStep, Outcome};
-pub use environment::{Environment, EnvironmentError, Origin};
+pub use environment::{Environment, EnvironmentError, KeptVariable, Origin};
 pub use place::Where;
 pub use surroundings::Surroundings;
 pub use windows::{Entry as WindowsEntry, OldWindows, Product, RegistryValue, Windows};
