@@ -3,9 +3,28 @@
 
 //! How a disk is to be divided: what Format and Partition Disk says, as plain data.
 
+mod of_step;
+mod place;
+#[cfg(test)]
+mod tests;
+
 use platen_media::Scheme;
 
 use super::machine::FileSystem;
+
+/// Why a disk can't be divided so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "its messages name every field")]
+pub enum LayoutProblem {
+    #[error("{property}: expected {expected}, found {found}")]
+    Property { property: String, expected: String, found: String },
+    #[error("partition {number} is too small for {file_system}: expected {expected_bytes} bytes or more, found {found_bytes}")]
+    SmallPartition { number: usize, file_system: FileSystem, expected_bytes: u64, found_bytes: u64 },
+    #[error("the disk is too small: expected {expected_bytes} bytes or more, found {found_bytes}")]
+    SmallDisk { expected_bytes: u64, found_bytes: u64 },
+    #[error("the disk has sectors of another size: expected 512 or 4096 bytes, found {found_bytes}")]
+    Sector { found_bytes: u32 },
+}
 
 /// A disk's partitions, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +46,8 @@ pub enum PartitionUse {
     MicrosoftReserved,
     /// Windows' recovery tools.
     Recovery,
+    /// A volume that Windows shows to nobody.
+    Hidden,
     /// GRUB's code on GPT disks of BIOS computers; it has no file system.
     BiosBoot,
 }

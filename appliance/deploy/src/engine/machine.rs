@@ -7,6 +7,7 @@
 //! folder runs whole sequences in tests and on a developer's computer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +45,16 @@ pub enum FileSystem {
     Fat32,
     /// For Linux.
     Ext4,
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ntfs => "NTFS",
+            Self::Fat32 => "FAT32",
+            Self::Ext4 => "ext4",
+        })
+    }
 }
 
 /// A volume of the target, formatted by this sequence or found.

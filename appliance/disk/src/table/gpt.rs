@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use gpt::disk::LogicalBlockSize;
 use gpt::partition::Partition;
-use gpt::partition_types::{BASIC, BIOS, EFI, Type};
+use gpt::partition_types::{BASIC, BIOS, EFI, LINUX_FS, MICROSOFT_RESERVED, Type, WINDOWS_RECOVERY};
 
 use super::{PartitionKind, PartitionTable};
 use crate::LayoutError;
@@ -42,7 +42,8 @@ impl Gpt {
         let partitions = table.partitions.iter().zip(1..).map(|(partition, number)| {
             let (kind, part_guid) = (type_of(partition.kind), guid(&partition.guid, "partition")?);
             let (first_lba, last_lba, name) = (partition.first_lba, partition.last_lba(), partition.name.to_owned());
-            Ok((number, Partition { part_type_guid: kind, part_guid, first_lba, last_lba, flags: 0, name }))
+            let flags = attributes(partition.kind);
+            Ok((number, Partition { part_type_guid: kind, part_guid, first_lba, last_lba, flags, name }))
         });
         let partitions = partitions.collect::<Result<BTreeMap<u32, Partition>, LayoutError>>()?;
         disk.update_partitions(partitions).map_err(refused)?;
@@ -58,9 +59,22 @@ impl Gpt {
 fn type_of(kind: PartitionKind) -> Type {
     match kind {
         // What Windows and other systems call a volume of theirs.
-        PartitionKind::Fat32 => BASIC,
+        PartitionKind::Fat32 | PartitionKind::Windows | PartitionKind::HiddenWindows => BASIC,
         PartitionKind::EfiSystem => EFI,
         PartitionKind::BiosBoot => BIOS,
+        PartitionKind::MicrosoftReserved => MICROSOFT_RESERVED,
+        PartitionKind::Recovery => WINDOWS_RECOVERY,
+        PartitionKind::Linux => LINUX_FS,
+    }
+}
+
+/// UEFI 5.3.3: bit 0, the platform needs it. Bits 48 to 63 are the type's own; of Windows' types 62 hides a volume and 63
+/// gives it no drive letter (Microsoft, `PARTITION_INFORMATION_GPT`).
+fn attributes(kind: PartitionKind) -> u64 {
+    match kind {
+        PartitionKind::Recovery => 1 << 63 | 1,
+        PartitionKind::HiddenWindows => 1 << 63 | 1 << 62,
+        _ => 0,
     }
 }
 

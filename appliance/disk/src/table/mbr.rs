@@ -14,6 +14,11 @@ pub(crate) const BOOT_SIGNATURE: usize = 0x1fe;
 pub(crate) const TYPE_FAT32_LBA: u8 = 0x0c;
 pub(crate) const TYPE_GPT: u8 = 0xee;
 const TYPE_EFI_SYSTEM: u8 = 0xef;
+/// NTFS, hidden NTFS, Windows' recovery tools, Linux.
+const TYPE_WINDOWS: u8 = 0x07;
+const TYPE_HIDDEN_WINDOWS: u8 = 0x17;
+const TYPE_RECOVERY: u8 = 0x27;
+const TYPE_LINUX: u8 = 0x83;
 pub(crate) const ACTIVE: u8 = 0x80;
 
 /// One whole sector (512 or 4096 bytes). `code` is empty or 440 bytes.
@@ -42,8 +47,12 @@ fn partition_entry(partition: &Partition) -> [u8; 16] {
     let kind = match partition.kind {
         PartitionKind::Fat32 => TYPE_FAT32_LBA,
         PartitionKind::EfiSystem => TYPE_EFI_SYSTEM,
+        PartitionKind::Windows => TYPE_WINDOWS,
+        PartitionKind::HiddenWindows => TYPE_HIDDEN_WINDOWS,
+        PartitionKind::Recovery => TYPE_RECOVERY,
+        PartitionKind::Linux => TYPE_LINUX,
         // Refused before.
-        PartitionKind::BiosBoot => 0,
+        PartitionKind::BiosBoot | PartitionKind::MicrosoftReserved => 0,
     };
     let status = if partition.active { ACTIVE } else { 0 };
     let (first, last) = (partition.first_lba, partition.last_lba());

@@ -5,6 +5,9 @@
 
 mod gpt;
 pub(crate) mod mbr;
+mod read;
+
+pub use self::read::{LIST_BYTES, Listed, PartitionId, list};
 
 pub(crate) use self::gpt::{BIOS_BOOT_LBA, ENTRIES_BYTES, Gpt};
 
@@ -19,6 +22,27 @@ pub enum PartitionKind {
     EfiSystem,
     /// GRUB's core image; GPT only.
     BiosBoot,
+    /// A volume of Windows; type 0x07.
+    Windows,
+    /// The same, which Windows shows to nobody; type 0x17.
+    HiddenWindows,
+    /// What Windows keeps free for itself; GPT only.
+    MicrosoftReserved,
+    /// Windows' recovery tools, which it shows to nobody; type 0x27.
+    Recovery,
+    /// A volume of Linux; type 0x83.
+    Linux,
+}
+
+impl PartitionKind {
+    /// What it is called where an MBR has no type for it.
+    fn only_in_gpt(self) -> Option<&'static str> {
+        match self {
+            Self::BiosBoot => Some("BIOS boot partition"),
+            Self::MicrosoftReserved => Some("Microsoft reserved partition"),
+            _ => None,
+        }
+    }
 }
 
 /// One partition.
@@ -134,8 +158,10 @@ impl PartitionTable {
             if before.clone().any(|other| overlaps(&other)) {
                 return refused(format!("partition {number} is in another one"));
             }
-            if self.scheme == Scheme::Mbr && one.kind == PartitionKind::BiosBoot {
-                return refused(format!("partition {number}: an MBR has no type for a BIOS boot partition"));
+            if self.scheme == Scheme::Mbr
+                && let Some(name) = one.kind.only_in_gpt()
+            {
+                return refused(format!("partition {number}: an MBR has no type for a {name}"));
             }
         }
         Ok(())

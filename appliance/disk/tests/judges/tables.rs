@@ -96,8 +96,32 @@ fn several_partitions_are_listed_as_they_were_given() {
 }
 
 #[test]
+fn what_is_listed_is_what_was_given() {
+    use PartitionKind::{EfiSystem, Linux, Recovery, Windows};
+    for (scheme, sector_bytes) in [(Scheme::Mbr, 512), (Scheme::Gpt, 512), (Scheme::Gpt, 4096)] {
+        let first = 32 << 10;
+        let kinds = [EfiSystem, Windows, Linux, Recovery];
+        let partitions: Vec<_> =
+            kinds.into_iter().zip(0u8..).map(|(kind, n)| partition(kind, first / 8 + u64::from(n) * 64, 64, n)).collect();
+        let given = table(scheme, sector_bytes, partitions.clone());
+        let image = render(&given);
+        let mut head = vec![0; LIST_BYTES];
+        std::fs::File::open(image.path()).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head)).unwrap();
+        let (found_scheme, listed) = list(&head, sector_bytes).expect("a table");
+        assert_eq!((found_scheme, listed.len()), (scheme, 4));
+        for ((found, given), number) in listed.iter().zip(&partitions).zip(1..) {
+            assert_eq!((found.number, found.first_lba, found.sectors), (number, given.first_lba, given.sectors));
+            if scheme == Scheme::Gpt {
+                assert_eq!(found.id, PartitionId::Guid(given.guid));
+                assert_eq!(found.is_boot, given.kind == EfiSystem);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_table_that_cannot_be_is_refused() {
-    use PartitionKind::{BiosBoot, Fat32};
+    use PartitionKind::{BiosBoot, Fat32, MicrosoftReserved};
     let fat = |first_lba, sectors| partition(Fat32, first_lba, sectors, 1);
     let end = SIZE_BYTES / 512;
     let cases = [
@@ -109,6 +133,11 @@ fn a_table_that_cannot_be_is_refused() {
         (Scheme::Mbr, vec![fat(100, 10), fat(1, 1), fat(50, 500)], "partition 3 is in another one"),
         (Scheme::Mbr, (1..6).map(|n| fat(n, 1)).collect(), "expected at most 4 partitions, found 5"),
         (Scheme::Mbr, vec![partition(BiosBoot, 34, 10, 1)], "no type for a BIOS boot partition"),
+        (
+            Scheme::Mbr,
+            vec![partition(MicrosoftReserved, 34, 10, 1)],
+            "partition 1: an MBR has no type for a Microsoft reserved partition",
+        ),
         (Scheme::Gpt, vec![fat(33, 10)], "expected sectors 34 to 131038, found 10 from sector 33 on"),
         (Scheme::Gpt, vec![fat(34, end - 33 - 33)], "from sector 34 on"),
         (Scheme::Gpt, (0..129).map(|n| fat(34 + n, 1)).collect(), "expected at most 128 partitions, found 129"),
