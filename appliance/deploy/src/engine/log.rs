@@ -97,7 +97,7 @@ mod tests {
             add(folder.path(), Timestamp::from_unix_s(0), Level::Warning, &long).expect("writes");
         }
         let length = |name: &str| std::fs::metadata(folder.path().join("Logs").join(name)).expect("a log").len();
-        assert!(length("smsts.log") < 2 << 20, "{}", length("smsts.log"));
+        assert!(length("smsts.log") < 3 << 20, "{}", length("smsts.log"));
         assert!(length("smsts-old.log") > 4 << 20);
     }
 }

@@ -23,7 +23,7 @@ fn said(text: impl Into<String>) -> StepError {
     StepError::Said(text.into())
 }
 
-impl Carrier<'_> {
+impl<'a> Carrier<'a> {
     pub(super) fn perform(&mut self, step: &Step) -> Result<Done, StepError> {
         if let Some(result) = self.surroundings.perform(step) {
             return result.map(Done::ok).map_err(said);
@@ -68,7 +68,7 @@ impl Carrier<'_> {
         }
     }
 
-    pub(super) fn contents(&self) -> Result<Contents<'_>, StepError> {
+    pub(super) fn contents(&self) -> Result<Contents<'a>, StepError> {
         match &self.home {
             Home::Medium { contents, .. } => Ok(*contents),
             Home::Deployed { .. } => Err(said("the medium is not here any more: the deployed system runs")),
@@ -124,8 +124,6 @@ impl Carrier<'_> {
         };
         let volume = self.destination(step)?;
         let report = &mut *self.report;
-        // The copy ends the borrow of `self`.
-        let Home::Medium { contents, .. } = &self.home else { return Err(said("the medium is not here any more")) };
         let files = contents.checked_image(image, &mut |progress| report.progress("checking the image", progress))?;
         self.machine.apply_image(&files, index, &volume, &mut |progress| {
             report.progress("applying the image", progress);
@@ -194,8 +192,8 @@ impl Carrier<'_> {
         let root = self.system_root()?;
         linux::is_linux(&root).map_err(said)?;
         let to = root.join(linux::DRIVERS).join(&id);
+        let contents = self.contents()?;
         let report = &mut *self.report;
-        let Home::Medium { contents, .. } = &self.home else { return Err(said("the medium is not here any more")) };
         let folder = contents.driver_package(&id)?;
         contents.copy(folder, &to, &mut |progress| report.progress("copying drivers", progress))?;
         Ok(Done::ok(format!("{id} in /{}/{id}", linux::DRIVERS)))
@@ -276,7 +274,7 @@ impl Carrier<'_> {
     /// The folder of a package, which is copied from the medium where that is not done yet.
     pub(super) fn provided(&mut self, id: &str) -> Result<PathBuf, StepError> {
         let to = self.store.folder().join(PACKAGES).join(id);
-        match &self.home {
+        match self.home {
             Home::Medium { contents, .. } => {
                 let folder = &contents.package(id)?.folder;
                 let report = &mut *self.report;

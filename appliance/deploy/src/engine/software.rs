@@ -84,12 +84,12 @@ impl Carrier<'_> {
     }
 
     pub(super) fn install_packages(&mut self, step: &Step) -> Result<Done, StepError> {
-        let mut packages = Vec::new();
+        let (mut packages, all) = (Vec::new(), &self.taken()?.packages);
         for named in self.named(step, "PackageID") {
             // A list's value may also name a program, as in `PKG00001:Install`.
             let id = named.split(':').next().unwrap_or(&named);
-            let found = self.taken()?.packages.iter().find(|software| software.id.eq_ignore_ascii_case(id));
-            packages.push(found.cloned().ok_or_else(|| unknown("package", id, &self.taken()?.packages))?);
+            let found = all.iter().find(|software| software.id.eq_ignore_ascii_case(id));
+            packages.push(found.cloned().ok_or_else(|| unknown("package", id, all))?);
         }
         self.install(step, &packages, "_PlatenInstalledPackages")
     }

@@ -4,9 +4,11 @@
 //! A machine in a folder: a volume is a folder, an image is a tree, a command is looked up in a list. Stricter than life:
 //! what a real machine would refuse is refused, and the power can be cut at any operation.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use platen_sequence::run::Computer;
 
@@ -17,6 +19,30 @@ use crate::engine::machine::{
 
 /// What the power cut is told by.
 pub(crate) const POWER_CUT: &str = "the power was cut";
+
+/// What everything hangs on: it can be cut before any operation, of the machine and of the screen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Power(Rc<Cell<(Option<usize>, usize)>>);
+
+impl Power {
+    /// It lasts for so many operations.
+    pub(crate) fn lasting(operations: usize) -> Self {
+        Self(Rc::new(Cell::new((Some(operations), 0))))
+    }
+
+    /// How many operations there were.
+    pub(crate) fn used(&self) -> usize {
+        self.0.get().1
+    }
+
+    pub(crate) fn on(&self) {
+        let (left, used) = self.0.get();
+        if left == Some(used) {
+            std::panic::panic_any(POWER_CUT);
+        }
+        self.0.set((left, used + 1));
+    }
+}
 
 pub(crate) struct FolderMachine {
     folder: PathBuf,
@@ -32,13 +58,11 @@ pub(crate) struct FolderMachine {
     pub(crate) ran: Vec<String>,
     /// None: the disk does not start.
     pub(crate) boots: Option<BootSetup>,
-    /// Operations until the power is cut.
-    pub(crate) power_for: Option<usize>,
-    pub(crate) operations: usize,
+    power: Power,
 }
 
 impl FolderMachine {
-    pub(crate) fn new(folder: &Path, computer: Computer) -> Self {
+    pub(crate) fn new(folder: &Path, computer: Computer, power: Power) -> Self {
         let disks = computer
             .disks
             .iter()
@@ -54,20 +78,8 @@ impl FolderMachine {
             .collect();
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
         let (ran, codes, output) = (Vec::new(), VecDeque::new(), String::new());
-        let (boots, power_for, operations) = (None, None, 0);
-        let folder = folder.to_owned();
-        Self { folder, computer, disks, volumes, image, codes, output, ran, boots, power_for, operations }
-    }
-
-    /// Every operation may be the last one: it is done by half, or not at all, or whole and not known to be.
-    fn power(&mut self) {
-        self.operations += 1;
-        if let Some(left) = &mut self.power_for {
-            match *left {
-                0 => std::panic::panic_any(POWER_CUT),
-                _ => *left -= 1,
-            }
-        }
+        let (boots, folder) = (None, folder.to_owned());
+        Self { folder, computer, disks, volumes, image, codes, output, ran, boots, power }
     }
 
     pub(crate) fn folder_of(&self, volume: &Volume) -> PathBuf {
@@ -85,7 +97,7 @@ impl Machine for FolderMachine {
     }
 
     fn partition(&mut self, disk: usize, layout: &DiskLayout) -> Result<Vec<Volume>, MachineError> {
-        self.power();
+        self.power.on();
         let Some(found) = self.disks.get(disk) else {
             let (expected, found) = ("a disk of this computer".to_owned(), format!("{} disks", self.disks.len()));
             return Err(MachineError::NoDisk { index: disk, expected, found });
@@ -98,7 +110,7 @@ impl Machine for FolderMachine {
                 fs::remove_dir_all(entry.path()).expect("removes");
             }
         }
-        self.power();
+        self.power.on();
         let mut letters = 'C'..='W';
         for (wish, partition) in layout.partitions.iter().zip(1..) {
             let Some(file_system) = wish.file_system else { continue };
@@ -151,7 +163,7 @@ impl Machine for FolderMachine {
         }
         let total_bytes = self.image.len() as u64;
         for (done, (path, text)) in (1..).zip(self.image.clone()) {
-            self.power();
+            self.power.on();
             let to = root.join(path);
             fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             fs::write(to, text).expect("writes");
@@ -164,23 +176,23 @@ impl Machine for FolderMachine {
     }
 
     fn make_bootable(&mut self, setup: &BootSetup, _: &Path) -> Result<(), MachineError> {
-        self.power();
+        self.power.on();
         self.boots = Some(setup.clone());
-        self.power();
+        self.power.on();
         Ok(())
     }
 
     fn run(&mut self, order: &Order) -> Result<Ended, MachineError> {
-        self.power();
+        self.power.on();
         let folder = order.folder.as_deref().and_then(Path::file_name);
         let folder = folder.map(|name| format!("{}> ", name.to_string_lossy())).unwrap_or_default();
         self.ran.push(format!("{folder}{}", order.line));
-        self.power();
+        self.power.on();
         Ok(Ended { code: self.codes.pop_front().unwrap_or(0), output: self.output.clone() })
     }
 
     fn sync(&mut self) -> Result<(), MachineError> {
-        self.power();
+        self.power.on();
         Ok(())
     }
 }
