@@ -5,3 +5,5 @@
 //! it works on.
 
 pub mod engine;
+#[cfg(target_os = "linux")]
+pub mod target;

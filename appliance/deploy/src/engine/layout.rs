@@ -18,7 +18,9 @@ use super::machine::FileSystem;
 pub enum LayoutProblem {
     #[error("{property}: expected {expected}, found {found}")]
     Property { property: String, expected: String, found: String },
-    #[error("partition {number} is too small for {file_system}: expected {expected_bytes} bytes or more, found {found_bytes}")]
+    #[error(
+        "partition {number} is too small for {file_system}: expected {expected_bytes} bytes or more, found {found_bytes}"
+    )]
     SmallPartition { number: usize, file_system: FileSystem, expected_bytes: u64, found_bytes: u64 },
     #[error("the disk is too small: expected {expected_bytes} bytes or more, found {found_bytes}")]
     SmallDisk { expected_bytes: u64, found_bytes: u64 },

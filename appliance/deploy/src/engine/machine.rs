@@ -180,12 +180,14 @@ pub trait Machine {
     /// The folder in which a volume's files are, as long as the machine runs.
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError>;
 
-    /// Applies an image of a WIM to a volume.
+    /// Applies an image of a WIM to a volume. What the volume has is removed before, but for the sequence's own folder and
+    /// the protected paths, which begin below its root.
     fn apply_image(
         &mut self,
         image: &ImageFiles,
         index: u32,
         volume: &Volume,
+        protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError>;
 

@@ -123,9 +123,10 @@ impl<'a> Carrier<'a> {
             })?,
         };
         let volume = self.destination(step)?;
+        let protected = self.protected(&volume);
         let report = &mut *self.report;
         let files = contents.checked_image(image, &mut |progress| report.progress("checking the image", progress))?;
-        self.machine.apply_image(&files, index, &volume, &mut |progress| {
+        self.machine.apply_image(&files, index, &volume, &protected, &mut |progress| {
             report.progress("applying the image", progress);
         })?;
         self.machine.sync()?;
@@ -138,6 +139,16 @@ impl<'a> Carrier<'a> {
         }
         self.system = Some(volume);
         Ok(Done::ok(detail))
+    }
+
+    /// What stays on a volume when a system is put on it: the users' state that was kept there, by its path below the
+    /// volume's root.
+    fn protected(&self, volume: &Volume) -> Vec<String> {
+        let path = self.surroundings.environment.get("OSDStateStorePath").unwrap_or_default().replace('\\', "/");
+        let (letter, below) = path.split_once(':').unwrap_or_default();
+        let is_here = volume.letter.is_some_and(|own| letter.eq_ignore_ascii_case(&own.to_string()));
+        let below = below.trim_matches('/');
+        if is_here && !below.is_empty() { vec![below.to_owned()] } else { Vec::new() }
     }
 
     /// Where a system goes: the volume that the step names, or the first that can hold one.

@@ -68,12 +68,15 @@ fn type_of(kind: PartitionKind) -> Type {
     }
 }
 
+/// Of Windows' types.
+pub(super) const NO_DRIVE_LETTER: u64 = 1 << 63;
+
 /// UEFI 5.3.3: bit 0, the platform needs it. Bits 48 to 63 are the type's own; of Windows' types 62 hides a volume and 63
 /// gives it no drive letter (Microsoft, `PARTITION_INFORMATION_GPT`).
 fn attributes(kind: PartitionKind) -> u64 {
     match kind {
-        PartitionKind::Recovery => 1 << 63 | 1,
-        PartitionKind::HiddenWindows => 1 << 63 | 1 << 62,
+        PartitionKind::Recovery => NO_DRIVE_LETTER | 1,
+        PartitionKind::HiddenWindows => NO_DRIVE_LETTER | 1 << 62,
         _ => 0,
     }
 }

@@ -13,11 +13,11 @@ pub(crate) const BOOT_SIGNATURE: usize = 0x1fe;
 /// Partition types: FAT32 addressed by sector number, "there is a GPT", EFI system partition.
 pub(crate) const TYPE_FAT32_LBA: u8 = 0x0c;
 pub(crate) const TYPE_GPT: u8 = 0xee;
-const TYPE_EFI_SYSTEM: u8 = 0xef;
+pub(super) const TYPE_EFI_SYSTEM: u8 = 0xef;
 /// NTFS, hidden NTFS, Windows' recovery tools, Linux.
 const TYPE_WINDOWS: u8 = 0x07;
-const TYPE_HIDDEN_WINDOWS: u8 = 0x17;
-const TYPE_RECOVERY: u8 = 0x27;
+pub(super) const TYPE_HIDDEN_WINDOWS: u8 = 0x17;
+pub(super) const TYPE_RECOVERY: u8 = 0x27;
 const TYPE_LINUX: u8 = 0x83;
 pub(crate) const ACTIVE: u8 = 0x80;
 

@@ -3,7 +3,10 @@
 
 //! Which partitions a table lists. It looks at fixed places and believes nothing it has no need of.
 
-use super::mbr::{ACTIVE, BOOT_SIGNATURE, DISK_SIGNATURE, FIRST_ENTRY, TYPE_GPT};
+use super::gpt::NO_DRIVE_LETTER;
+use super::mbr::{
+    ACTIVE, BOOT_SIGNATURE, DISK_SIGNATURE, FIRST_ENTRY, TYPE_EFI_SYSTEM, TYPE_GPT, TYPE_HIDDEN_WINDOWS, TYPE_RECOVERY,
+};
 use crate::Scheme;
 
 /// How much of a drive's beginning [`list`] wants, in bytes: the first two sectors of 4096 bytes and 128 entries.
@@ -34,6 +37,8 @@ pub struct Listed {
     pub sectors: u64,
     /// The firmware starts from it: active in an MBR, an EFI system partition in a GPT.
     pub is_boot: bool,
+    /// Windows gives it a drive letter: it is none of those that only firmware, recovery or nobody is to see.
+    pub has_letter: bool,
 }
 
 /// The scheme and the primary partitions of the table a drive begins with; None: there is none. Logical drives of an
@@ -82,6 +87,7 @@ pub fn list(head: &[u8], sector_bytes: u32) -> Option<(Scheme, Vec<Listed>)> {
             first_lba: first.into(),
             sectors: sectors.into(),
             is_boot: entry[0] == ACTIVE,
+            has_letter: !matches!(entry[4], TYPE_EFI_SYSTEM | TYPE_HIDDEN_WINDOWS | TYPE_RECOVERY),
         })
     });
     Some((Scheme::Mbr, listed.collect()))
@@ -106,6 +112,7 @@ fn of_gpt(head: &[u8], sector: usize) -> Option<Vec<Listed>> {
             first_lba,
             sectors,
             is_boot: kind == EFI_SYSTEM,
+            has_letter: kind != EFI_SYSTEM && u64::from_le_bytes(array(entry, 48)?) & NO_DRIVE_LETTER == 0,
         })
     });
     Some(listed.collect())

@@ -5,7 +5,7 @@
 
 use std::os::unix::fs::FileExt;
 
-use platen_disk::table::{Partition, PartitionKind, PartitionTable};
+use platen_disk::table::{LIST_BYTES, Partition, PartitionId, PartitionKind, PartitionTable, list};
 use platen_disk::{LayoutError, Scheme};
 use tempfile::NamedTempFile;
 
@@ -101,8 +101,11 @@ fn what_is_listed_is_what_was_given() {
     for (scheme, sector_bytes) in [(Scheme::Mbr, 512), (Scheme::Gpt, 512), (Scheme::Gpt, 4096)] {
         let first = 32 << 10;
         let kinds = [EfiSystem, Windows, Linux, Recovery];
-        let partitions: Vec<_> =
-            kinds.into_iter().zip(0u8..).map(|(kind, n)| partition(kind, first / 8 + u64::from(n) * 64, 64, n)).collect();
+        let partitions: Vec<_> = kinds
+            .into_iter()
+            .zip(0u8..)
+            .map(|(kind, n)| partition(kind, first / 8 + u64::from(n) * 64, 64, n))
+            .collect();
         let given = table(scheme, sector_bytes, partitions.clone());
         let image = render(&given);
         let mut head = vec![0; LIST_BYTES];

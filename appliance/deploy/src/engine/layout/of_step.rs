@@ -92,7 +92,10 @@ fn refuse_nothing_left(partitions: &[PartitionWish]) -> Result<(), LayoutProblem
         Size::Mib(_) => None,
     });
     let shares: Vec<(usize, u8)> = shares.collect();
-    match shares.split_last().and_then(|(last, before)| Some((last, before.iter().find(|(_, percent)| *percent == 100)?))) {
+    match shares
+        .split_last()
+        .and_then(|(last, before)| Some((last, before.iter().find(|(_, percent)| *percent == 100)?)))
+    {
         Some((_, (index, _))) => Err(LayoutProblem::Property {
             property: name_of(*index as u64, "Size"),
             expected: "less than 100 percent, for a later partition takes a percentage too".to_owned(),
@@ -139,7 +142,8 @@ impl Properties<'_> {
     /// By the first of its names that the step has, or as a variable that only the sequence sets.
     fn text(&self, names: &[&str], variable: &str) -> Option<String> {
         let own = names.iter().find_map(|name| self.environment.property(self.step, name));
-        own.or_else(|| self.environment.get(variable).map(|value| value.trim().to_owned())).filter(|text| !text.is_empty())
+        own.or_else(|| self.environment.get(variable).map(|value| value.trim().to_owned()))
+            .filter(|text| !text.is_empty())
     }
 
     fn number(&self, names: &[&str], variable: &str, most: u64) -> Result<Option<u64>, LayoutProblem> {

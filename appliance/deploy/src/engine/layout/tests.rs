@@ -139,7 +139,10 @@ fn exported_steps_lie_where_sfdisk_and_sgdisk_expect_them() {
         ],
     );
     let system = &uefi.partitions[3];
-    assert_eq!((&*system.label, system.has_letter, system.letter_variable.as_deref()), ("OSDisk", true, Some("OSDisk")));
+    assert_eq!(
+        (&*system.label, system.has_letter, system.letter_variable.as_deref()),
+        ("OSDisk", true, Some("OSDisk"))
+    );
     assert_eq!(uefi.partitions.iter().map(|one| one.is_boot).collect::<Vec<_>>(), [false, true, false, false]);
     judged(
         &layout(&steps[1], false),
@@ -222,12 +225,16 @@ fn sectors_of_4096_bytes_have_their_table_too() {
     }
     // FAT32 has no smaller volume with such sectors.
     let small = super::tests::layout(&step("GPT", &["EFI FAT32 200 MB"]), true).place(4 * GIB, 4096);
-    assert!(matches!(small, Err(LayoutProblem::SmallPartition { number: 1, found_bytes: 209_715_200, .. })), "{small:?}");
+    assert!(
+        matches!(small, Err(LayoutProblem::SmallPartition { number: 1, found_bytes: 209_715_200, .. })),
+        "{small:?}"
+    );
 }
 
 #[test]
 fn too_small_a_disk_is_named_with_what_would_do() {
-    let layout = layout(&step("GPT", &["EFI FAT32 500 MB", "MSR - 16 MB", "Primary NTFS 60 %", "Primary NTFS 10 %"]), true);
+    let layout =
+        layout(&step("GPT", &["EFI FAT32 500 MB", "MSR - 16 MB", "Primary NTFS 60 %", "Primary NTFS 10 %"]), true);
     let Err(LayoutProblem::SmallDisk { expected_bytes, found_bytes: 1_000_000 }) = layout.place(1_000_000, 512) else {
         panic!("must be refused");
     };
@@ -268,12 +275,18 @@ fn variables_of_the_sequence_count_before_the_step() {
 fn what_cannot_be_done_is_named() {
     let five = ["Primary NTFS 1 GB"; 5];
     for (step, expected) in [
-        (step("MBR", &["Logical NTFS 1 GB"]), "OSDPartitions0Type: expected Primary, Hidden, Recovery or EFI, at most four"),
+        (
+            step("MBR", &["Logical NTFS 1 GB"]),
+            "OSDPartitions0Type: expected Primary, Hidden, Recovery or EFI, at most four",
+        ),
         (step("MBR", &["MSR NTFS 1 GB"]), "found \"MSR\""),
         (step("MBR", &five), "OSDPartitions: expected a whole number up to 4, found \"5\""),
         (step("RAW", &[]), "OSDPartitionStyle: expected MBR or GPT, found \"RAW\""),
         (step("GPT", &["Primary REFS 1 GB"]), "OSDPartitions0FileSystem: expected NTFS, FAT32 or EXT4, found \"REFS\""),
-        (step("GPT", &["Primary NTFS 101 %"]), "OSDPartitions0Size: expected a whole number of 1 to 100, found \"101\""),
+        (
+            step("GPT", &["Primary NTFS 101 %"]),
+            "OSDPartitions0Size: expected a whole number of 1 to 100, found \"101\"",
+        ),
         (step("GPT", &["Primary NTFS 0 MB"]), "OSDPartitions0Size: expected a whole number of 1 to 1073741824"),
         (step("GPT", &["Primary NTFS 18446744073709551615 GB"]), "1 to 1048576, found \"18446744073709551615\""),
         (step("GPT", &["Primary NTFS 1 TB"]), "OSDPartitions0SizeUnits: expected MB, GB or PERCENT, found \"TB\""),

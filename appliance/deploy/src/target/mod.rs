@@ -1,0 +1,309 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! The real machine: this computer's disks, volumes and programs, as Linux has them.
+//!
+//! Everything goes out from [`Places`], so that tests give it a recorded machine, or image files for disks.
+
+mod boot;
+mod choice;
+mod command;
+mod disks;
+mod facts;
+mod format;
+mod image;
+mod mounts;
+mod partition;
+mod places;
+mod programs;
+mod superblock;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+use platen_disk::table::{LIST_BYTES, Listed, list};
+use platen_media::Scheme;
+use platen_sequence::run::Computer;
+
+pub use self::command::TIMED_OUT;
+pub use self::places::Places;
+
+use self::mounts::Mounts;
+use self::superblock::Superblock;
+use crate::engine::layout::DiskLayout;
+use crate::engine::machine::{
+    BootSetup, Ended, FileSystem, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
+};
+
+/// Letters that volumes get, in this order. Windows PE gives from C on, and has X for itself.
+const LETTERS: &str = "CDEFGHIJKLMNOPQRSTUVWYZ";
+
+/// This computer.
+#[derive(Debug)]
+pub struct RealMachine {
+    places: Places,
+    computer: Computer,
+    disks: Vec<TargetDisk>,
+    volumes: Vec<Known>,
+    mounts: Mounts,
+    notes: Vec<String>,
+}
+
+/// A volume, and whether it is one that gets a letter.
+#[derive(Debug)]
+struct Known {
+    volume: Volume,
+    has_letter: bool,
+}
+
+impl RealMachine {
+    /// Looks at the machine. `medium` is the name of the disk that the medium is, such as `sda`: it is none of the disks here.
+    pub fn look(places: Places, medium: Option<&str>) -> Self {
+        let variables = variables(&places);
+        if facts::is_uefi(&places) && places::names(&variables).is_empty() {
+            // Firmware may keep none.
+            let _ = mount(Some("efivarfs"), &variables, Some("efivarfs"), MsFlags::empty(), None::<&str>);
+        }
+        let disks = disks::disks(&places, medium);
+        let computer = facts::computer(&places, &disks);
+        let mounts = Mounts::new(places.mounts.clone());
+        let mut machine = Self { places, computer, disks, volumes: Vec::new(), mounts, notes: Vec::new() };
+        for disk in 0..machine.disks.len() {
+            machine.find_volumes(disk);
+        }
+        machine.give_letters();
+        machine
+    }
+
+    /// What went otherwise than wished but does no harm, for the log; each is said once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Takes all volumes away from their folders.
+    pub fn unmount_all(&mut self) -> Result<(), MachineError> {
+        self.mounts.unmount_all("")
+    }
+
+    fn disk(&self, index: usize) -> Result<&TargetDisk, MachineError> {
+        self.disks.get(index).ok_or_else(|| MachineError::NoDisk {
+            index,
+            expected: "a disk of this computer".to_owned(),
+            found: match self.disks.len() {
+                0 => "none that a system can be installed on".to_owned(),
+                count => format!("disks 0 to {}", count - 1),
+            },
+        })
+    }
+
+    fn device(&self, volume: &Volume) -> Result<PathBuf, MachineError> {
+        Ok(disks::partition_device(&self.places, &self.disk(volume.disk)?.name, volume.partition))
+    }
+
+    /// The table of a disk.
+    fn table(&self, index: usize) -> Result<(Scheme, Vec<Listed>), MachineError> {
+        let disk = self.disk(index)?;
+        let path = self.places.dev.join(&disk.name);
+        let head = places::bytes(&path, LIST_BYTES as u64);
+        let head = head.map_err(|source| MachineError::Io { doing: "reading", path: path.clone(), source })?;
+        list(&head, disk.sector_bytes).ok_or_else(|| MachineError::Unexpected {
+            what: path.display().to_string(),
+            expected: "a partition table".to_owned(),
+            found: "none".to_owned(),
+        })
+    }
+
+    fn listed(&self, volume: &Volume) -> Result<(Scheme, Vec<Listed>, Listed), MachineError> {
+        let (scheme, listed) = self.table(volume.disk)?;
+        let own = listed.iter().copied().find(|one| one.number == volume.partition);
+        let own = own.ok_or_else(|| MachineError::Unexpected {
+            what: format!("partition {} of disk {}", volume.partition, volume.disk),
+            expected: "to be in the disk's table".to_owned(),
+            found: format!("{} others", listed.len()),
+        })?;
+        Ok((scheme, listed, own))
+    }
+
+    fn superblock(&self, volume: &Volume) -> Result<Superblock, MachineError> {
+        let device = self.device(volume)?;
+        Superblock::read(&device)?.ok_or_else(|| MachineError::Unexpected {
+            what: device.display().to_string(),
+            expected: format!("an {} volume", volume.file_system),
+            found: "another one or none".to_owned(),
+        })
+    }
+
+    /// Volumes that were there. What can't be read is none.
+    fn find_volumes(&mut self, index: usize) {
+        let Ok((_, listed)) = self.table(index) else { return };
+        let Ok(disk) = self.disk(index).cloned() else { return };
+        let found = listed.iter().filter_map(|one| {
+            let device = disks::partition_device(&self.places, &disk.name, one.number);
+            let superblock = Superblock::read(&device).ok()??;
+            let volume = Volume {
+                disk: index,
+                partition: one.number,
+                file_system: superblock.file_system,
+                size_bytes: one.sectors.saturating_mul(disk.sector_bytes.into()),
+                label: superblock.label,
+                letter: None,
+                is_boot: one.is_boot,
+            };
+            Some(Known { volume, has_letter: one.has_letter })
+        });
+        let found: Vec<Known> = found.collect();
+        self.volumes.extend(found);
+    }
+
+    /// In the order of disks and partitions. What comes behind the last letter has none.
+    fn give_letters(&mut self) {
+        self.volumes.sort_by_key(|known| (known.volume.disk, known.volume.partition));
+        let mut letters = LETTERS.chars();
+        for known in &mut self.volumes {
+            known.volume.letter = if known.has_letter { letters.next() } else { None };
+        }
+    }
+
+    /// A volume of Linux: what is to be started, and its files.
+    fn start_linux(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {
+        let superblock = self.superblock(&setup.system)?;
+        let (scheme, listed, system) = self.listed(&setup.system)?;
+        let config = boot::grub_config(setup, &superblock, system.id)?;
+        if facts::is_uefi(&self.places) {
+            let (_, _, esp) = self.listed(&setup.boot)?;
+            let root = self.root(&setup.boot)?;
+            boot::uefi(&root, boot_files, &config)?;
+            self.sync()?;
+            if let Err(error) = boot::add_entry(&variables(&self.places), &setup.name, &esp) {
+                self.notes.push(format!(
+                    "the firmware took no entry ({error}); it starts the disk's fallback, EFI/BOOT/BOOTX64.EFI"
+                ));
+            }
+            return Ok(());
+        }
+        let disk = self.disk(setup.disk)?.clone();
+        let code = boot::Code::new(boot_files, &disk, scheme, &listed)?;
+        let root = self.root(&setup.system)?;
+        boot::bios(&root, &config)?;
+        self.sync()?;
+        // A disk with mounted volumes is in use.
+        self.mounts.unmount_all(&of_disk(setup.disk))?;
+        code.write(self.places.dev.join(&disk.name), &disk)
+    }
+}
+
+/// Where the firmware's variables are.
+fn variables(places: &Places) -> PathBuf {
+    places.sys.join("firmware/efi/efivars")
+}
+
+/// How the names of a disk's mounted volumes begin.
+fn of_disk(disk: usize) -> String {
+    format!("{disk}-")
+}
+
+fn mount_name(volume: &Volume) -> String {
+    format!("{}{}", of_disk(volume.disk), volume.partition)
+}
+
+impl Machine for RealMachine {
+    fn computer(&self) -> Computer {
+        self.computer.clone()
+    }
+
+    fn disks(&self) -> &[TargetDisk] {
+        &self.disks
+    }
+
+    fn partition(&mut self, index: usize, layout: &DiskLayout) -> Result<Vec<Volume>, MachineError> {
+        let disk = self.disk(index)?.clone();
+        self.mounts.unmount_all(&of_disk(index))?;
+        self.volumes.retain(|known| known.volume.disk != index);
+        // Whatever becomes of it, it is no longer known to be empty.
+        self.disks[index].has_data = true;
+        let table = partition::partition(&self.places, index, &disk, layout)?;
+        for ((wish, placed), partition) in layout.partitions.iter().zip(&table.partitions).zip(1..) {
+            let Some(file_system) = wish.file_system else { continue };
+            let device = disks::partition_device(&self.places, &disk.name, partition);
+            format::format(&self.places, &device, placed.first_lba, file_system, wish)?;
+            let volume = Volume {
+                disk: index,
+                partition,
+                file_system,
+                size_bytes: placed.sectors * u64::from(disk.sector_bytes),
+                label: wish.label.clone(),
+                letter: None,
+                is_boot: wish.is_boot,
+            };
+            self.volumes.push(Known { volume, has_letter: wish.has_letter });
+        }
+        self.sync()?;
+        self.give_letters();
+        Ok(self.volumes().into_iter().filter(|volume| volume.disk == index).collect())
+    }
+
+    fn volumes(&self) -> Vec<Volume> {
+        self.volumes.iter().map(|known| known.volume.clone()).collect()
+    }
+
+    /// The letters they had, whatever their tables say.
+    fn adopt(&mut self, volumes: &[Volume]) {
+        for known in &mut self.volumes {
+            let is = |other: &&Volume| (other.disk, other.partition) == (known.volume.disk, known.volume.partition);
+            if let Some(volume) = volumes.iter().find(is) {
+                known.has_letter = volume.letter.is_some();
+                known.volume.label.clone_from(&volume.label);
+                known.volume.is_boot = volume.is_boot;
+            }
+        }
+        self.give_letters();
+    }
+
+    fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
+        let device = self.device(volume)?;
+        self.mounts.mount(mount_name(volume), &device, volume.file_system)
+    }
+
+    fn apply_image(
+        &mut self,
+        image: &ImageFiles,
+        index: u32,
+        volume: &Volume,
+        protected: &[String],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), MachineError> {
+        let root = self.root(volume)?;
+        image::clear(&root, protected)?;
+        let destination = match volume.file_system {
+            FileSystem::Ext4 | FileSystem::Fat32 => root,
+            FileSystem::Ntfs => {
+                self.mounts.unmount(&mount_name(volume))?;
+                self.device(volume)?
+            }
+        };
+        image::apply(&self.places, image, index, &destination, volume.file_system, progress)?;
+        self.sync()
+    }
+
+    fn make_bootable(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {
+        match setup.system.file_system {
+            FileSystem::Ext4 | FileSystem::Fat32 => self.start_linux(setup, boot_files),
+            FileSystem::Ntfs => Err(MachineError::Unexpected {
+                what: "making the disk start".to_owned(),
+                expected: "a system on ext4 or FAT32".to_owned(),
+                found: "one on NTFS, whose boot files this version can't write".to_owned(),
+            }),
+        }
+    }
+
+    fn run(&mut self, order: &Order) -> Result<Ended, MachineError> {
+        command::run(&self.places, order)
+    }
+
+    fn sync(&mut self) -> Result<(), MachineError> {
+        rustix::fs::sync();
+        Ok(())
+    }
+}
