@@ -37,8 +37,12 @@ pub(crate) fn choose(
     unattended: bool,
 ) -> Result<Choice, NoDisk> {
     let all = listed(&disks);
-    let fitting: Vec<TargetDisk> =
-        disks.into_iter().filter(|disk| rule.is_none_or(|rule| fits(disk, rule))).collect();
+    // A drive that somebody left in a port is no place for a system, unless the definition asks for one.
+    let may_be_usb = rule.is_some_and(|rule| rule.interfaces.iter().any(|interface| interface == "USB"));
+    let fitting: Vec<TargetDisk> = disks
+        .into_iter()
+        .filter(|disk| rule.is_none_or(|rule| fits(disk, rule)) && (may_be_usb || disk.interface != "USB"))
+        .collect();
     if fitting.is_empty() {
         let expected = rule.map_or_else(|| "any".to_owned(), described);
         return Err(NoDisk::NoneFits { expected, found: all });
@@ -169,6 +173,10 @@ mod tests {
         assert_eq!(taken(&|rule| rule.smallest_bytes = 100_000_000_001), "b");
         assert_eq!(taken(&|rule| rule.largest_bytes = 100_000_000_000), "a");
         assert_eq!(taken(&|rule| rule.serial_numbers = vec!["S-a".into()]), "a");
+        let usb = vec![disk("c", "USB", 100, false)];
+        assert!(choose(usb.clone(), None, false).is_err() && choose(usb.clone(), Some(&rule(true)), true).is_err());
+        let rule_usb = policy::TargetDisk { interfaces: vec!["USB".into()], ..rule(true) };
+        assert_eq!(choose(usb.clone(), Some(&rule_usb), true), Ok(Choice::Disks(usb)));
         let none = taken(&|rule| rule.smallest_bytes = 1_000_000_000_000);
         assert!(none.contains("at least 1000.0 GB") && none.contains("found a: 100.0 GB"), "{none}");
         assert!(choose(Vec::new(), None, true).expect_err("none").to_string().ends_with("found none"));
