@@ -187,6 +187,7 @@ fn policy() -> DeploymentPolicy {
             install: Some("setup.exe /S".into()),
         }],
         packages: vec![],
+        target_disk: None,
     }
 }
 

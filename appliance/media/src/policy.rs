@@ -7,6 +7,8 @@
 //! (scrypt, so that guessing is slow). What is encrypted is nowhere else on the medium.
 
 use age::secrecy::SecretString;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::stored::{NewerSchema, Stored, StoredError, first_schema, read};
@@ -78,6 +80,29 @@ pub struct Software {
     /// The command that installs it; `None`: a task sequence uses its files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
+    /// Ids of applications that are installed before it. Media of earlier versions don't say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+}
+
+/// Which disk a system may be installed on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TargetDisk {
+    /// A disk with data on it may be erased without asking anybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erase: bool,
+    /// How it may be connected, such as `NVMe`; empty: in any way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<String>,
+    /// The smallest that is taken; 0: any.
+    #[serde(default)]
+    pub smallest_bytes: u64,
+    /// The largest that is taken; 0: any.
+    #[serde(default)]
+    pub largest_bytes: u64,
+    /// Their serial numbers; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serial_numbers: Vec<String>,
 }
 
 /// A set of drivers.
@@ -119,6 +144,9 @@ pub struct DeploymentPolicy {
     pub applications: Vec<Software>,
     /// Those on the medium.
     pub packages: Vec<Software>,
+    /// What the definition says of the disk; None: nothing, so that a person is asked where it matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_disk: Option<TargetDisk>,
 }
 
 /// Why a policy can't be read.
@@ -193,6 +221,47 @@ impl DeploymentPolicy {
     }
 }
 
+/// Opens and closes what a computer keeps of a medium's secrets over a restart. Only who has read the policy has it.
+#[derive(Clone)]
+pub struct SealingKey(String);
+
+impl std::fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealingKey({MASK})")
+    }
+}
+
+/// Secrets that a [`SealingKey`] opens: an age file, in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed(String);
+
+/// The key is as long as a digest, so that guessing needs no slowing down.
+const SEALING_WORK_FACTOR: u8 = 1;
+
+impl DeploymentPolicy {
+    /// The key that this policy gives.
+    pub fn sealing_key(&self) -> SealingKey {
+        SealingKey(blake3::Hash::from(blake3::derive_key("Platen 2026-11-30 kept secrets", &self.to_json())).to_string())
+    }
+}
+
+impl SealingKey {
+    /// Closes.
+    pub fn seal(&self, clear: &[u8]) -> Sealed {
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(self.0.clone()));
+        recipient.set_work_factor(SEALING_WORK_FACTOR);
+        let sealed = age::encrypt(&recipient, clear).expect("writing to memory does not fail");
+        Sealed(BASE64_STANDARD.encode(sealed))
+    }
+
+    /// Opens; None: it was closed with another key, or changed.
+    pub fn open(&self, sealed: &Sealed) -> Option<Vec<u8>> {
+        let mut identity = age::scrypt::Identity::new(SecretString::from(self.0.clone()));
+        identity.set_max_work_factor(SEALING_WORK_FACTOR);
+        age::decrypt(&identity, &BASE64_STANDARD.decode(&sealed.0).ok()?).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,7 +282,19 @@ mod tests {
             driver_packages: vec![],
             applications: vec![],
             packages: vec![],
+            target_disk: None,
         }
+    }
+
+    #[test]
+    fn only_the_policy_opens_what_was_sealed_with_it() {
+        let (own, mut other) = (policy(), policy());
+        other.revision += 1;
+        let sealed = own.sealing_key().seal(b"PLANTED-SECRET");
+        assert!(!format!("{sealed:?} {:?}", own.sealing_key()).contains("PLANTED"));
+        assert_eq!(own.sealing_key().open(&sealed).as_deref(), Some(&b"PLANTED-SECRET"[..]));
+        assert_eq!(other.sealing_key().open(&sealed), None);
+        assert_eq!(own.sealing_key().open(&Sealed("none".into())), None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use crate::fields;
 use crate::keyboard::Keyboard;
 use crate::manifest::{MediaKind, Validity};
+use crate::policy::TargetDisk;
 use crate::{Timestamp, VolumeLabel};
 
 pub use crate::fields::Problem as SpecProblem;
@@ -225,6 +226,8 @@ pub struct MediaSpec {
     pub upgrade_packages: Vec<ContentSpec>,
     /// In the order of the definition.
     pub variables: Vec<VariableSpec>,
+    /// Which disk a system may be installed on; None: nothing is said of it.
+    pub target_disk: Option<TargetDisk>,
     /// Run before the task sequence is chosen.
     pub prestart: Option<PrestartSpec>,
     /// For kind `tree`.

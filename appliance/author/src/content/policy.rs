@@ -7,7 +7,7 @@ use platen_media::manifest::ContentKind;
 use platen_media::policy::{
     DeploymentPolicy, DriverPackage, MAX_POLICY_BYTES, OperatingSystemImage, Prestart, SCHEMA, Software,
 };
-use platen_media::spec::ContentSpec;
+use platen_media::spec::{ApplicationSpec, ContentSpec, MediaSpec};
 use platen_media::{MediaPath, envelope};
 
 use crate::AuthorError;
@@ -26,6 +26,7 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
         version: content.version.clone(),
         folder: folder(content),
         install: install.clone(),
+        depends_on: Vec::new(),
     };
     let system = spec.operating_system_image.as_ref().zip(system_files.first());
     let policy = DeploymentPolicy {
@@ -54,18 +55,14 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
                 folder: folder(content),
             })
             .collect(),
-        applications: spec
-            .applications_in_order()
-            .in_order
-            .into_iter()
-            .map(|application| software(&application.content, &application.install))
-            .collect(),
+        applications: applications(spec, software),
         packages: spec
             .packages
             .iter()
             .map(|package| software(&package.content, &package.install))
             .chain(spec.upgrade_packages.iter().map(|package| software(package, &None)))
             .collect(),
+        target_disk: spec.target_disk.clone(),
     };
     let (path, bytes) = match &definition.password {
         None => (envelope::POLICY_CLEAR, policy.to_json()),
@@ -86,4 +83,19 @@ pub(crate) fn policy(definition: &Definition, system_files: &[MediaPath]) -> Res
         folders: Vec::new(),
         slices: Vec::new(),
     }))
+}
+
+/// In installation order. What an application depends on may have been replaced by another, or be left to the target.
+fn applications(spec: &MediaSpec, software: impl Fn(&ContentSpec, &Option<String>) -> Software) -> Vec<Software> {
+    let resolved = spec.applications_in_order();
+    let ids: Vec<&str> = resolved.in_order.iter().map(|application| &*application.content.id).collect();
+    let depends_on = |application: &ApplicationSpec| -> Vec<String> {
+        let named = application.depends_on.iter().map(|id| resolved.superseded.get(id).unwrap_or(id));
+        named.filter(|id| ids.contains(&&***id)).cloned().collect()
+    };
+    let of = |application: &&ApplicationSpec| Software {
+        depends_on: depends_on(application),
+        ..software(&application.content, &application.install)
+    };
+    resolved.in_order.iter().map(of).collect()
 }

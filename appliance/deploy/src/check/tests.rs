@@ -42,6 +42,7 @@ fn policy() -> DeploymentPolicy {
         driver_packages: vec![],
         applications: vec![],
         packages: vec![],
+        target_disk: None,
     }
 }
 

@@ -83,3 +83,10 @@ pub struct PartitionWish {
     /// The variable that gets the letter, such as `OSDisk` and `C:`.
     pub letter_variable: Option<String>,
 }
+
+impl DiskLayout {
+    /// Those that get a file system, in order: the machine answers with a volume for each.
+    pub fn formatted(&self) -> impl Iterator<Item = &PartitionWish> {
+        self.partitions.iter().filter(|wish| wish.file_system.is_some())
+    }
+}

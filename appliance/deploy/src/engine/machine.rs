@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platen_sequence::run::Computer;
+use serde::{Deserialize, Serialize};
 
 use super::layout::DiskLayout;
 
@@ -35,7 +36,8 @@ pub struct TargetDisk {
 }
 
 /// How a volume is formatted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FileSystem {
     /// For Windows.
     Ntfs,
@@ -56,7 +58,7 @@ impl fmt::Display for FileSystem {
 }
 
 /// A volume of the target, formatted by this sequence or found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// Number of its disk, from 0, as sequences count them.
     pub disk: usize,
@@ -171,6 +173,9 @@ pub trait Machine {
 
     /// The formatted volumes that are known, by disk and partition.
     fn volumes(&self) -> Vec<Volume>;
+
+    /// After a restart: these are the volumes that this sequence formatted before it.
+    fn adopt(&mut self, volumes: &[Volume]);
 
     /// The folder in which a volume's files are, as long as the machine runs.
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError>;

@@ -50,11 +50,12 @@ pub struct RealMachine {
     notes: Vec<String>,
 }
 
-/// A volume, and whether it is one that gets a letter.
+/// A volume, whether it is one that gets a letter, and whether this sequence has made it: then its letter stays.
 #[derive(Debug)]
 struct Known {
     volume: Volume,
     has_letter: bool,
+    is_made: bool,
 }
 
 impl RealMachine {
@@ -74,19 +75,6 @@ impl RealMachine {
         }
         machine.give_letters();
         machine
-    }
-
-    /// After a restart: the volumes this sequence has made have the letters they had, whatever their tables say.
-    pub fn remember(&mut self, volumes: &[Volume]) {
-        for known in &mut self.volumes {
-            let is = |other: &&Volume| (other.disk, other.partition) == (known.volume.disk, known.volume.partition);
-            if let Some(volume) = volumes.iter().find(is) {
-                known.has_letter = volume.letter.is_some();
-                known.volume.label.clone_from(&volume.label);
-                known.volume.is_boot = volume.is_boot;
-            }
-        }
-        self.give_letters();
     }
 
     /// What went otherwise than wished but does no harm, for the log; each is said once.
@@ -163,18 +151,26 @@ impl RealMachine {
                 letter: None,
                 is_boot: one.is_boot,
             };
-            Some(Known { volume, has_letter: one.has_letter })
+            Some(Known { volume, has_letter: one.has_letter, is_made: false })
         });
         let found: Vec<Known> = found.collect();
         self.volumes.extend(found);
     }
 
-    /// In the order of disks and partitions. What comes behind the last letter has none.
+    /// In the order of disks and partitions, first to those that this sequence has made, which then keep theirs. What comes
+    /// behind the last letter has none.
     fn give_letters(&mut self) {
         self.volumes.sort_by_key(|known| (known.volume.disk, known.volume.partition));
-        let mut letters = LETTERS.chars();
-        for known in &mut self.volumes {
-            known.volume.letter = if known.has_letter { letters.next() } else { None };
+        for known in self.volumes.iter_mut().filter(|known| !known.is_made) {
+            known.volume.letter = None;
+        }
+        let taken: Vec<char> = self.volumes.iter().filter_map(|known| known.volume.letter).collect();
+        let mut free = LETTERS.chars().filter(|letter| !taken.contains(letter));
+        for made in [true, false] {
+            let without = |known: &&mut Known| known.is_made == made && known.has_letter && known.volume.letter.is_none();
+            for known in self.volumes.iter_mut().filter(without) {
+                known.volume.letter = free.next();
+            }
         }
     }
 
@@ -200,8 +196,6 @@ impl RealMachine {
         let root = self.root(&setup.system)?;
         boot::bios(&root, &config)?;
         self.sync()?;
-        // A disk with mounted volumes is in use.
-        self.mounts.unmount_all(&of_disk(setup.disk))?;
         code.write(self.places.dev.join(&disk.name), &disk)
     }
 }
@@ -249,7 +243,7 @@ impl Machine for RealMachine {
                 letter: None,
                 is_boot: wish.is_boot,
             };
-            self.volumes.push(Known { volume, has_letter: wish.has_letter });
+            self.volumes.push(Known { volume, has_letter: wish.has_letter, is_made: true });
         }
         self.sync()?;
         self.give_letters();
@@ -258,6 +252,16 @@ impl Machine for RealMachine {
 
     fn volumes(&self) -> Vec<Volume> {
         self.volumes.iter().map(|known| known.volume.clone()).collect()
+    }
+
+    fn adopt(&mut self, volumes: &[Volume]) {
+        let made = volumes.iter().cloned();
+        let made = made.map(|volume| Known { has_letter: volume.letter.is_some(), is_made: true, volume });
+        self.volumes.retain(|known| {
+            !volumes.iter().any(|made| (made.disk, made.partition) == (known.volume.disk, known.volume.partition))
+        });
+        self.volumes.extend(made);
+        self.give_letters();
     }
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
@@ -275,15 +279,16 @@ impl Machine for RealMachine {
     ) -> Result<(), MachineError> {
         let root = self.root(volume)?;
         image::clear(&root, protected)?;
-        let destination = match volume.file_system {
-            FileSystem::Ext4 | FileSystem::Fat32 => root,
-            FileSystem::Ntfs => {
-                self.mounts.unmount(&mount_name(volume))?;
-                self.device(volume)?
-            }
-        };
-        image::apply(&self.places, image, index, &destination, volume.file_system, progress)?;
-        self.sync()
+        if volume.file_system != FileSystem::Ntfs {
+            image::apply(&self.places, image, index, &root, volume.file_system, progress)?;
+            return self.sync();
+        }
+        // The program writes to the volume itself, and whoever had files there finds them again.
+        self.mounts.unmount(&mount_name(volume))?;
+        let applied = image::apply(&self.places, image, index, &self.device(volume)?, volume.file_system, progress);
+        self.sync()?;
+        self.root(volume)?;
+        applied
     }
 
     fn make_bootable(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {

@@ -33,7 +33,7 @@ pub(super) fn partition(
     let table = with_numbers(table)?;
     let sectors = table.sectors(&[]).map_err(|error| MachineError::Layout { index, reason: error.to_string() })?;
     let path = places.dev.join(&disk.name);
-    let mut device = Device::open(path.clone(), disk)?;
+    let mut device = Device::take(path.clone(), disk)?;
     device.wipe(&table)?;
     // The second copy first and sector 0 last: without it no kernel and no firmware looks for the rest.
     for (at, bytes) in sectors.iter().rev() {
@@ -105,7 +105,7 @@ fn wait_for(device: &Path) -> Result<(), MachineError> {
     Ok(())
 }
 
-/// A disk that nobody else has in use.
+/// A disk, open for writing.
 pub(super) struct Device {
     path: PathBuf,
     file: File,
@@ -113,11 +113,21 @@ pub(super) struct Device {
 }
 
 impl Device {
+    /// Nobody else has it or its volumes in use.
+    fn take(path: PathBuf, disk: &TargetDisk) -> Result<Self, MachineError> {
+        Self::open_with(path, disk, OFlag::O_EXCL)
+    }
+
+    /// Its volumes may be mounted.
     pub(super) fn open(path: PathBuf, disk: &TargetDisk) -> Result<Self, MachineError> {
-        let exclusive = OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_EXCL.bits()).open(&path);
-        let size = exclusive.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
+        Self::open_with(path, disk, OFlag::empty())
+    }
+
+    fn open_with(path: PathBuf, disk: &TargetDisk, flags: OFlag) -> Result<Self, MachineError> {
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(&path);
+        let size = file.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
         let (size_bytes, file) =
-            size.map_err(|source| MachineError::Io { doing: "taking for itself", path: path.clone(), source })?;
+            size.map_err(|source| MachineError::Io { doing: "taking for writing", path: path.clone(), source })?;
         if size_bytes != disk.size_bytes {
             return Err(MachineError::Unexpected {
                 what: path.display().to_string(),

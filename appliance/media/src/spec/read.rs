@@ -15,6 +15,7 @@ use super::{
 use crate::VolumeLabel;
 use crate::fields::{self, Fields, Located, Report};
 use crate::manifest::MediaKind;
+use crate::policy::TargetDisk;
 
 pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProblem>> {
     let base = file.parent().unwrap_or(Path::new(""));
@@ -22,7 +23,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<MediaSpec, Vec<SpecProble
 }
 
 /// Fields that only media with a task sequence have.
-const STAND_ALONE_ONLY: [&str; 13] = [
+const STAND_ALONE_ONLY: [&str; 14] = [
+    "target-disk",
     "unattended",
     "password",
     "keyboard",
@@ -92,6 +94,7 @@ impl Reader<'_, '_> {
             packages: Vec::new(),
             upgrade_packages: Vec::new(),
             variables: Vec::new(),
+            target_disk: None,
             prestart: None,
             tree: self.tree(&mut top),
             image: self.image(&mut top),
@@ -135,6 +138,7 @@ impl Reader<'_, '_> {
             table.finish();
         }
         self.variables(&mut top, &mut spec);
+        spec.target_disk = self.target_disk(&mut top);
         if let Some(mut table) = top.table("prestart") {
             let command = self.command(&mut table, "command");
             if command.is_none() {
@@ -167,6 +171,34 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    fn target_disk(&self, top: &mut Fields<'_, '_, '_>) -> Option<TargetDisk> {
+        const INTERFACES: [&str; 6] = ["NVMe", "SATA", "SCSI", "USB", "MMC", "virtio"];
+        let mut table = top.table("target-disk")?;
+        let gigabytes = |table: &mut Fields<'_, '_, '_>, name| {
+            table.number_within(name, 1..=u32::MAX, " of gigabytes").map(|number| (number.line, u64::from(number.value)))
+        };
+        let (smallest, largest) = (gigabytes(&mut table, "smallest-gb"), gigabytes(&mut table, "largest-gb"));
+        if let (Some((_, smallest)), Some((line, largest))) = (smallest, largest)
+            && largest < smallest
+        {
+            table.note(line, "largest-gb", format!("at least smallest-gb, {smallest}"), largest.to_string());
+        }
+        let interfaces = table.texts("interfaces");
+        for unknown in interfaces.iter().filter(|found| !INTERFACES.contains(&&*found.value)) {
+            let expected = format!("of {}", INTERFACES.map(|word| format!("{word:?}")).join(", "));
+            table.note(unknown.line, "interfaces", expected, format!("{:?}", unknown.value));
+        }
+        let rule = TargetDisk {
+            erase: table.flag("erase").is_some_and(|flag| flag.value),
+            interfaces: interfaces.into_iter().map(|found| found.value).collect(),
+            smallest_bytes: smallest.map_or(0, |(_, gigabytes)| gigabytes * 1_000_000_000),
+            largest_bytes: largest.map_or(0, |(_, gigabytes)| gigabytes * 1_000_000_000),
+            serial_numbers: table.texts("serial-numbers").into_iter().map(|found| found.value).collect(),
+        };
+        table.finish();
+        Some(rule)
     }
 
     fn tree(&self, top: &mut Fields<'_, '_, '_>) -> Option<TreeSpec> {

@@ -70,6 +70,12 @@ name = "LocalAdminPassword"
 value-env = "ADMIN_PASSWORD"
 secret = true
 
+[target-disk]
+erase = true
+interfaces = ["NVMe", "SATA"]
+smallest-gb = 64
+serial-numbers = ["S1"]
+
 [prestart]
 command = "cmd /C ask.cmd"
 path = "prestart"
@@ -301,6 +307,18 @@ fn each_mistake_is_named_with_its_line() {
         (
             replace("depends-on = [\"APP2\"]", "depends-on = [\"APP9\"]"),
             "line 38: application[1].depends-on: expected ids of applications in this definition, found \"APP9\"",
+        ),
+        (
+            replace("smallest-gb = 64", "smallest-gb = 64\nlargest-gb = 32"),
+            "target-disk.largest-gb: expected at least smallest-gb, 64, found 32",
+        ),
+        (
+            replace("\"NVMe\", \"SATA\"", "\"nvme\""),
+            "target-disk.interfaces: expected of \"NVMe\", \"SATA\", \"SCSI\", \"USB\", \"MMC\", \"virtio\", found \"nvme\"",
+        ),
+        (
+            replace("smallest-gb = 64", "smallest-gb = 0"),
+            "target-disk.smallest-gb: expected",
         ),
         (
             replace("install = \"tool.cmd\"", "install = \"\""),

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Step, limits};
 
 /// Who set a variable. Of what is set before the first step, the later of these counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// What was found out about the computer.
     Gathered,
@@ -28,6 +31,28 @@ struct Entry {
     value: String,
     secret: bool,
     origin: Origin,
+}
+
+/// A variable as it is kept over a restart.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptVariable {
+    /// As it was written when it was set last.
+    pub name: String,
+    /// Not empty.
+    pub value: String,
+    /// Never shown, never logged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Who set it.
+    pub origin: Origin,
+}
+
+impl std::fmt::Debug for KeptVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = if self.secret { MASK } else { &self.value };
+        write!(f, "{}={value:?} by {:?}", self.name, self.origin)
+    }
 }
 
 /// Why a variable was not set.
@@ -93,6 +118,37 @@ impl Environment {
             self.entries.insert(key, entry);
         }
         Ok(())
+    }
+
+    /// All variables, for [`Environment::of_kept`]. Whoever writes them down sees to the secrets.
+    pub fn kept(&self) -> Vec<KeptVariable> {
+        let kept = |Entry { name, value, secret, origin }: &Entry| KeptVariable {
+            name: name.clone(),
+            value: value.clone(),
+            secret: *secret,
+            origin: *origin,
+        };
+        self.entries.values().map(kept).collect()
+    }
+
+    /// The environment that was kept; limits hold as when they were set.
+    pub fn of_kept(variables: &[KeptVariable]) -> Result<Self, EnvironmentError> {
+        let mut environment = Self::default();
+        for KeptVariable { name, value, secret, origin } in variables {
+            environment.set(name, value, *secret, *origin)?;
+        }
+        Ok(environment)
+    }
+
+    /// A text in which every secret value was replaced, wherever it came from. Values of fewer than four characters
+    /// are left alone: they would blot out everything.
+    pub fn masked(&self, text: &str) -> String {
+        const SHORTEST: usize = 4;
+        let secrets = self.entries.values().filter(|entry| entry.secret && entry.value.chars().count() >= SHORTEST);
+        let mut values: Vec<&str> = secrets.map(|entry| &*entry.value).collect();
+        // The longer first: one may be a part of another.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, MASK))
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
@@ -262,6 +318,20 @@ mod tests {
         assert_eq!(environment.expand_shown("%Domain%\\%Word%"), "corp\\********");
         assert!(environment.has_secret("-p %WORD%") && !environment.has_secret("%Domain% Word"));
         assert!(environment.shown().all(|(_, value)| value != "hunter2"));
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_secrets_are_masked_in_any_text() {
+        let mut environment = with(&[("Domain", "corp")]);
+        environment.set("_SMSTSInWinPE", "true", false, Origin::BuiltIn).expect("built in");
+        environment.set("Word", "hunter2", true, Origin::Medium).expect("within the limits");
+        environment.set("Longer", "hunter22", true, Origin::Step).expect("within the limits");
+        environment.set("Pin", "12", true, Origin::Step).expect("within the limits");
+        let kept = environment.kept();
+        assert!(!format!("{kept:?}").contains("hunter"), "{kept:?}");
+        let back = Environment::of_kept(&kept).expect("was within the limits");
+        assert_eq!(back, environment);
+        assert_eq!(back.masked("net use hunter22 12 xhunter2"), "net use ******** 12 x********");
     }
 
     #[test]

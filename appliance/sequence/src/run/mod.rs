@@ -12,6 +12,7 @@ mod decide;
 mod dry;
 mod environment;
 mod place;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -23,8 +24,9 @@ use serde::{Deserialize, Serialize};
 pub use computer::{Adapter, Computer, Disk};
 pub use decide::{Decision, World};
 pub use dry::{DryRun, DryStep, Outcome};
-pub use environment::{Environment, EnvironmentError, Origin};
+pub use environment::{Environment, EnvironmentError, KeptVariable, Origin};
 pub use place::Where;
+pub use surroundings::Surroundings;
 pub use windows::{Entry as WindowsEntry, OldWindows, Product, RegistryValue, Windows};
 
 use crate::model::join;
