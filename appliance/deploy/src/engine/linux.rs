@@ -220,9 +220,11 @@ pub(super) fn network(root: &Path, value: &dyn Fn(&str) -> Option<String>) -> Re
     is_linux(root)?;
     let count = match value("OSDAdapterCount") {
         None => 0,
-        Some(text) => text.parse().ok().filter(|count| *count <= 64).ok_or_else(|| {
-            format!("OSDAdapterCount: expected a number of adapters up to 64, found {text:?}")
-        })?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|count| *count <= 64)
+            .ok_or_else(|| format!("OSDAdapterCount: expected a number of adapters up to 64, found {text:?}"))?,
     };
     let adapters = (0..count).map(|number| Adapter::of(number, value)).collect::<Result<Vec<_>, _>>()?;
     let is_networkd = ["usr/lib/systemd/systemd-networkd", "lib/systemd/systemd-networkd"]

@@ -50,12 +50,16 @@ pub struct RealMachine {
     notes: Vec<String>,
 }
 
-/// A volume, whether it is one that gets a letter, and whether this sequence has made it: then its letter stays.
+/// A volume, and what the sequence has to do with it.
 #[derive(Debug)]
 struct Known {
     volume: Volume,
+    /// It is one of those that get a letter.
     has_letter: bool,
+    /// This sequence has made it: its letter stays.
     is_made: bool,
+    /// It was formatted and nobody has seen its root since.
+    is_empty: bool,
 }
 
 impl RealMachine {
@@ -151,10 +155,16 @@ impl RealMachine {
                 letter: None,
                 is_boot: one.is_boot,
             };
-            Some(Known { volume, has_letter: one.has_letter, is_made: false })
+            Some(Known { volume, has_letter: one.has_letter, is_made: false, is_empty: false })
         });
         let found: Vec<Known> = found.collect();
         self.volumes.extend(found);
+    }
+
+    /// Something comes onto a volume. Whether nothing was on it until now.
+    fn fills(&mut self, volume: &Volume) -> bool {
+        let is = |known: &&mut Known| (known.volume.disk, known.volume.partition) == (volume.disk, volume.partition);
+        self.volumes.iter_mut().find(is).is_some_and(|known| std::mem::replace(&mut known.is_empty, false))
     }
 
     /// In the order of disks and partitions, first to those that this sequence has made, which then keep theirs. What comes
@@ -167,7 +177,8 @@ impl RealMachine {
         let taken: Vec<char> = self.volumes.iter().filter_map(|known| known.volume.letter).collect();
         let mut free = LETTERS.chars().filter(|letter| !taken.contains(letter));
         for made in [true, false] {
-            let without = |known: &&mut Known| known.is_made == made && known.has_letter && known.volume.letter.is_none();
+            let without =
+                |known: &&mut Known| known.is_made == made && known.has_letter && known.volume.letter.is_none();
             for known in self.volumes.iter_mut().filter(without) {
                 known.volume.letter = free.next();
             }
@@ -243,7 +254,7 @@ impl Machine for RealMachine {
                 letter: None,
                 is_boot: wish.is_boot,
             };
-            self.volumes.push(Known { volume, has_letter: wish.has_letter, is_made: true });
+            self.volumes.push(Known { volume, has_letter: wish.has_letter, is_made: true, is_empty: true });
         }
         self.sync()?;
         self.give_letters();
@@ -256,7 +267,8 @@ impl Machine for RealMachine {
 
     fn adopt(&mut self, volumes: &[Volume]) {
         let made = volumes.iter().cloned();
-        let made = made.map(|volume| Known { has_letter: volume.letter.is_some(), is_made: true, volume });
+        let made =
+            made.map(|volume| Known { has_letter: volume.letter.is_some(), is_made: true, is_empty: false, volume });
         self.volumes.retain(|known| {
             !volumes.iter().any(|made| (made.disk, made.partition) == (known.volume.disk, known.volume.partition))
         });
@@ -266,6 +278,7 @@ impl Machine for RealMachine {
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
         let device = self.device(volume)?;
+        self.fills(volume);
         self.mounts.mount(mount_name(volume), &device, volume.file_system)
     }
 
@@ -277,17 +290,22 @@ impl Machine for RealMachine {
         protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
-        let root = self.root(volume)?;
-        image::clear(&root, protected)?;
+        let was_mounted = self.mounts.has(&mount_name(volume));
+        if !self.fills(volume) {
+            image::clear(&self.root(volume)?, protected)?;
+        }
         if volume.file_system != FileSystem::Ntfs {
+            let root = self.root(volume)?;
             image::apply(&self.places, image, index, &root, volume.file_system, progress)?;
             return self.sync();
         }
-        // The program writes to the volume itself, and whoever had files there finds them again.
+        // The program writes to the volume itself. Who had files there finds them again.
         self.mounts.unmount(&mount_name(volume))?;
         let applied = image::apply(&self.places, image, index, &self.device(volume)?, volume.file_system, progress);
         self.sync()?;
-        self.root(volume)?;
+        if was_mounted {
+            self.root(volume)?;
+        }
         applied
     }
 
