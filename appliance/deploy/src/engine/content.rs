@@ -91,12 +91,7 @@ impl<'m> Contents<'m> {
     }
 
     /// Copies a content's folder, hashing what is copied. After an error nothing of it is left.
-    pub fn copy(
-        &self,
-        folder: &MediaPath,
-        to: &Path,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), ContentError> {
+    pub fn copy(&self, folder: &MediaPath, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), ContentError> {
         let copied = self.copy_files(folder, to, progress);
         if copied.is_err() {
             let _ = std::fs::remove_dir_all(to);

@@ -39,7 +39,7 @@ pub(super) fn is_linux(root: &Path) -> Result<(), String> {
 }
 
 /// A path below the root of which no folder is a link that leads out of it. Folders that are missing are made.
-fn inside(root: &Path, path: &str) -> Result<PathBuf, String> {
+pub(crate) fn inside(root: &Path, path: &str) -> Result<PathBuf, String> {
     let mut at = root.to_owned();
     let mut parts: Vec<String> = names(Path::new(path)).into_iter().rev().collect();
     let mut links = 0;
@@ -220,9 +220,11 @@ pub(super) fn network(root: &Path, value: &dyn Fn(&str) -> Option<String>) -> Re
     is_linux(root)?;
     let count = match value("OSDAdapterCount") {
         None => 0,
-        Some(text) => text.parse().ok().filter(|count| *count <= 64).ok_or_else(|| {
-            format!("OSDAdapterCount: expected a number of adapters up to 64, found {text:?}")
-        })?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|count| *count <= 64)
+            .ok_or_else(|| format!("OSDAdapterCount: expected a number of adapters up to 64, found {text:?}"))?,
     };
     let adapters = (0..count).map(|number| Adapter::of(number, value)).collect::<Result<Vec<_>, _>>()?;
     let is_networkd = ["usr/lib/systemd/systemd-networkd", "lib/systemd/systemd-networkd"]

@@ -59,11 +59,8 @@ fn entry(at: Timestamp, level: Level, text: &str) -> String {
 pub fn last(folder: &Path, count: usize) -> Vec<String> {
     let log = std::fs::read(folder.join(LOG)).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    let texts: Vec<&str> = log
-        .split("<![LOG[")
-        .skip(1)
-        .filter_map(|entry| entry.split_once("]LOG]!>").map(|(text, _)| text))
-        .collect();
+    let texts: Vec<&str> =
+        log.split("<![LOG[").skip(1).filter_map(|entry| entry.split_once("]LOG]!>").map(|(text, _)| text)).collect();
     texts[texts.len().saturating_sub(count)..].iter().map(|text| (*text).to_owned()).collect()
 }
 

@@ -320,5 +320,10 @@ fn described(volume: &Volume) -> String {
         FileSystem::Ext4 => "ext4",
     };
     let letter = volume.letter.map_or_else(|| "no letter".to_owned(), |letter| format!("{letter}:"));
-    format!("{letter} (disk {} partition {}, {file_system}, {} MiB)", volume.disk, volume.partition, volume.size_bytes >> 20)
+    format!(
+        "{letter} (disk {} partition {}, {file_system}, {} MiB)",
+        volume.disk,
+        volume.partition,
+        volume.size_bytes >> 20
+    )
 }

@@ -78,8 +78,7 @@ impl Carrier<'_> {
         for id in &ids {
             add_with_dependencies(all, id, &mut wanted)?;
         }
-        let in_order: Vec<Software> =
-            all.iter().filter(|software| wanted.contains(&*software.id)).cloned().collect();
+        let in_order: Vec<Software> = all.iter().filter(|software| wanted.contains(&*software.id)).cloned().collect();
         self.install(step, &in_order, INSTALLED)
     }
 
@@ -149,11 +148,7 @@ fn unknown(kind: &str, id: &str, all: &[Software]) -> StepError {
 }
 
 /// The application and what it depends on. A signed medium has no cycles, but this must end with any list.
-fn add_with_dependencies<'a>(
-    all: &'a [Software],
-    id: &str,
-    wanted: &mut BTreeSet<&'a str>,
-) -> Result<(), StepError> {
+fn add_with_dependencies<'a>(all: &'a [Software], id: &str, wanted: &mut BTreeSet<&'a str>) -> Result<(), StepError> {
     let mut open = vec![id];
     while let Some(id) = open.pop() {
         let is = |software: &&Software| software.id.eq_ignore_ascii_case(id) || software.name.eq_ignore_ascii_case(id);

@@ -167,7 +167,8 @@ impl Store {
                 continue;
             }
             let is_folder = entry.file_type().map_err(io("looking at", &path))?.is_dir();
-            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(io("removing", &path))?;
+            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
+                .map_err(io("removing", &path))?;
         }
         Ok(())
     }

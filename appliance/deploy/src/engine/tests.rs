@@ -420,9 +420,21 @@ fn a_changed_byte_stops_before_the_step_that_would_use_it() {
 fn what_is_missing_is_named() {
     let cases = [
         ("value = \"OS1\"", "value = \"OS9\"", "there is no operating system image \"OS9\" on the medium; it has: OS1"),
-        ("\"ImageIndex\", value = \"1\"", "\"ImageIndex\", value = \"0\"", "image index: expected a number from 1, found \"0\""),
-        ("\"ImageIndex\", value = \"1\"", "\"ImageIndex\", value = \"4\"", "image index: expected an image from 1 to 1, found 4"),
-        ("\"DestinationVariable\", value = \"OSDisk\"", "\"DestinationVariable\", value = \"Other\"", "variable Other is not set"),
+        (
+            "\"ImageIndex\", value = \"1\"",
+            "\"ImageIndex\", value = \"0\"",
+            "image index: expected a number from 1, found \"0\"",
+        ),
+        (
+            "\"ImageIndex\", value = \"1\"",
+            "\"ImageIndex\", value = \"4\"",
+            "image index: expected an image from 1 to 1, found 4",
+        ),
+        (
+            "\"DestinationVariable\", value = \"OSDisk\"",
+            "\"DestinationVariable\", value = \"Other\"",
+            "variable Other is not set",
+        ),
         ("value = \"DRV1\"", "value = \"DRV7\"", "there is no driver package \"DRV7\" on the medium; it has: DRV1"),
         ("\"DiskIndex\", value = \"0\"", "\"DiskIndex\", value = \"5\"", "there is no disk 5"),
     ];

@@ -32,7 +32,7 @@ pub(super) fn disks(places: &Places, medium: Option<&str>) -> Vec<TargetDisk> {
                 .map(|disk| (device, disk))
         })
         .collect();
-    found.sort_by_cached_key(|(device, disk)| (disk.interface == "USB", natural(&device.to_string_lossy())));
+    found.sort_by_cached_key(|(device, disk)| (disk.interface == "USB", natural(device)));
     found.into_iter().map(|(_, disk)| disk).collect()
 }
 
@@ -133,8 +133,17 @@ pub(super) fn partition_device(places: &Places, disk: &str, partition: u32) -> P
     places.dev.join(format!("{disk}{between}{partition}"))
 }
 
-/// `ata10` comes behind `ata2`.
-fn natural(text: &str) -> Vec<(String, u64)> {
+/// A place in the machine so that places compare as they are counted: `ata10` comes behind `ata2`. PCI addresses are hexadecimal
+/// and all of one length.
+fn natural(device: &Path) -> Vec<(String, u64)> {
+    let is_pci_address =
+        |name: &str| name.len() == 12 && name.as_bytes().get(4) == Some(&b':') && name.as_bytes().get(7) == Some(&b':');
+    let names = device.iter().map(|name| name.to_string_lossy());
+    names.flat_map(|name| if is_pci_address(&name) { vec![(name.into_owned(), 0)] } else { numbered(&name) }).collect()
+}
+
+/// Words and the numbers behind them.
+fn numbered(text: &str) -> Vec<(String, u64)> {
     let mut parts = vec![(String::new(), 0_u64)];
     let mut was_digit = false;
     for c in text.chars() {

@@ -51,11 +51,16 @@ pub struct RealMachine {
     notes: Vec<String>,
 }
 
-/// A volume, and whether it is one that gets a letter.
+/// A volume, and what the sequence has to do with it.
 #[derive(Debug)]
 struct Known {
     volume: Volume,
+    /// It is one of those that get a letter.
     has_letter: bool,
+    /// This sequence has made it: its letter stays.
+    is_made: bool,
+    /// It was formatted and nobody has seen its root since.
+    is_empty: bool,
 }
 
 impl RealMachine {
@@ -151,18 +156,33 @@ impl RealMachine {
                 letter: None,
                 is_boot: one.is_boot,
             };
-            Some(Known { volume, has_letter: one.has_letter })
+            Some(Known { volume, has_letter: one.has_letter, is_made: false, is_empty: false })
         });
         let found: Vec<Known> = found.collect();
         self.volumes.extend(found);
     }
 
-    /// In the order of disks and partitions. What comes behind the last letter has none.
+    /// Something comes onto a volume. Whether nothing was on it until now.
+    fn fills(&mut self, volume: &Volume) -> bool {
+        let is = |known: &&mut Known| (known.volume.disk, known.volume.partition) == (volume.disk, volume.partition);
+        self.volumes.iter_mut().find(is).is_some_and(|known| std::mem::replace(&mut known.is_empty, false))
+    }
+
+    /// In the order of disks and partitions, first to those that this sequence has made, which then keep theirs. What comes
+    /// behind the last letter has none.
     fn give_letters(&mut self) {
         self.volumes.sort_by_key(|known| (known.volume.disk, known.volume.partition));
-        let mut letters = LETTERS.chars();
-        for known in &mut self.volumes {
-            known.volume.letter = if known.has_letter { letters.next() } else { None };
+        for known in self.volumes.iter_mut().filter(|known| !known.is_made) {
+            known.volume.letter = None;
+        }
+        let taken: Vec<char> = self.volumes.iter().filter_map(|known| known.volume.letter).collect();
+        let mut free = LETTERS.chars().filter(|letter| !taken.contains(letter));
+        for made in [true, false] {
+            let without =
+                |known: &&mut Known| known.is_made == made && known.has_letter && known.volume.letter.is_none();
+            for known in self.volumes.iter_mut().filter(without) {
+                known.volume.letter = free.next();
+            }
         }
     }
 
@@ -188,8 +208,6 @@ impl RealMachine {
         let root = self.root(&setup.system)?;
         boot::bios(&root, &config)?;
         self.sync()?;
-        // A disk with mounted volumes is in use.
-        self.mounts.unmount_all(&of_disk(setup.disk))?;
         code.write(self.places.dev.join(&disk.name), &disk)
     }
 }
@@ -237,7 +255,7 @@ impl Machine for RealMachine {
                 letter: None,
                 is_boot: wish.is_boot,
             };
-            self.volumes.push(Known { volume, has_letter: wish.has_letter });
+            self.volumes.push(Known { volume, has_letter: wish.has_letter, is_made: true, is_empty: true });
         }
         self.sync()?;
         self.give_letters();
@@ -248,21 +266,20 @@ impl Machine for RealMachine {
         self.volumes.iter().map(|known| known.volume.clone()).collect()
     }
 
-    /// The letters they had, whatever their tables say.
     fn adopt(&mut self, volumes: &[Volume]) {
-        for known in &mut self.volumes {
-            let is = |other: &&Volume| (other.disk, other.partition) == (known.volume.disk, known.volume.partition);
-            if let Some(volume) = volumes.iter().find(is) {
-                known.has_letter = volume.letter.is_some();
-                known.volume.label.clone_from(&volume.label);
-                known.volume.is_boot = volume.is_boot;
-            }
-        }
+        let made = volumes.iter().cloned();
+        let made =
+            made.map(|volume| Known { has_letter: volume.letter.is_some(), is_made: true, is_empty: false, volume });
+        self.volumes.retain(|known| {
+            !volumes.iter().any(|made| (made.disk, made.partition) == (known.volume.disk, known.volume.partition))
+        });
+        self.volumes.extend(made);
         self.give_letters();
     }
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
         let device = self.device(volume)?;
+        self.fills(volume);
         self.mounts.mount(mount_name(volume), &device, volume.file_system)
     }
 
@@ -274,17 +291,23 @@ impl Machine for RealMachine {
         protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
-        let root = self.root(volume)?;
-        image::clear(&root, protected)?;
-        let destination = match volume.file_system {
-            FileSystem::Ext4 | FileSystem::Fat32 => root,
-            FileSystem::Ntfs => {
-                self.mounts.unmount(&mount_name(volume))?;
-                self.device(volume)?
-            }
-        };
-        image::apply(&self.places, image, index, &destination, volume.file_system, progress)?;
-        self.sync()
+        let was_mounted = self.mounts.has(&mount_name(volume));
+        if !self.fills(volume) {
+            image::clear(&self.root(volume)?, protected)?;
+        }
+        if volume.file_system != FileSystem::Ntfs {
+            let root = self.root(volume)?;
+            image::apply(&self.places, image, index, &root, volume.file_system, progress)?;
+            return self.sync();
+        }
+        // The program writes to the volume itself. Who had files there finds them again.
+        self.mounts.unmount(&mount_name(volume))?;
+        let applied = image::apply(&self.places, image, index, &self.device(volume)?, volume.file_system, progress);
+        self.sync()?;
+        if was_mounted {
+            self.root(volume)?;
+        }
+        applied
     }
 
     fn make_bootable(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {

@@ -49,6 +49,11 @@ impl Mounts {
         Ok(point)
     }
 
+    /// Whether a volume is in its folder now.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.mounted.contains_key(name)
+    }
+
     /// Takes a volume away from its folder; nothing where it is not mounted.
     pub(super) fn unmount(&mut self, name: &str) -> Result<(), MachineError> {
         let Some(point) = self.mounted.get(name) else { return Ok(()) };

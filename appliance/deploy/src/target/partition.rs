@@ -3,6 +3,7 @@
 
 //! A disk gets a new table. Whatever is cut off in between leaves either no table or the whole one.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -33,11 +34,9 @@ pub(super) fn partition(
     let table = with_numbers(table)?;
     let sectors = table.sectors(&[]).map_err(|error| MachineError::Layout { index, reason: error.to_string() })?;
     let path = places.dev.join(&disk.name);
-    let mut device = Device::open(path.clone(), disk)?;
-    device.wipe(&table)?;
-    // The second copy first and sector 0 last: without it no kernel and no firmware looks for the rest.
-    for (at, bytes) in sectors.iter().rev() {
-        device.write(*at, bytes)?;
+    let mut device = Device::take(path.clone(), disk)?;
+    for (at, bytes) in writes(&table, &sectors) {
+        device.write(at, &bytes)?;
         device.flush()?;
     }
     // The kernel reads the table of a disk that nobody holds.
@@ -48,6 +47,25 @@ pub(super) fn partition(
     }
     Ok(table)
 }
+
+/// What is written, in this order: zeros over everything by which something old could still be recognised, on the disk and
+/// where its new volumes will be; then the table, its second copy first and sector 0 last. Without that one no kernel and no
+/// firmware looks for the rest.
+pub(super) fn writes<'s>(
+    table: &PartitionTable,
+    sectors: &'s [(u64, Vec<u8>)],
+) -> impl Iterator<Item = (u64, Cow<'s, [u8]>)> {
+    let sector = u64::from(table.sector_bytes);
+    let parts = table.partitions.iter().map(|one| (one.first_lba * sector, (one.first_lba + one.sectors) * sector));
+    let ranges: Vec<(u64, u64)> = std::iter::once((0, table.size_bytes)).chain(parts).collect();
+    let zeros = ranges.into_iter().flat_map(|(from, to)| {
+        let edge = EDGE_BYTES.min(to - from);
+        [from, to - edge].map(|at| (at, Cow::Borrowed(&ZEROS[..edge as usize])))
+    });
+    zeros.chain(sectors.iter().rev().map(|(at, bytes)| (*at, Cow::Borrowed(&**bytes))))
+}
+
+static ZEROS: [u8; EDGE_BYTES as usize] = [0; EDGE_BYTES as usize];
 
 fn refused(index: usize, problem: LayoutProblem) -> MachineError {
     match problem {
@@ -105,19 +123,28 @@ fn wait_for(device: &Path) -> Result<(), MachineError> {
     Ok(())
 }
 
-/// A disk that nobody else has in use.
+/// A disk, open for writing.
 pub(super) struct Device {
     path: PathBuf,
     file: File,
-    size_bytes: u64,
 }
 
 impl Device {
+    /// Nobody else has it or its volumes in use.
+    fn take(path: PathBuf, disk: &TargetDisk) -> Result<Self, MachineError> {
+        Self::open_with(path, disk, OFlag::O_EXCL)
+    }
+
+    /// Its volumes may be mounted.
     pub(super) fn open(path: PathBuf, disk: &TargetDisk) -> Result<Self, MachineError> {
-        let exclusive = OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_EXCL.bits()).open(&path);
-        let size = exclusive.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
+        Self::open_with(path, disk, OFlag::empty())
+    }
+
+    fn open_with(path: PathBuf, disk: &TargetDisk, flags: OFlag) -> Result<Self, MachineError> {
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(&path);
+        let size = file.and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
         let (size_bytes, file) =
-            size.map_err(|source| MachineError::Io { doing: "taking for itself", path: path.clone(), source })?;
+            size.map_err(|source| MachineError::Io { doing: "taking for writing", path: path.clone(), source })?;
         if size_bytes != disk.size_bytes {
             return Err(MachineError::Unexpected {
                 what: path.display().to_string(),
@@ -125,21 +152,7 @@ impl Device {
                 found: size_bytes.to_string(),
             });
         }
-        Ok(Self { path, file, size_bytes })
-    }
-
-    /// Everything by which something old could still be recognised: on the disk and where its new volumes will be.
-    fn wipe(&mut self, table: &PartitionTable) -> Result<(), MachineError> {
-        let sector = u64::from(table.sector_bytes);
-        let whole = (0, self.size_bytes);
-        let parts = table.partitions.iter().map(|one| (one.first_lba * sector, (one.first_lba + one.sectors) * sector));
-        for (from, to) in std::iter::once(whole).chain(parts) {
-            let edge = EDGE_BYTES.min(to - from);
-            let zeros = vec![0; usize::try_from(edge).unwrap_or(0)];
-            self.write(from, &zeros)?;
-            self.write(to - edge, &zeros)?;
-        }
-        self.flush()
+        Ok(Self { path, file })
     }
 
     pub(super) fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), MachineError> {

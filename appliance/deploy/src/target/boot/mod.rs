@@ -14,6 +14,7 @@ mod uefi;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::engine::linux::inside;
 use crate::engine::machine::MachineError;
 
 pub(super) use self::bios::{Code, write as bios};
@@ -21,13 +22,19 @@ pub(super) use self::grub_config::grub_config;
 pub(super) use self::uefi::{add_entry, write as uefi};
 
 /// Puts a file in its place so that it is there as a whole or not at all.
+///
+/// A link in an image may lead anywhere, but nothing is written outside the root.
 fn place(root: &Path, path: &str, bytes: &[u8]) -> Result<(), MachineError> {
-    let to = root.join(path);
+    let unexpected = |found| MachineError::Unexpected {
+        what: root.join(path).display().to_string(),
+        expected: "a path below the volume's root".to_owned(),
+        found,
+    };
+    let to = inside(root, path).map_err(unexpected)?;
+    let half = inside(root, &format!("{path}.platen-new")).map_err(unexpected)?;
     let failed = |source| MachineError::Io { doing: "writing", path: to.clone(), source };
     let folder = to.parent().unwrap_or(root);
-    let half = folder.join("platen.new");
-    let written = std::fs::create_dir_all(folder).and_then(|()| {
-        let mut file = std::fs::File::create(&half)?;
+    let written = std::fs::File::create(&half).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&half, &to)?;

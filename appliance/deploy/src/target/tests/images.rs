@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Images on volumes, as `wimlib-imagex` and other programs find them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use platen_testkit::need;
+
+use super::bench::{Bench, of_bios, of_uefi, put, said};
+use crate::engine::machine::{ImageFiles, Machine};
+use crate::target::image::clear;
+
+/// A small system with what only Unix has, as a split image.
+fn linux_image(folder: &Path) -> (PathBuf, ImageFiles) {
+    let tree = folder.join("tree");
+    put(&tree, "etc/hostname", "as-captured\n");
+    put(&tree, "usr/bin/tool", "#!/bin/sh\n");
+    put(&tree, "usr/share/이름", &"text ".repeat(1000));
+    let mut state = 88_172_645_463_325_252_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    });
+    let noise: Vec<u8> = noise.take(3_000_000).collect();
+    fs::write(tree.join("usr/share/small"), &noise[..500]).expect("written");
+    fs::write(tree.join("usr/share/large"), &noise).expect("written");
+    fs::set_permissions(tree.join("usr/bin/tool"), fs::Permissions::from_mode(0o4755)).expect("set");
+    std::os::unix::fs::chown(tree.join("etc/hostname"), Some(1234), Some(5678)).expect("root");
+    symlink("usr/bin", tree.join("bin")).expect("linked");
+    said(Command::new("mknod").arg(tree.join("console")).args(["c", "5", "1"]));
+    let wim = folder.join("image.wim");
+    said(Command::new("wimlib-imagex").arg("capture").arg(&tree).arg(&wim).arg("--unix-data"));
+    // A name that is a pattern as well.
+    fs::create_dir(folder.join("a[b]*")).expect("made");
+    let first = folder.join("a[b]*/parts.swm");
+    said(Command::new("wimlib-imagex").arg("split").arg(&wim).arg(&first).arg("1"));
+    let mut more: Vec<PathBuf> =
+        fs::read_dir(folder.join("a[b]*")).expect("listed").map(|entry| entry.expect("listed").path()).collect();
+    more.retain(|path| *path != first);
+    more.sort();
+    assert!(more.len() >= 2, "{more:?}");
+    (tree, ImageFiles { first, more })
+}
+
+/// Names, kinds, modes, owners, sizes and targets.
+fn listed(root: &Path) -> String {
+    let format = "%P %y %m %U:%G %s %l\\n";
+    let command = format!(
+        "cd '{}' && find . -mindepth 1 ! -path ./lost+found ! -type d -printf '{format}' | sort",
+        root.display()
+    );
+    let kinds = said(Command::new("sh").arg("-c").arg(command));
+    let sums = said(
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("cd '{}' && find . -type f | sort | xargs -d '\\n' sha256sum", root.display())),
+    );
+    kinds + &sums
+}
+
+#[test]
+fn a_split_image_is_on_ext4_as_it_was_captured_and_what_is_protected_stays() {
+    if !["wimlib-imagex", "e2fsck"].iter().all(|name| need::program(name)) {
+        return;
+    }
+    let Some(mut bench) = Bench::new(600 << 20, false) else { return };
+    let (tree, image) = linux_image(bench.path());
+    let mut machine = bench.machine(&of_bios());
+    let volume = machine.partition(0, &of_bios()).unwrap_or_else(|error| panic!("{error}"))[0].clone();
+    let root = machine.root(&volume).unwrap_or_else(|error| panic!("{error}"));
+    for path in ["_SMSTaskSequence/state.json", "old/file", "UserState/alice/letter", "userstate2", "usr/old"] {
+        put(&root, path, path);
+    }
+    let mut seen = Vec::new();
+    let applied =
+        machine.apply_image(&image, 1, &volume, &["C:\\UserState\\".to_owned()], &mut |progress| seen.push(progress));
+    applied.unwrap_or_else(|error| panic!("{error}"));
+    assert!(seen.is_sorted_by_key(|progress| progress.done_bytes), "{seen:?}");
+    let last = seen.last().expect("some progress");
+    assert!(last.done_bytes == last.total_bytes && last.total_bytes >= 3_000_000, "{last:?}");
+    for (path, is_there) in [
+        ("_SMSTaskSequence/state.json", true),
+        ("UserState/alice/letter", true),
+        ("old", false),
+        ("userstate2", false),
+        ("usr/old", false),
+    ] {
+        assert_eq!(root.join(path).exists(), is_there, "{path}");
+    }
+    fs::remove_dir_all(root.join("_SMSTaskSequence"))
+        .and_then(|()| fs::remove_dir_all(root.join("UserState")))
+        .expect("removed");
+    assert_eq!(listed(&root), listed(&tree));
+
+    let missing = ImageFiles { more: Vec::new(), ..image.clone() };
+    let error = machine.apply_image(&missing, 1, &volume, &[], &mut |_| {}).expect_err("parts are missing").to_string();
+    assert!(error.starts_with("wimlib-imagex: exit status: ") && error.contains("ERROR"), "{error}");
+    let error = machine.apply_image(&image, 9, &volume, &[], &mut |_| {}).expect_err("no such image").to_string();
+    assert!(error.contains("9") && error.contains("ERROR"), "{error}");
+    machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
+    said(Command::new("e2fsck").arg("-fn").arg(bench.partition(1)));
+}
+
+#[test]
+fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
+    if !["wimlib-imagex", "ntfsfix", "ntfscat", "ntfscp", "mkntfs"].iter().all(|name| need::program(name)) {
+        return;
+    }
+    let Some(mut bench) = Bench::new(600 << 20, true) else { return };
+    // Captured from an NTFS volume, on which a stream was put by another program.
+    let source = bench.path().join("source.ntfs");
+    fs::File::create(&source).and_then(|file| file.set_len(32 << 20)).expect("an image");
+    said(Command::new("mkntfs").args(["-F", "-Q", "-q"]).arg(&source));
+    let file = bench.path().join("text");
+    fs::write(&file, "of the file").expect("written");
+    said(Command::new("ntfscp").arg(&source).arg(&file).arg("Kernel32.dll"));
+    fs::write(&file, "of the stream").expect("written");
+    said(Command::new("ntfscp").args(["--attr-name", "Zone"]).arg(&source).arg(&file).arg("Kernel32.dll"));
+    let wim = bench.path().join("windows.wim");
+    said(Command::new("wimlib-imagex").arg("capture").arg(&source).arg(&wim));
+
+    let mut machine = bench.machine(&of_uefi());
+    let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
+    let image = ImageFiles { first: wim.clone(), more: Vec::new() };
+    let applied = machine.apply_image(&image, 1, &volumes[1], &[], &mut |_| {});
+    applied.unwrap_or_else(|error| panic!("{error}"));
+    let device = bench.partition(3);
+    said(Command::new("ntfsfix").arg("--no-action").arg(&device));
+    assert_eq!(said(Command::new("ntfscat").arg(&device).arg("Kernel32.dll")), "of the file");
+    let stream = said(Command::new("ntfscat").args(["--attribute-name", "Zone"]).arg(&device).arg("Kernel32.dll"));
+    assert_eq!(stream, "of the stream");
+    // Times, attributes and access lists: the same once more.
+    let again = bench.path().join("again.wim");
+    said(Command::new("wimlib-imagex").arg("capture").arg(&device).arg(&again));
+    let details = |wim: &Path| {
+        let text = said(Command::new("wimlib-imagex").args(["dir", "--detailed"]).arg(wim));
+        let kept =
+            ["Full Path", "Attributes", "Security Descriptor", "Creation Time", "Last Write Time", "Hash", "Stream"];
+        let lines = text.lines().filter(|line| kept.iter().any(|name| line.trim_start().starts_with(name)));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (before, after) = (details(&wim), details(&again));
+    assert!(before.iter().any(|line| line.contains("Kernel32.dll")), "{before:?}");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn links_are_removed_and_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+    put(&outside, "precious", "");
+    put(&root, "Keep/This/file", "");
+    put(&root, "Keep/other", "");
+    symlink(&outside, root.join("link")).expect("linked");
+    symlink(&outside, root.join("Keep/link")).expect("linked");
+    clear(&root, &["keep/THIS".to_owned(), "\\".to_owned()]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(outside.join("precious").exists());
+    let left = said(Command::new("find").arg(&root).args(["-mindepth", "1", "-printf", "%P "]));
+    assert_eq!(left, "Keep Keep/This Keep/This/file ");
+}
