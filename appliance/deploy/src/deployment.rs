@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use platen_deploy::engine::MEMORY_FOLDER;
-use platen_deploy::engine::carry::{Carrier, End, EngineError, Home};
+use platen_deploy::engine::carry::{Carrier, End, EngineError, Home, Means};
 use platen_deploy::engine::content::{ContentError, Contents};
 use platen_deploy::engine::log;
 use platen_deploy::engine::machine::{Machine, MachineError, Order, TargetDisk, Volume};
@@ -164,9 +164,14 @@ fn deploy(
 /// What an earlier start from this medium left on a disk.
 enum Earlier {
     /// Where its sequence stands, and on which volume.
-    State { volume: Volume, state: Box<State> },
+    State {
+        volume: Volume,
+        state: Box<State>,
+    },
     /// A system that it installed.
-    Installed { volume: Volume },
+    Installed {
+        volume: Volume,
+    },
     Nothing,
 }
 
@@ -183,7 +188,9 @@ fn earlier(machine: &RealMachine, task: &Task<'_>, key: &SealingKey) -> Earlier 
         });
         match found {
             // A cursor for another sequence would be refused later.
-            Some((Some(state), _)) if platen_sequence::run::Run::resume(task.sequence, state.cursor.clone()).is_ok() => {
+            Some((Some(state), _))
+                if platen_sequence::run::Run::resume(task.sequence, state.cursor.clone()).is_ok() =>
+            {
                 return Earlier::State { volume, state: Box::new(state) };
             }
             Some((_, by)) if by.trim() == installed_by(task.manifest) => installed = Some(volume),
@@ -305,11 +312,11 @@ fn carry(
         .collect();
     let surroundings = Surroundings::new(sequence, computer, &variables)?;
     let contents = Contents::new(root, manifest, policy);
-    let home =
-        Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
+    let home = Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
     let media = (manifest.id.clone(), manifest.revision);
     let mut lines = Lines::on(screen);
-    let carrier = Carrier::begin(sequence, surroundings, home, media, store, machine, &mut lines, now);
+    let carrier =
+        Carrier::begin(sequence, surroundings, home, media, Means { machine, report: &mut lines, store, now });
     let mut carrier = match state {
         Some(state) => carrier.resume(state)?,
         None => carrier,
@@ -317,9 +324,7 @@ fn carry(
     let end = carrier.carry()?;
     let folder = carrier.folder().to_owned();
     match end {
-        End::Failed { path, code } => {
-            Err(Stopped::Step { path, code, log: log::last(&folder, LOG_LINES) })
-        }
+        End::Failed { path, code } => Err(Stopped::Step { path, code, log: log::last(&folder, LOG_LINES) }),
         End::StartFromDisk => {
             let text = format!("{}\n", installed_by(manifest));
             Store::new(&folder).keep_file(INSTALLED_BY, text.as_bytes()).map_err(EngineError::State)?;
