@@ -4,7 +4,7 @@
 //! The program that runs on the computer booted from a medium.
 //!
 //! It is process 1 of the boot image and its only program. It finds the medium it came on and checks it: signature,
-//! dates, every file, password, policy. It writes nothing to any drive, and never ends by itself: whatever happens, it
+//! dates, every file, password, policy. Then it unpacks the programs that came on it. It writes nothing to any drive, and never ends by itself: whatever happens, it
 //! says a code and waits for a person. Everything that touches the machine is in [`machine`], [`volumes`] and [`terminal`].
 
 mod boot_menu;
@@ -12,6 +12,7 @@ mod check;
 mod lines;
 mod machine;
 mod medium;
+mod programs;
 mod refusal;
 mod screen;
 mod terminal;
