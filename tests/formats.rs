@@ -185,6 +185,7 @@ fn policy() -> DeploymentPolicy {
             version: "3".into(),
             folder: path("platen/content/EDITOR"),
             install: Some("setup.exe /S".into()),
+            depends_on: vec![],
         }],
         packages: vec![],
         target_disk: None,

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! A guest: Debian's kernel with some of its modules, busybox, the program and a station.
+//! A guest: Debian's kernel with some of its modules, busybox, programs and a station.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::{Station, tool};
 
-/// What a guest has besides the kernel, busybox and `platen`.
+/// What a guest has besides the kernel and busybox.
 pub(crate) struct Parts<'a> {
     /// Of the kernel, in the order in which they are loaded.
     pub(crate) modules: &'a [&'a str],
@@ -33,14 +33,10 @@ impl Guest {
             fs::create_dir_all(root.join(below)).expect("folder");
         }
         let kernel = unpack_kernel(station, folder.path(), parts.modules);
-        let own = [PathBuf::from(env!("CARGO_BIN_EXE_platen")), find("busybox")];
-        for program in own.iter().chain(parts.programs) {
+        for program in parts.programs {
             add_program(&root, program);
         }
-        let applets = tool("busybox", &["--list"]).expect(0).stdout;
-        for applet in applets.lines().filter(|applet| !root.join("bin").join(applet).exists()) {
-            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
-        }
+        add_busybox(&root);
         for kept in parts.kept {
             copy(&station.path(kept), &root.join("station"));
         }
@@ -74,6 +70,20 @@ fn unpack_kernel(station: &Station, folder: &Path, modules: &[&str]) -> PathBuf 
         fs::copy(tree.join(format!("{module}.ko")), to).expect("copies");
     }
     only(&unpacked.join("boot"), "vmlinuz-")
+}
+
+/// busybox in `bin`, under all of its names that nothing else has.
+pub(crate) fn add_busybox(root: &Path) {
+    add_program(root, &find("busybox"));
+    let applets = tool("busybox", &["--list"]).expect(0).stdout;
+    for applet in applets.lines().filter(|applet| !root.join("bin").join(applet).exists()) {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("links");
+    }
+}
+
+/// The program.
+pub(crate) fn platen() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_platen"))
 }
 
 /// A program without what only debuggers read, and the libraries it asks for, at the paths where it asks for them.

@@ -8,6 +8,7 @@
 
 mod boot;
 mod boot_drives;
+mod deploy;
 mod display;
 mod drive_jobs;
 mod formats;

@@ -36,7 +36,7 @@ pub(crate) struct Options<'a> {
     pub(crate) firmware: Firmware,
     /// In the USB port it starts from, the one after [`Options::earlier`]. Writable for the computer; whether it wrote
     /// is for the test to see.
-    pub(crate) drive: &'a Path,
+    pub(crate) drive: Option<&'a Path>,
     /// In the USB ports before that.
     pub(crate) earlier: &'a [&'a Path],
     /// On a SATA port, if any.
@@ -45,11 +45,21 @@ pub(crate) struct Options<'a> {
     pub(crate) clock: Option<&'a str>,
     /// QEMU's name of the processor; none for one with 64 bits.
     pub(crate) processor: Option<&'a str>,
+    /// Where UEFI firmware keeps its variables from one start to the next; none: it forgets them.
+    pub(crate) variables: Option<&'a Path>,
+    /// What SMBIOS says is its model; none for QEMU's own word.
+    pub(crate) model: Option<&'a str>,
 }
 
 impl<'a> Options<'a> {
     pub(crate) fn new(firmware: Firmware, drive: &'a Path) -> Self {
-        Self { firmware, drive, earlier: &[], disk: None, clock: None, processor: None }
+        Self { drive: Some(drive), ..Self::without_medium(firmware) }
+    }
+
+    /// A computer that starts from its own disk.
+    pub(crate) fn without_medium(firmware: Firmware) -> Self {
+        let (earlier, variables, model) = (&[][..], None, None);
+        Self { firmware, drive: None, earlier, disk: None, clock: None, processor: None, variables, model }
     }
 }
 
@@ -239,7 +249,10 @@ fn command(options: &Options<'_>, work: &Path) -> Command {
         format!("driver=raw,node-name={name},file.driver=file,file.locking=off,file.filename={}", path.display())
     };
     command.args(["-device", "qemu-xhci,id=usb"]);
-    for (at, drive) in options.earlier.iter().chain([&options.drive]).enumerate() {
+    if let Some(model) = options.model {
+        command.args(["-smbios", &format!("type=1,manufacturer=Platen Test,product={model}")]);
+    }
+    for (at, drive) in options.earlier.iter().chain(&options.drive).enumerate() {
         let (port, first) = (at + 1, if at == options.earlier.len() { 0 } else { at + 2 });
         let device = format!("usb-storage,bus=usb.0,port={port},drive=stick{port},removable=on,bootindex={first}");
         command.args(["-blockdev", &node(&format!("stick{port}"), drive), "-device", &device]);
@@ -256,8 +269,11 @@ fn command(options: &Options<'_>, work: &Path) -> Command {
         Firmware::OvmfSecureBoot => ("OVMF_CODE_4M.ms.fd", "OVMF_VARS_4M.ms.fd"),
         Firmware::Ovmf32 => ("OVMF32_CODE_4M.secboot.fd", "OVMF32_VARS_4M.fd"),
     };
-    let own = work.join("variables.fd");
-    std::fs::copy(format!("{OVMF}/{variables}"), &own).expect("OVMF is there: install ovmf, or set PLATEN_BOOTS=no");
+    let own = options.variables.map_or_else(|| work.join("variables.fd"), Path::to_owned);
+    if !own.exists() {
+        let copied = std::fs::copy(format!("{OVMF}/{variables}"), &own);
+        copied.expect("OVMF is there: install ovmf, or set PLATEN_BOOTS=no");
+    }
     let flash = |unit: u8, rest: &str| format!("if=pflash,unit={unit},format=raw,{rest}");
     command.args(["-drive", &flash(0, &format!("readonly=on,file={OVMF}/{code}"))]);
     command.args(["-drive", &flash(1, &format!("file={}", own.display()))]);

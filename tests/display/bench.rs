@@ -14,7 +14,7 @@ use serde_json::json;
 use super::mirror::{Mirror, PORTS, SIZE};
 use crate::boot::{Machine, Qmp};
 use crate::common::Station;
-use crate::guest::{Guest, Parts, find};
+use crate::guest::{Guest, Parts, find, platen};
 
 /// In the order in which they are loaded; the last one when the card is to be there.
 const MODULES: [&str; 14] = [
@@ -72,7 +72,7 @@ impl Bench {
         let own = std::env::current_exe().expect("this program");
         let parts = Parts {
             modules: &MODULES,
-            programs: &[PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("nc.openbsd"), own],
+            programs: &[platen(), PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("nc.openbsd"), own],
             scripts: "tests/display/guest",
             kept: &["cache", "trusted", "ports.toml", "station.toml", "board.toml"],
         };

@@ -14,7 +14,7 @@ use super::line::Line;
 use super::ports::{PORTS, Port, UNMAPPED, add_devices, map};
 use crate::boot::{Machine, Qmp};
 use crate::common::{Station, tool};
-use crate::guest::{Guest, Parts, find};
+use crate::guest::{Guest, Parts, find, platen};
 
 /// In the order in which they are loaded.
 const MODULES: [&str; 45] = [
@@ -101,7 +101,7 @@ impl Bench {
         std::fs::write(station.path("station.toml"), config).expect("writes");
         let parts = Parts {
             modules: &MODULES,
-            programs: &[PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("cmp"), find("nc.openbsd")],
+            programs: &[platen(), PathBuf::from(env!("CARGO_BIN_EXE_platend")), find("cmp"), find("nc.openbsd")],
             scripts: "tests/hotplug/guest",
             kept: &["cache", "trusted", "ports.toml", "station.toml"],
         };

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::boot::{Machine, wanted};
 use crate::common::{Station, tool};
-use crate::guest::{Guest, Parts, find};
+use crate::guest::{Guest, Parts, find, platen};
 
 /// In the order in which they are loaded.
 const MODULES: [&str; 22] = [
@@ -57,7 +57,7 @@ fn transcript() -> &'static str {
         let parts = Parts {
             modules: &MODULES,
             // The cmp of busybox takes seconds for a drive.
-            programs: &[find("dmsetup"), find("cmp")],
+            programs: &[platen(), find("dmsetup"), find("cmp")],
             scripts: "tests/usb/guest",
             kept: &["cache", "older-cache", "trusted"],
         };

@@ -27,6 +27,30 @@ fn paths(manifest: &Manifest, kind: ContentKind) -> Vec<&str> {
 const BIOS_IMAGES: [&str; 3] = ["platen/bios/boot.img", "platen/bios/core-gpt.img", "platen/bios/core-mbr.img"];
 
 #[test]
+fn an_older_boot_kit_and_image_still_make_a_medium_and_what_it_lacks_is_said() {
+    let fixture = Fixture::new();
+    let change = |path: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let path = fixture.dir.path().join(path);
+        let mut record = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut record);
+        put(&path, &serde_json::to_vec(&record).unwrap());
+    };
+    let drop_file = |name: &'static str| {
+        move |record: &mut serde_json::Value| {
+            record["files"].as_array_mut().unwrap().retain(|file| !file["path"].as_str().unwrap().ends_with(name));
+        }
+    };
+    change("kit/boot-kit.json", &drop_file("disk-core.img"));
+    change("boot/boot-image.json", &drop_file("programs.img"));
+    let report = fixture.build("out").unwrap();
+    let rules: Vec<_> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert!(rules.contains(&"BOOT-DISK"), "{rules:?}");
+    let manifest = &report.manifest;
+    assert_eq!(paths(manifest, ContentKind::BootImage), ["boot/PLTBOOT/initrd.img", "boot/PLTBOOT/vmlinuz"]);
+    assert!(!paths(manifest, ContentKind::BootKit).contains(&"platen/bios/disk-core.img"));
+}
+
+#[test]
 fn a_stand_alone_medium_has_everything_in_its_place() {
     let fixture = Fixture::new();
     let report = fixture.build("out").unwrap();
@@ -36,13 +60,19 @@ fn a_stand_alone_medium_has_everything_in_its_place() {
     assert_eq!(report.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["REF-UNUSED"]);
     assert_eq!(
         paths(manifest, ContentKind::BootKit),
-        [&["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/BOOT/mmx64.efi"][..], &BIOS_IMAGES].concat()
+        [
+            &["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/BOOT/mmx64.efi"][..],
+            &BIOS_IMAGES,
+            &["platen/bios/disk-core.img"]
+        ]
+        .concat()
     );
     assert_eq!(
         paths(manifest, ContentKind::Generated),
         ["EFI/debian/grub.cfg", "MediaLabel.txt", "boot/grub/grub.cfg"]
     );
-    assert_eq!(paths(manifest, ContentKind::BootImage), ["boot/PLTBOOT/initrd.img", "boot/PLTBOOT/vmlinuz"]);
+    let boot_image = ["boot/PLTBOOT/initrd.img", "boot/PLTBOOT/programs.img", "boot/PLTBOOT/vmlinuz"];
+    assert_eq!(paths(manifest, ContentKind::BootImage), boot_image);
     assert_eq!(paths(manifest, ContentKind::OperatingSystemImage), ["platen/content/PLTOS001/install.wim"]);
     assert_eq!(paths(manifest, ContentKind::Policy), ["platen/policy.json"]);
     assert_eq!(paths(manifest, ContentKind::Prestart), ["platen/content/prestart/ask.cmd"]);

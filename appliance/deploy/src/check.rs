@@ -36,6 +36,11 @@ impl Checked {
     pub(crate) fn manifest(&self) -> &Manifest {
         self.signed.manifest()
     }
+
+    /// What is to be carried out; None on media without a task sequence.
+    pub(crate) fn policy(&self) -> Option<&(DeploymentPolicy, TaskSequence)> {
+        self.policy.as_ref()
+    }
 }
 
 /// Checks the medium that the boot menu names; every step is shown as it ends.

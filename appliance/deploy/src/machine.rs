@@ -19,6 +19,7 @@ use platen_media::sign::TrustedKeys;
 
 use crate::boot_menu::{Wanted, keyboard};
 use crate::check::{check, show_plan};
+use crate::deployment::{self, Leaving, Task};
 use crate::refusal::Refusal;
 use crate::screen::{Console, Mark, Screen};
 use crate::terminal::Terminals;
@@ -28,6 +29,9 @@ use crate::volumes::{Mounted, Round, Standing, Verdict, Volume, volumes};
 const FIND_WITHIN: Duration = Duration::from_secs(60);
 /// How long another medium, or a damaged one, is passed over while the right one may still appear.
 const SETTLE: Duration = Duration::from_secs(20);
+
+/// How long the last words stand on the screen before a restart.
+const TO_READ: Duration = Duration::from_secs(5);
 
 const KEYS: &str = "/etc/platen/keys";
 const MODULES: &str = "/lib/modules";
@@ -48,6 +52,10 @@ pub(crate) fn run() -> ! {
             refuse(&Refusal::Fault { what }, None, "-", &mut Screen::new(&mut terminals));
         }));
     }
+    if matches!(ended, Ok(Leaving::Restart)) {
+        sleep(TO_READ);
+        let _ = reboot(RebootMode::RB_AUTOBOOT);
+    }
     let pressed = catch_unwind(AssertUnwindSafe(|| {
         Screen::new(&mut terminals).wait_for_enter("Press Enter to turn this computer off.")
     }));
@@ -63,7 +71,7 @@ pub(crate) fn run() -> ! {
 /// What the panic hook heard; printed from where unwinding ends.
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
-fn session(terminals: &mut Terminals, early: &[String]) {
+fn session(terminals: &mut Terminals, early: &[String]) -> Leaving {
     let arguments = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     terminals.set_keyboard(keyboard(&arguments));
     let mut screen = Screen::new(terminals);
@@ -74,14 +82,14 @@ fn session(terminals: &mut Terminals, early: &[String]) {
     load_modules(&mut screen);
     let wanted = match Wanted::from_arguments(&arguments) {
         Ok(wanted) => wanted,
-        Err(refusal) => return refuse(&refusal, None, "-", &mut screen),
+        Err(refusal) => return refused(&refusal, None, &mut screen),
     };
     let found = TrustedKeys::load(Path::new(KEYS))
         .map_err(Refusal::Keys)
         .and_then(|keys| Ok((find_medium(&wanted, &keys, &mut screen)?, keys)));
     let ((volume, mounted), keys) = match found {
         Ok(found) => found,
-        Err(refusal) => return refuse(&refusal, Some(&wanted), "-", &mut screen),
+        Err(refusal) => return refused(&refusal, Some(&wanted), &mut screen),
     };
     let port = volume.port.as_deref().unwrap_or(&volume.name);
     match check(&mounted.medium(), &wanted, &keys, now, &mut screen) {
@@ -91,10 +99,22 @@ fn session(terminals: &mut Terminals, early: &[String]) {
             screen.gap();
             let (id, version, revision) = (&manifest.id, &manifest.version, manifest.revision);
             screen.headline(Mark::Ok, &format!("PLATEN MEDIA OK id={id} version={version} revision={revision}"));
-            screen.line("Checked only: running the task sequence comes with a later version of Platen.");
+            match checked.policy() {
+                Some((policy, sequence)) => {
+                    let (root, disk) = (mounted.point(), volume.disk());
+                    return deployment::run(&Task { root, manifest, policy, sequence, disk: &disk }, now, &mut screen);
+                }
+                None => screen.line("This medium has no task sequence: it was checked only."),
+            }
         }
         Err(refusal) => refuse(&refusal, Some(&wanted), port, &mut screen),
     }
+    Leaving::Stay
+}
+
+fn refused(refusal: &Refusal, wanted: Option<&Wanted>, screen: &mut Screen<'_>) -> Leaving {
+    refuse(refusal, wanted, "-", screen);
+    Leaving::Stay
 }
 
 /// Says why not: for machines, then for the operator.

@@ -138,9 +138,18 @@ impl<'a> Screen<'a> {
     /// Asks for something that is not shown: a `*` stands for each character. Tab takes the next keyboard layout. None
     /// when nobody can type.
     pub(crate) fn ask_secret(&mut self, question: impl Fn(&str) -> String) -> Option<String> {
+        self.ask_for(Echo::Stars, question)
+    }
+
+    /// Asks for something that everybody may see.
+    pub(crate) fn ask(&mut self, question: impl Fn(&str) -> String) -> Option<String> {
+        self.ask_for(Echo::Typed, question)
+    }
+
+    fn ask_for(&mut self, echo: Echo, question: impl Fn(&str) -> String) -> Option<String> {
         let mut typed = Vec::new();
         let mut skip = Escape::No;
-        self.ask_again(&question, &typed);
+        self.ask_again(echo, &question, &typed);
         loop {
             let byte = self.console.read_byte()?;
             if skip.swallows(byte) {
@@ -155,21 +164,27 @@ impl<'a> Screen<'a> {
                 b'\t' => {
                     let next = self.console.keyboard().next();
                     self.console.set_keyboard(next);
-                    self.ask_again(&question, &typed);
+                    self.ask_again(echo, &question, &typed);
                 }
-                KEYBOARD_CHANGED => self.ask_again(&question, &typed),
-                0x08 | 0x7f => self.erase(&mut typed),
+                KEYBOARD_CHANGED => self.ask_again(echo, &question, &typed),
+                0x08 | 0x7f => {
+                    erase_character(&mut typed);
+                    self.ask_again(echo, &question, &typed);
+                }
                 // Control-U: start over.
                 0x15 => {
-                    while !typed.is_empty() {
-                        self.erase(&mut typed);
-                    }
+                    typed.clear();
+                    self.ask_again(echo, &question, &typed);
                 }
                 0x00..=0x1f => {}
                 _ if typed.len() < MAX_PASSWORD_BYTES => {
                     typed.push(byte);
-                    if !is_continuation(byte) {
-                        self.raw("*");
+                    match echo {
+                        Echo::Stars if !is_continuation(byte) => self.raw("*"),
+                        Echo::Typed if std::str::from_utf8(&typed).is_ok() => {
+                            self.ask_again(echo, &question, &typed);
+                        }
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -177,20 +192,16 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn ask_again(&mut self, question: &impl Fn(&str) -> String, typed: &[u8]) {
+    fn ask_again(&mut self, echo: Echo, question: &impl Fn(&str) -> String, typed: &[u8]) {
         let keys = match self.console.keyboard() {
             Keyboard::KrHangul => "KR Hangul".to_owned(),
             keyboard => keyboard.name().to_uppercase(),
         };
-        let stars = "*".repeat(typed.iter().filter(|&&byte| !is_continuation(byte)).count());
-        self.raw(&format!("{FRESH_LINE}  [ ?? ]  {} {stars}", question(&keys)));
-    }
-
-    /// Takes the last character off, on the screen too.
-    fn erase(&mut self, typed: &mut Vec<u8>) {
-        if erase_character(typed) {
-            self.raw("\x08 \x08");
-        }
+        let shown = match echo {
+            Echo::Stars => "*".repeat(typed.iter().filter(|&&byte| !is_continuation(byte)).count()),
+            Echo::Typed => plain(&String::from_utf8_lossy(typed)),
+        };
+        self.raw(&format!("{FRESH_LINE}  [ ?? ]  {} {shown}", question(&keys)));
     }
 
     /// Waits until Enter was pressed; false when nobody can type.
@@ -204,6 +215,13 @@ impl<'a> Screen<'a> {
             }
         }
     }
+}
+
+/// What is shown of what is typed.
+#[derive(Clone, Copy, PartialEq)]
+enum Echo {
+    Stars,
+    Typed,
 }
 
 /// Where we are in a key that sends several bytes (arrows, F1): none of them is part of a password.

@@ -44,6 +44,14 @@ impl Volume {
         VolumeSerial::of_sector(&sector)
     }
 
+    /// Name of the disk that it is on, or that it is.
+    pub(crate) fn disk(&self) -> String {
+        let link = std::fs::read_link(Path::new("/sys/class/block").join(&self.name)).unwrap_or_default();
+        let above = link.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        // Of a partition, the folder above is its disk's; of a disk, it is `block`.
+        above.filter(|name| name != "block").unwrap_or_else(|| self.name.clone())
+    }
+
     /// Mounts it, reading only.
     pub(crate) fn mount(&self) -> Option<Mounted> {
         let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -64,6 +72,10 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
+    pub(crate) fn point(&self) -> &Path {
+        &self.point
+    }
+
     pub(crate) fn medium(&self) -> Medium {
         Medium::new(&self.point)
     }

@@ -133,6 +133,8 @@ codes! {
     TargetFault     "P-T-010" TryAgain "The check of the medium stopped because of a fault." "Start again; if it happens again, call the medium's maker."
     TargetTwins     "P-T-011" TryAgain "Two drives look like the one this computer started from." "Leave only the drive you started from, then start again."
     TargetNewer     "P-T-012" PullAndSetAside "A newer version of Platen made this medium." "Have it written anew with a boot image as new as itself."
+    TargetDisk      "P-T-013" TryAgain "No disk of this computer may be used."               "Compare its disks with the medium's definition, then start again."
+    TargetStep      "P-T-014" TryAgain "A step of the task sequence failed."                 "Mend what the step's reason says, then start again."
 }
 
 impl Code {

@@ -10,6 +10,7 @@
 //! This crate opens no devices and writes no files. It never holds a private key: signing is in `platen-author`.
 
 pub mod allocation;
+pub mod boot_image;
 mod chain;
 mod digest;
 pub mod envelope;

@@ -1,41 +1,40 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The boot image: the signed kernel and an initramfs with one program in it, which checks the medium it came on.
+//! The boot image: the signed kernel, an initramfs with one program in it, which checks the medium it came on, and an
+//! archive of what that program starts when the medium is right.
 //!
 //! The initramfs holds `platen-deploy` as `/init`, the public keys it trusts, and the kernel modules by which media,
 //! keyboards and screens are reached, with the order in which to load them. No shell, no library, nothing else. No
 //! signature covers it at boot: a medium's manifest does, and the program checks that against its own keys.
 //!
+//! Programs, their libraries and the modules of a deployment are in an archive of their own ([`PROGRAMS`]), a file of the
+//! medium like any other: in the initramfs they would be unpacked before the first word is said, and unchecked.
+//!
 //! The same kit, program and keys give the same bytes.
 
-mod cpio;
+mod build;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use object::LittleEndian;
-use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader, ProgramHeader};
 use platen_media::Sha256;
 use platen_media::stored::{self, Stored, StoredError};
 use serde::{Deserialize, Serialize};
 
-use crate::boot::kit::modules;
-use crate::boot::kit::{self, BootKit, BootKitError, BootKitErrorKind, Role};
-use crate::keys::{self, KeyError};
+use crate::boot::kit::{BootKitError, BootKitErrorKind};
+use crate::keys::KeyError;
+
+pub use build::build;
+pub use platen_media::boot_image::PROGRAMS;
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
 /// The schema number this version writes, and the newest it reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// The kernel in a boot image's folder.
 pub const KERNEL: &str = "vmlinuz";
 /// The initramfs in a boot image's folder.
 pub const INITRD: &str = "initrd.img";
-
-/// High enough to halve what slow firmware must read, low enough that the kernel's 8 MiB window does.
-const ZSTD_LEVEL: i32 = 19;
 
 /// One file and its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +70,25 @@ pub struct ModuleRecord {
     pub sha256: Sha256,
 }
 
+/// A program or library of a boot image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackagedFile {
+    /// Where it is in the boot image, without a slash at the start.
+    pub path: String,
+    /// The Debian package it is from.
+    pub package: String,
+    /// Of that package.
+    pub version: String,
+    /// Of the file, as the package has it.
+    pub sha256: Sha256,
+    /// Of the package's copyright file, which is in the boot image as `usr/share/doc/<package>/copyright`.
+    pub licence_sha256: Sha256,
+}
+
 /// A boot image's record, `boot-image.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootImageRecord {
-    /// Always [`SCHEMA`].
+    /// [`SCHEMA`], or an older one.
     pub schema: u32,
     /// As Debian names machines, for example `x86_64`.
     pub architecture: String,
@@ -86,9 +100,18 @@ pub struct BootImageRecord {
     pub deploy: FileDigest,
     /// Numbers of the keys whose media it accepts, as minisign prints them.
     pub trusted_keys: Vec<String>,
-    /// In the order in which they are loaded.
+    /// In the initramfs, in the order in which they are loaded.
     pub modules: Vec<ModuleRecord>,
-    /// The kernel and the initramfs.
+    /// In the archive of programs, in the order in which they are loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployment_modules: Vec<ModuleRecord>,
+    /// What a deployment may start, sorted by path. None when the boot kit has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<PackagedFile>,
+    /// What those need, sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<PackagedFile>,
+    /// The kernel, the initramfs, and the archive of programs where there is one.
     pub files: Vec<FileDigest>,
 }
 
@@ -124,9 +147,15 @@ impl BootImage {
         Ok(Self { folder: folder.to_owned(), record })
     }
 
-    /// Where it is: [`KERNEL`] and [`INITRD`] are in it.
+    /// Where it is: [`KERNEL`] and [`INITRD`] are in it, and [`PROGRAMS`] if its record lists that.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The files of it that go on a medium. Boot images of earlier versions have no programs.
+    pub fn file_names(&self) -> impl Iterator<Item = &'static str> {
+        let has = |name: &str| self.record.files.iter().any(|file| file.path == name);
+        [KERNEL, INITRD].into_iter().chain(has(PROGRAMS).then_some(PROGRAMS))
     }
 
     /// What it is made of.
@@ -154,6 +183,14 @@ pub enum BootImageError {
     /// There are no libraries in a boot image.
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
+    /// A program of the kit comes without the terms by which it may be passed on.
+    #[error(
+        "boot kit: {path}: expected the copyright file of package {package} beside it, found none; collect the boot kit anew"
+    )]
+    NoLicence { path: String, package: String },
+    /// More programs than a booted computer takes.
+    #[error("{PROGRAMS}: expected at most {most_bytes} bytes, found {found_bytes}")]
+    TooLarge { most_bytes: u64, found_bytes: u64 },
     /// A file of the kit is not a kernel module.
     #[error("{}: expected a 64-bit kernel module, found {found}", path.display())]
     NotAModule { path: PathBuf, found: String },
@@ -188,135 +225,6 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BootIm
 
 fn read(path: &Path) -> Result<Vec<u8>, BootImageError> {
     std::fs::read(path).map_err(io("reading", path))
-}
-
-/// Builds a boot image into `out`, which appears only when complete; an earlier boot image in its place is replaced.
-///
-/// `deploy_program` is `platen-deploy`, statically linked; `trusted_keys` are minisign public key files.
-pub fn build(
-    kit: &Path,
-    deploy_program: &Path,
-    trusted_keys: &[PathBuf],
-    out: &Path,
-) -> Result<BootImage, BootImageError> {
-    kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
-    let kit = BootKit::open(kit).map_err(BootImageError::Kit)?;
-    let deploy = read(deploy_program)?;
-    check_static(deploy_program, &deploy)?;
-    let keys = read_keys(trusted_keys)?;
-
-    let mut archive = cpio::Archive::default();
-    for folder in ["dev", "proc", "sys", "run"] {
-        archive.folder(folder);
-    }
-    // The kernel opens it for us before devtmpfs is there; without it the first words would be lost.
-    archive.character_device("dev/console", 5, 1);
-    let deploy_record = digest("init", &deploy);
-    archive.file("init", 0o755, deploy);
-    for (id, text) in &keys {
-        archive.file(&format!("etc/platen/keys/{id}.pub"), 0o644, text.clone().into_bytes());
-    }
-    let modules = add_modules(&kit, &mut archive)?;
-    let initrd = zstd::encode_all(&*archive.bytes(), ZSTD_LEVEL).map_err(io("packing", Path::new(INITRD)))?;
-
-    let (kernel, kernel_path) = kit.file(Role::Kernel).map_err(BootImageError::Kit)?;
-    let vmlinuz = read(&kernel_path)?;
-    let record = BootImageRecord {
-        schema: SCHEMA,
-        architecture: kit.record().architecture.clone(),
-        kernel: KernelRecord {
-            package: kernel.package.clone(),
-            version: kernel.version.clone(),
-            release: kit.record().kernel_release.clone(),
-        },
-        boot_kit_sha256: kit.record_sha256(),
-        deploy: deploy_record,
-        trusted_keys: keys.into_keys().collect(),
-        modules,
-        files: vec![digest(INITRD, &initrd), digest(KERNEL, &vmlinuz)],
-    };
-    let mut json = serde_json::to_vec_pretty(&record).expect("a record has only strings, numbers and lists");
-    json.push(b'\n');
-
-    let parent = kit::parent_of(out);
-    std::fs::create_dir_all(parent).map_err(io("making", parent))?;
-    let work =
-        tempfile::Builder::new().prefix(".boot-image-").tempdir_in(parent).map_err(io("making a folder in", parent))?;
-    let finished = work.path().join("boot-image");
-    std::fs::create_dir(&finished).map_err(io("making", &finished))?;
-    for (name, bytes) in [(KERNEL, &vmlinuz), (INITRD, &initrd), (RECORD, &json)] {
-        let path = finished.join(name);
-        std::fs::write(&path, bytes).map_err(io("writing", &path))?;
-    }
-    kit::put_in_place(&finished, out, &work.path().join("replaced")).map_err(BootImageError::Kit)?;
-    Ok(BootImage { folder: out.to_owned(), record })
-}
-
-fn digest(path: &str, bytes: &[u8]) -> FileDigest {
-    FileDigest { path: path.to_owned(), sha256: Sha256::of(bytes), size_bytes: bytes.len() as u64 }
-}
-
-/// Texts of the key files by key number. A file that is no public key is refused, so that no secret key gets in.
-fn read_keys(paths: &[PathBuf]) -> Result<BTreeMap<String, String>, BootImageError> {
-    let mut keys = BTreeMap::new();
-    for path in paths {
-        let shown = keys::show(path).map_err(|source| BootImageError::Key { path: path.clone(), source })?;
-        let text = format!("untrusted comment: minisign public key {}\n{}\n", shown.id, shown.base64);
-        keys.insert(shown.id, text);
-    }
-    if keys.is_empty() { Err(BootImageError::NoKeys) } else { Ok(keys) }
-}
-
-/// Puts the kit's modules in the archive, and `lib/modules/order`: a line for each, its file name and its parameters.
-fn add_modules(kit: &BootKit, archive: &mut cpio::Archive) -> Result<Vec<ModuleRecord>, BootImageError> {
-    let mut depends = BTreeMap::new();
-    let mut found = BTreeMap::new();
-    for (file, path) in kit.modules() {
-        let bytes = read(&path)?;
-        let name = path.file_name().and_then(|name| modules::module_name(&name.to_string_lossy()));
-        let malformed = |found| BootImageError::NotAModule { path: path.clone(), found };
-        let name = name.ok_or_else(|| malformed("a file with another name".to_owned()))?;
-        depends.insert(name.clone(), modules::depends(&bytes).map_err(malformed)?);
-        found.insert(name, (file.sha256, bytes));
-    }
-    let wanted = modules::WANTED.iter().map(|wanted| wanted.name);
-    let order = modules::load_order(wanted.chain(found.keys().map(String::as_str)), &depends);
-    let (mut lines, mut records) = (String::new(), Vec::new());
-    for name in order {
-        let Some((sha256, bytes)) = found.remove(&name) else { continue };
-        let parameters = modules::parameters(&name);
-        lines += format!("{name}.ko {parameters}").trim_end();
-        lines.push('\n');
-        archive.file(&format!("lib/modules/{name}.ko"), 0o644, bytes);
-        records.push(ModuleRecord { name, parameters: parameters.to_owned(), sha256 });
-    }
-    archive.file("lib/modules/order", 0o644, lines.into_bytes());
-    Ok(records)
-}
-
-/// Refuses programs that the kernel would not start as `/init`: another machine's, or one that needs a dynamic linker.
-fn check_static(path: &Path, program: &[u8]) -> Result<(), BootImageError> {
-    match interpreter(program) {
-        Ok(None) => Ok(()),
-        Ok(Some(interpreter)) => Err(BootImageError::NotStatic { path: path.to_owned(), interpreter }),
-        Err(_) => Err(BootImageError::NotAProgram { path: path.to_owned() }),
-    }
-}
-
-/// The dynamic linker that a program for x86_64 asks for.
-fn interpreter(program: &[u8]) -> Result<Option<String>, Box<dyn std::error::Error>> {
-    let header = FileHeader64::<LittleEndian>::parse(program)?;
-    let endian = header.endian()?;
-    let is_program = matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN);
-    if !is_program || header.e_machine(endian) != elf::EM_X86_64 {
-        return Err("not for this machine".into());
-    }
-    for segment in header.program_headers(endian, program)? {
-        if let Some(name) = segment.interpreter(endian, program)? {
-            return Ok(Some(String::from_utf8_lossy(name).into_owned()));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! The boot kit: the signed boot programs of a distribution, collected from its packages into a folder.
 //!
 //! With it media start under Secure Boot without enrolling anything: firmware starts shim, shim starts GRUB, GRUB starts
-//! the kernel, each checked by the one before. For BIOS it has GRUB's boot image and two core images. Every file is
-//! recorded with its digest and its package, so that two kits can be compared and a revoked one be found.
+//! the kernel, each checked by the one before. For BIOS it has GRUB's boot image and its core images: two for media, one for
+//! the disks of deployed computers. For the deployment itself it has programs with their libraries and licences. Every
+//! file is recorded with its digest and its package, so that two kits can be compared and a revoked one be found.
 //!
 //! Collecting installs nothing and changes nothing outside its output and package folders. The same packages give the
 //! same bytes. This module never decides what a medium's boot menu says: that is authoring's.
@@ -30,11 +31,21 @@ use packages::digest;
 /// Name of the record in a kit's folder.
 pub const RECORD: &str = "boot-kit.json";
 /// The schema number this version writes, and the newest it reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 /// The only architecture there are kits for.
 pub const ARCHITECTURE: &str = "x86_64";
 /// Folder on the medium in which the signed GRUB looks for `grub.cfg`, wherever it was started from: it is built in.
 pub const GRUB_CONFIG_FOLDER: &str = "EFI/debian";
+
+/// By this file GRUB knows the partition of a deployed computer's disk that it shall start from; its configuration is
+/// `grub.cfg` in the same folder.
+pub const DISK_MARKER: &str = "boot/grub/platen-target";
+/// Folder of a kit below which programs and libraries stand at their paths in a boot image.
+pub(crate) const PROGRAMS_FOLDER: &str = "programs";
+/// Folder of a kit with the copyright file of each package, named after the package.
+pub(crate) const LICENCES_FOLDER: &str = "licences/packages";
+/// Folder of a kit with the licences that those name, as Debian calls them.
+pub(crate) const COMMON_LICENCES_FOLDER: &str = "licences/common";
 
 /// What a file of a kit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,10 +67,19 @@ pub enum Role {
     BiosCoreMbr,
     /// The same for the first GPT partition.
     BiosCoreGpt,
+    /// GRUB's core image for the disks of deployed computers: it reads its configuration from the partition of the boot
+    /// disk that has the file [`DISK_MARKER`], on either kind of table. Kits of earlier versions have none.
+    BiosDiskCore,
     /// The signed kernel.
     Kernel,
     /// A kernel module for boot images.
     Module,
+    /// A program that a deployment starts. Kits of earlier versions have neither programs, libraries nor licences.
+    Program,
+    /// A library that programs need, the dynamic linker among them.
+    Library,
+    /// By what terms files may be passed on: the copyright file of a package, or a licence that such files name.
+    Licence,
 }
 
 /// One file of a kit.
@@ -87,7 +107,7 @@ pub struct KitFile {
 /// A kit's record, `boot-kit.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KitRecord {
-    /// Always [`SCHEMA`].
+    /// [`SCHEMA`], or an older one.
     pub schema: u32,
     /// Always [`ARCHITECTURE`].
     pub architecture: String,
@@ -169,10 +189,10 @@ impl BootKit {
         found.map(|file| (file, self.folder.join(&file.path))).ok_or_else(no_role)
     }
 
-    /// The modules for boot images and where they are, sorted by path.
-    pub fn modules(&self) -> impl Iterator<Item = (&KitFile, PathBuf)> {
-        let modules = self.record.files.iter().filter(|file| file.role == Role::Module);
-        modules.map(|file| (file, self.folder.join(&file.path)))
+    /// The files of a role of which there are many, and where they are, sorted by path.
+    pub fn files(&self, role: Role) -> impl Iterator<Item = (&KitFile, PathBuf)> {
+        let files = self.record.files.iter().filter(move |file| file.role == role);
+        files.map(|file| (file, self.folder.join(&file.path)))
     }
 }
 

@@ -3,5 +3,7 @@
 
 //! What starts a computer from a medium: the distribution's signed boot programs, and the system they start.
 
+mod cpio;
+mod elf;
 pub mod image;
 pub mod kit;

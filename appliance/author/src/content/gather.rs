@@ -15,7 +15,7 @@ use crate::boot::kit::{BootKit, GRUB_CONFIG_FOLDER, Role};
 use crate::content::bootable;
 use crate::content::clear_text;
 use crate::content::grub::{BiosCode, Start, configuration};
-use crate::content::item::{BIOS_FOLDER, CONTENT_FOLDER, Item, PRESTART_FOLDER, Planned};
+use crate::content::item::{BIOS_FOLDER, CONTENT_FOLDER, DISK_CORE, Item, PRESTART_FOLDER, Planned};
 use crate::content::notes::Notes;
 use crate::content::walk::{self, SourceFile};
 use crate::content::{wim, wim_search};
@@ -122,10 +122,16 @@ impl Gatherer<'_> {
                 (Role::Grub, "EFI/BOOT/grubx64.efi"),
                 (Role::MokManager, "EFI/BOOT/mmx64.efi"),
                 (Role::GrubIa32, "EFI/BOOT/BOOTIA32.EFI"),
+                (Role::BiosDiskCore, DISK_CORE),
             ] {
-                // The one that old kits lack; all others were looked for when it was opened.
+                // Old kits lack some; all others were looked for when it was opened.
                 let Ok((_, path)) = kit.file(role) else { continue };
                 items.extend(walk::file(&path, at(place), "boot kit", &mut self.notes.problems).map(Item::File));
+            }
+            if kit.file(Role::BiosDiskCore).is_err() {
+                let text = "expected GRUB's core image for the disks of deployed computers, found none: those that start \
+                            by BIOS can't be made to start; collect the boot kit anew";
+                self.notes.warning("BOOT-DISK", "boot kit", text.into());
             }
             self.boot_kit(&kit, items)?;
         }
@@ -136,7 +142,7 @@ impl Gatherer<'_> {
             self.sources.add_all(&image.path);
             let boot_image = BootImage::open(&image.path).map_err(AuthorError::BootImage)?;
             let mut items = Vec::new();
-            for name in [crate::boot::image::KERNEL, crate::boot::image::INITRD] {
+            for name in boot_image.file_names() {
                 let place = at(&format!("boot/{}/{name}", image.id));
                 items.extend(
                     walk::file(&image.path.join(name), place, "boot image", &mut self.notes.problems).map(Item::File),

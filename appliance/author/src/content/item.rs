@@ -11,6 +11,8 @@ use super::wim::SourceWim;
 
 /// GRUB's images for BIOS, as they were before they were fitted to a scheme.
 pub(crate) const BIOS_FOLDER: &str = "platen/bios";
+/// The one of them that the booted computer writes to its own disk.
+pub(crate) const DISK_CORE: &str = "platen/bios/disk-core.img";
 /// Below it every content has a folder of its own.
 pub(crate) const CONTENT_FOLDER: &str = "platen/content";
 pub(crate) const PRESTART_FOLDER: &str = "platen/content/prestart";

@@ -43,6 +43,7 @@ fn boot_kit(folder: &Path) {
         ("bios/boot.img", Role::BiosBoot, boot_img),
         ("bios/core-gpt.img", Role::BiosCoreGpt, core.clone()),
         ("bios/core-mbr.img", Role::BiosCoreMbr, core),
+        ("bios/disk-core.img", Role::BiosDiskCore, noise(7, 30_000)),
         ("efi/BOOTX64.EFI", Role::Shim, noise(1, 9000)),
         ("efi/grubx64.efi", Role::Grub, noise(2, 20_000)),
         ("efi/mmx64.efi", Role::MokManager, noise(3, 8000)),
@@ -72,7 +73,7 @@ fn boot_kit(folder: &Path) {
 
 pub fn boot_image(folder: &Path, architecture: &str) {
     let mut files = Vec::new();
-    for (name, seed, size) in [("initrd.img", 5, 9 << 20), ("vmlinuz", 6, 70_000)] {
+    for (name, seed, size) in [("initrd.img", 5, 9 << 20), ("programs.img", 8, 9000), ("vmlinuz", 6, 70_000)] {
         let bytes = noise(seed, size);
         put(&folder.join(name), &bytes);
         files.push(FileDigest { path: name.into(), sha256: Sha256::of(&bytes), size_bytes: bytes.len() as u64 });
@@ -85,6 +86,9 @@ pub fn boot_image(folder: &Path, architecture: &str) {
         deploy: files[0].clone(),
         trusted_keys: vec!["0".into()],
         modules: Vec::new(),
+        deployment_modules: Vec::new(),
+        programs: Vec::new(),
+        libraries: Vec::new(),
         files,
     };
     put(&folder.join("boot-image.json"), &serde_json::to_vec(&record).unwrap());

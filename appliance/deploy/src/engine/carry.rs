@@ -265,6 +265,11 @@ impl<'a> Carrier<'a> {
         Ok(end)
     }
 
+    /// Where the state stands now.
+    pub fn folder(&self) -> &Path {
+        self.store.folder()
+    }
+
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), EnvironmentError> {
         self.surroundings.environment.set(name, value, false, Origin::BuiltIn)
     }

@@ -141,11 +141,14 @@ impl<'a> Carrier<'a> {
         Ok(Done::ok(detail))
     }
 
-    /// What stays on the volume: a user's state that was kept in place.
+    /// What stays on a volume when a system is put on it: the users' state that was kept there, by its path below the
+    /// volume's root.
     fn protected(&self, volume: &Volume) -> Vec<String> {
-        let is_there = |path: &&str| path.chars().next().map(|letter| letter.to_ascii_uppercase()) == volume.letter;
-        let state = self.surroundings.environment.get("OSDStateStorePath").filter(is_there);
-        state.map(str::to_owned).into_iter().collect()
+        let path = self.surroundings.environment.get("OSDStateStorePath").unwrap_or_default().replace('\\', "/");
+        let (letter, below) = path.split_once(':').unwrap_or_default();
+        let is_here = volume.letter.is_some_and(|own| letter.eq_ignore_ascii_case(&own.to_string()));
+        let below = below.trim_matches('/');
+        if is_here && !below.is_empty() { vec![below.to_owned()] } else { Vec::new() }
     }
 
     /// Where a system goes: the volume that the step names, or the first that can hold one.

@@ -27,6 +27,9 @@ pub const FOLDER: &str = "_SMSTaskSequence";
 const STATE: &str = "state.json";
 /// Secrets, where there is no medium they could be sealed with.
 const SECRETS: &str = "secrets.json";
+/// In the folder: the medium that installed this disk. It is not installed anew unless a person says so, lest a computer
+/// that starts from the medium again does it over and over.
+pub const INSTALLED_BY: &str = "installed-by.txt";
 /// The largest state that is read.
 const MAX_STATE_BYTES: u64 = 64 << 20;
 
@@ -159,7 +162,8 @@ impl Store {
         for entry in entries {
             let entry = entry.map_err(io("listing", &self.folder))?;
             let path = entry.path();
-            if entry.file_name() == "Logs" {
+            // Of which medium the system is from stays known, too: it is no secret.
+            if entry.file_name() == "Logs" || entry.file_name() == INSTALLED_BY {
                 continue;
             }
             let is_folder = entry.file_type().map_err(io("looking at", &path))?.is_dir();

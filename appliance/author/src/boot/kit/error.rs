@@ -56,6 +56,11 @@ pub enum BootKitError {
     /// A driver that boot images can't do without.
     #[error("package {package} {version}: expected the module {module}, neither found as a file nor built in")]
     NoModule { package: String, version: String, module: String },
+    /// A library that is in none of the packages where it should be.
+    #[error(
+        "package {package}: expected the library {library}, which it needs, in it or in a package it depends on, found none"
+    )]
+    NoLibrary { package: String, library: String },
     /// Not the EFI program or kernel module that its name says.
     #[error("{}: expected {expected}, found {found}", path.display())]
     Malformed { path: PathBuf, expected: &'static str, found: String },

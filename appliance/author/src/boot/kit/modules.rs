@@ -29,8 +29,8 @@ const fn optional(name: &'static str) -> Wanted {
     Wanted { name, required: false }
 }
 
-/// Everything by which the medium is reached, the password typed and the screen seen. Network, sound and real graphics
-/// drivers are left out: the firmware's frame buffer and text screen are built into the kernel.
+/// Everything by which the medium is reached, the password typed and the screen seen; these are in the initramfs. Sound
+/// and real graphics drivers are left out: the firmware's frame buffer and text screen are built into the kernel.
 pub(crate) const WANTED: &[Wanted] = &[
     // Keyboards first: whoever waits for a slow drive may want to press a key.
     required("xhci_pci"),
@@ -67,6 +67,61 @@ pub(crate) const WANTED: &[Wanted] = &[
     optional("vmw_pvscsi"),
     // Virtual machines whose screen the firmware can't hand over.
     optional("virtio_gpu"),
+];
+
+/// What a deployment needs beyond that: file systems of the target, its disks and its network. They are loaded from the
+/// medium when it was checked, so that they cost the start nothing. Firmware files are left out, and what does nothing
+/// without them.
+pub(crate) const WANTED_BY_DEPLOYMENT: &[Wanted] = &[
+    // ext4 asks the kernel for its checksum by name, not by dependency.
+    required("crc32c_generic"),
+    optional("crc32c_intel"),
+    required("ext4"),
+    optional("ntfs3"),
+    // NTFS by a program, for the kernels without ntfs3.
+    required("fuse"),
+    required("loop"),
+    // Boot entries of UEFI firmware.
+    required("efivarfs"),
+    // Disks behind RAID and SAS controllers, and soldered ones.
+    optional("mpt3sas"),
+    optional("mptsas"),
+    optional("mptspi"),
+    optional("megaraid_sas"),
+    optional("hpsa"),
+    optional("smartpqi"),
+    optional("aacraid"),
+    optional("isci"),
+    optional("mmc_block"),
+    optional("sdhci_pci"),
+    optional("sdhci_acpi"),
+    // Raw packets, in which a computer without an address asks for one.
+    required("af_packet"),
+    optional("virtio_net"),
+    optional("vmxnet3"),
+    optional("hv_netvsc"),
+    optional("e1000"),
+    optional("e1000e"),
+    optional("igb"),
+    optional("igc"),
+    optional("ixgbe"),
+    optional("i40e"),
+    optional("ice"),
+    // The part of these chips that the driver finds by itself only where modprobe is.
+    optional("realtek"),
+    optional("r8169"),
+    optional("8139too"),
+    optional("8139cp"),
+    optional("tg3"),
+    optional("bnxt_en"),
+    optional("atlantic"),
+    optional("alx"),
+    optional("sky2"),
+    optional("r8152"),
+    optional("ax88179_178a"),
+    optional("asix"),
+    optional("cdc_ether"),
+    optional("cdc_ncm"),
 ];
 
 /// Parameters given to a module when it is loaded.

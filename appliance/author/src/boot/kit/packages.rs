@@ -29,6 +29,7 @@ pub struct PackageRecord {
 }
 
 /// A package file on this machine.
+#[derive(Clone)]
 pub(super) struct Package {
     pub(super) record: PackageRecord,
     deb: PathBuf,
@@ -106,6 +107,20 @@ impl Packages {
         let name =
             names.map(|name| name.trim_end_matches(":amd64")).find(|name| is_kernel(name)).ok_or_else(no_package)?;
         self.get(name)
+    }
+
+    /// Names of the packages that this one can't do without, in its order; of alternatives the first.
+    pub(super) fn depends(&self, package: &Package) -> Result<Vec<String>, BootKitError> {
+        let mut names = Vec::new();
+        for field in ["Pre-Depends", "Depends"] {
+            let mut command = Command::new("dpkg-deb");
+            command.arg("--field").arg(&package.deb).arg(field);
+            let list = run(&mut command, "dpkg-deb", "dpkg")?;
+            // "libc6 (>= 2.36), libfuse2:any | libfuse2t64"
+            let entries = list.split(',').filter_map(|entry| entry.split(['|', '(', ':']).next());
+            names.extend(entries.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
+        }
+        Ok(names)
     }
 
     /// Unpacks a package below `into`, which is made.

@@ -147,7 +147,7 @@ impl Machine for FolderMachine {
         image: &ImageFiles,
         index: u32,
         volume: &Volume,
-        _: &[String],
+        protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
         assert!(image.first.is_file() && image.more.iter().all(|part| part.is_file()), "{image:?}");
@@ -157,7 +157,8 @@ impl Machine for FolderMachine {
         }
         let root = self.root(volume)?;
         for entry in fs::read_dir(&root).expect("lists").flatten() {
-            if entry.file_name() != crate::engine::state::FOLDER {
+            let is_protected = protected.iter().any(|path| Path::new(path).starts_with(entry.file_name()));
+            if entry.file_name() != crate::engine::state::FOLDER && !is_protected {
                 let path = entry.path();
                 let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             }

@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! A computer is booted from a written medium, installs a small Linux system on its blank disk, and starts it without
+//! the medium. The system says what it got: that is what is looked at.
+
+mod image;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::boot::{Firmware, Machine, Options, wanted};
+use crate::boot_drives;
+use crate::common::{Station, tool};
+
+/// Values of the definition that the installed system gives back.
+const TOKEN: &str = "token-0815";
+const ADDRESS: &str = "192.0.2.17/24";
+
+/// The boot kit and boot image of the other boot tests, and media of our own.
+fn station() -> &'static Station {
+    static STATION: OnceLock<Station> = OnceLock::new();
+    STATION.get_or_init(|| {
+        let (station, kit) = (Station::new(), boot_drives::station());
+        for made in ["boot-kit", "boot-image", "test-insecure.key", "test-insecure.pub"] {
+            tool("cp", &["-r", &kit.text(made), &station.text(made)]).expect(0);
+        }
+        image::make(&station);
+        station.files("drivers", &[("net/net.ko", b"a network driver")]);
+        station.files("first", &[("install.sh", b"echo first >> /var/applications\n")]);
+        station.files("second", &[("install.sh", b"echo second >> /var/applications\n")]);
+        station
+    })
+}
+
+/// A written drive of a medium with this sequence.
+fn drive(id: &str, sequence: &str, more: &str) -> PathBuf {
+    let station = station();
+    let name = |ending: &str| format!("{id}.{ending}");
+    station.files("", &[(&name("sequence.toml"), format!("schema = 1\nname = \"{id}\"\n{sequence}").as_bytes())]);
+    let definition = DEFINITION.replace("@ID@", id).replace("@MORE@", more);
+    station.files("", &[(&name("toml"), definition.as_bytes())]);
+    station.build(&station.path(&name("toml"))).expect(0);
+    station.import().expect(0);
+    let drive = station.drive(&name("img"), 384);
+    station.platen(&["write", id, &drive]).expect(0);
+    PathBuf::from(drive)
+}
+
+/// A blank disk of a computer, with the variables of its firmware.
+struct Computer {
+    folder: tempfile::TempDir,
+    firmware: Firmware,
+}
+
+impl Computer {
+    fn new(firmware: Firmware) -> Self {
+        let folder = tempfile::Builder::new().prefix("platen-test-").tempdir_in("/var/tmp").expect("temporary folder");
+        let computer = Self { folder, firmware };
+        let disk = std::fs::File::create(computer.disk()).expect("makes");
+        disk.set_len(2 << 30).expect("a sparse file");
+        computer
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk.img")
+    }
+
+    fn start(&self, drive: Option<&Path>) -> Machine {
+        let (disk, variables) = (self.disk(), self.folder.path().join("variables.fd"));
+        let options = Options::without_medium(self.firmware);
+        Machine::start(&Options { drive, disk: Some(&disk), variables: Some(&variables), ..options })
+    }
+
+    /// What the deployed system reports when it starts from its own disk.
+    fn report(&self) -> String {
+        let mut machine = self.start(None);
+        let said = machine.wait_for("SYSTEM REPORTED");
+        machine.wait_for_power_off();
+        said
+    }
+}
+
+/// Installs unattended and looks at what came of it.
+fn installs(firmware: Firmware) {
+    if wanted() {
+        static DRIVE: OnceLock<PathBuf> = OnceLock::new();
+        let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, ""));
+        let computer = Computer::new(firmware);
+        let mut machine = computer.start(Some(drive));
+        let said = machine.wait_for_one_of(&["PLATEN DEPLOYMENT OK", "Press Enter to turn"]);
+        assert!(said.contains("PLATEN DEPLOYMENT OK id=PLTDEP01 version=1.0 revision=1"), "{said}");
+        machine.wait_for_power_off();
+        let report = computer.report();
+        for expected in [
+            "SYSTEM host=branch-17 zone=UTC",
+            &format!("SYSTEM network=    address {ADDRESS}"),
+            "SYSTEM driver=a network driver",
+            "SYSTEM applications=first second",
+            &format!("SYSTEM token={TOKEN}"),
+            "SYSTEM left=Logs installed-by.txt",
+            "SYSTEM secrets=\n",
+        ] {
+            let words = report.replace("first\nsecond", "first second");
+            assert!(words.contains(expected), "{expected}\n{report}");
+        }
+    }
+}
+
+#[test]
+fn a_computer_with_bios_installs_its_system() {
+    installs(Firmware::SeaBios);
+}
+
+#[test]
+fn a_computer_with_uefi_installs_its_system() {
+    installs(Firmware::Ovmf);
+}
+
+#[test]
+fn a_computer_with_secure_boot_installs_its_system() {
+    installs(Firmware::OvmfSecureBoot);
+}
+
+const DEFINITION: &str = r#"
+kind = "stand-alone"
+id = "@ID@"
+name = "Deployment test"
+version = "1.0"
+label = "DEPLOY"
+unattended = true
+task-sequence = "@ID@.sequence.toml"
+boot-kit = "boot-kit"
+@MORE@
+
+[boot-image]
+id = "PLTBOOT"
+name = "Boot image"
+version = "1"
+path = "boot-image"
+
+[operating-system-image]
+id = "OS1"
+name = "Small Linux"
+version = "1"
+path = "system.swm"
+index = 1
+
+[[driver-package]]
+id = "DRV1"
+name = "Network"
+version = "1"
+path = "drivers"
+
+[[application]]
+id = "APP1"
+name = "First"
+version = "1"
+path = "first"
+install = "sh install.sh"
+
+[[application]]
+id = "APP2"
+name = "Second"
+version = "1"
+path = "second"
+install = "sh install.sh"
+depends-on = ["APP1"]
+
+[[variable]]
+name = "OSDComputerName"
+value = "BRANCH-17"
+
+[[variable]]
+name = "OSDTimeZone"
+value = "UTC"
+
+[[variable]]
+name = "Token"
+value = "token-0815"
+"#;
+
+const UNATTENDED: &str = r#"
+[[do]]
+step = "Partition Disk 0 - BIOS"
+type = "Format and Partition Disk"
+condition = { variable = "_SMSTSBootUEFI", operator = "notEquals", value = "true" }
+variables = [
+  { property = "DiskIndex", name = "OSDDiskIndex", value = "0" },
+  { property = "PartitionStyle", name = "OSDPartitionStyle", value = "MBR" },
+  { property = "Partitions", name = "OSDPartitions", value = "1" },
+  { property = "Partitions0Type", name = "OSDPartitions0Type", value = "Primary" },
+  { property = "Partitions0FileSystem", name = "OSDPartitions0FileSystem", value = "EXT4" },
+  { property = "Partitions0Bootable", name = "OSDPartitions0Bootable", value = "true" },
+  { property = "Partitions0Size", name = "OSDPartitions0Size", value = "100" },
+  { property = "Partitions0SizeUnits", name = "OSDPartitions0SizeUnits", value = "%" },
+]
+[[do]]
+step = "Partition Disk 0 - UEFI"
+type = "Format and Partition Disk"
+condition = { variable = "_SMSTSBootUEFI", operator = "equals", value = "true" }
+variables = [
+  { property = "DiskIndex", name = "OSDDiskIndex", value = "0" },
+  { property = "PartitionStyle", name = "OSDPartitionStyle", value = "GPT" },
+  { property = "Partitions", name = "OSDPartitions", value = "2" },
+  { property = "Partitions0Type", name = "OSDPartitions0Type", value = "EFI" },
+  { property = "Partitions0FileSystem", name = "OSDPartitions0FileSystem", value = "FAT32" },
+  { property = "Partitions0Size", name = "OSDPartitions0Size", value = "200" },
+  { property = "Partitions0SizeUnits", name = "OSDPartitions0SizeUnits", value = "MB" },
+  { property = "Partitions1Type", name = "OSDPartitions1Type", value = "Primary" },
+  { property = "Partitions1FileSystem", name = "OSDPartitions1FileSystem", value = "EXT4" },
+  { property = "Partitions1Size", name = "OSDPartitions1Size", value = "100" },
+  { property = "Partitions1SizeUnits", name = "OSDPartitions1SizeUnits", value = "%" },
+]
+[[do]]
+step = "Apply Operating System"
+type = "Apply Operating System Image"
+variables = [
+  { property = "ImagePackageID", value = "OS1" },
+  { property = "ImageIndex", name = "OSDImageIndex", value = "1" },
+]
+[[do]]
+step = "Apply Windows Settings"
+type = "Apply Windows Settings"
+[[do]]
+step = "Apply Network Settings"
+type = "Apply Network Settings"
+variables = [
+  { name = "OSDAdapterCount", property = "AdapterCount", value = "1" },
+  { name = "OSDAdapter0EnableDHCP", property = "Adapter0EnableDHCP", value = "false" },
+  { name = "OSDAdapter0IPAddressList", property = "Adapter0IPAddressList", value = "192.0.2.17" },
+  { name = "OSDAdapter0SubnetMask", property = "Adapter0SubnetMask", value = "255.255.255.0" },
+  { name = "OSDAdapter0Gateways", property = "Adapter0Gateways", value = "192.0.2.1" },
+]
+[[do]]
+step = "Apply Driver Package"
+type = "Apply Driver Package"
+variables = [{ property = "DriverPackageID", value = "DRV1" }]
+[[do]]
+step = "Setup Windows and ConfigMgr"
+type = "Setup Windows and ConfigMgr"
+[[do]]
+step = "Install Application"
+type = "Install Application"
+variables = [{ property = "ApplicationName", value = "APP2" }]
+[[do]]
+step = "Write the token"
+type = "Run Command Line"
+command = "sh -c 'echo %Token% > /var/token'"
+"#;
