@@ -73,7 +73,7 @@ impl RealMachine {
         }
         let disks = disks::disks(&places, medium);
         let computer = facts::computer(&places, &disks);
-        let mounts = Mounts::new(places.mounts.clone());
+        let mounts = Mounts::new(places.clone());
         let mut machine = Self { places, computer, disks, volumes: Vec::new(), mounts, notes: Vec::new() };
         for disk in 0..machine.disks.len() {
             machine.find_volumes(disk);

@@ -27,7 +27,7 @@ impl Bench {
     /// One disk, `sda`. None: it may be skipped here.
     #[track_caller]
     pub(super) fn new(size_bytes: u64, is_uefi: bool) -> Option<Self> {
-        let needed = ["losetup", "busybox", "mkfs.fat", "mkntfs", "mke2fs"];
+        let needed = ["losetup", "busybox", "mkfs.fat", "mkntfs", "ntfs-3g", "mke2fs"];
         if !need::root() || !needed.iter().all(|name| need::program(name)) {
             return None;
         }

@@ -148,6 +148,20 @@ fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
     let (before, after) = (details(&wim), details(&again));
     assert!(before.iter().any(|line| line.contains("Kernel32.dll")), "{before:?}");
     assert_eq!(after, before);
+
+    // Once more onto what is there now, which is removed, while somebody has the volume's folder.
+    let root = machine.root(&volumes[1]).unwrap_or_else(|error| panic!("{error}"));
+    for path in ["_SMSTaskSequence/state.json", "Windows/old", "Users/Kept/letter"] {
+        put(&root, path, path);
+    }
+    let applied = machine.apply_image(&image, 1, &volumes[1], &["users\\kept".to_owned()], &mut |_| {});
+    applied.unwrap_or_else(|error| panic!("{error}"));
+    let left = said(Command::new("find").arg(&root).args(["-type", "f", "-printf", "%P\\n"]));
+    let mut left: Vec<&str> = left.lines().collect();
+    left.sort_unstable();
+    assert_eq!(left, ["Kernel32.dll", "Users/Kept/letter", "_SMSTaskSequence/state.json"]);
+    machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
+    said(Command::new("ntfsfix").arg("--no-action").arg(&device));
 }
 
 #[test]
