@@ -9,6 +9,7 @@
 //!
 //! What is here follows Microsoft's published documentation. None of it was tried on a running Windows.
 
+pub mod answer;
 pub mod drivers;
 pub mod inf;
 pub mod modalias;

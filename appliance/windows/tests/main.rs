@@ -3,6 +3,8 @@
 
 //! What other programs say of the same files.
 
+#[path = "windows/answer.rs"]
+mod answer;
 #[path = "windows/drivers.rs"]
 mod drivers;
 #[path = "windows/generator.rs"]

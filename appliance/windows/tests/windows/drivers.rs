@@ -120,15 +120,20 @@ fn drivers_are_read_and_ranked_as_the_documentation_says() {
 
 #[test]
 fn real_files_are_read_as_the_script_reads_them() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(samples.join("qemu-pci-serial.inf"), folder.path().join("qemu-pci-serial.inf")).expect("copies");
+    let template = std::fs::read_to_string(samples.join("vioscsi.inx")).expect("reads").replace('\n', "\r\n");
+    let template = ["\u{feff}", &template].concat().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    std::fs::write(folder.path().join("vioscsi.inx"), template).expect("writes");
     let pci = |device: &str| {
         let modalias = format!("pci:v00001B36d0000{device}sv00001AF4sd00001100bc07sc00i02");
         platen_windows::modalias::device(&modalias, Default::default()).expect("a PCI device")
     };
-    let (drivers, matches) = compare(&folder, &[pci("0002"), pci("0003"), pci("0005")]);
+    let (drivers, matches) = compare(folder.path(), &[pci("0002"), pci("0003"), pci("0005")]);
     assert_eq!((drivers, matches), (1, 16), "hardware and compatible id, of two devices, on four systems");
-    let found = read_folder(&folder);
-    assert_eq!(found["vioscsi-utf16.inx"], Err(NotADriver::BuildInput));
+    let found = read_folder(folder.path());
+    assert_eq!(found["vioscsi.inx"], Err(NotADriver::BuildInput));
     let driver = found["qemu-pci-serial.inf"].as_ref().expect("a driver");
     assert_eq!(driver.includes, ["mf.inf"]);
     assert_eq!(driver.manufacturers[0].lists[1].models[2].description, "4x QEMU PCI Serial Card");
