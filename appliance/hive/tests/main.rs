@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! Hives before and after changes, as hivexsh, reged and reglookup see them; hostile ones; ends that come too early.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use platen_hive::{HiveError, apply, apply_in_process_of_its_own, empty_hive};
+use platen_windows::registry::{Action, Change, Data, REG_SZ};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_platen-hive");
+
+fn program() -> &'static Path {
+    Path::new(PROGRAM)
+}
+
+/// A folder with the hive that hivex' own shell filled: the start of every test.
+struct Sample {
+    folder: tempfile::TempDir,
+}
+
+impl Sample {
+    fn new() -> Self {
+        let sample = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::write(sample.path(), empty_hive("ROOT")).expect("writes");
+        sample.shell(
+            "add Select\ncd Select\nsetval 1\nCurrent\ndword:2\ncd \\\nadd ControlSet002\ncd ControlSet002\nadd Control\n\
+             cd Control\nsetval 2\n@\nstring:kept\nOther\nhex:3:00,01,02,03,04,05\ncd \\\nadd Ünïcode\ncommit\n",
+            true,
+        );
+        sample
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("SYSTEM")
+    }
+
+    /// What hivexsh prints.
+    fn shell(&self, commands: &str, writable: bool) -> String {
+        let mut shell = Command::new("hivexsh");
+        shell.args(writable.then_some("-w")).arg(self.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().expect("hivexsh runs");
+        shell.stdin.take().expect("a pipe").write_all(commands.as_bytes()).expect("writes");
+        let output = shell.wait_with_output().expect("hivexsh runs");
+        assert!(output.status.success(), "{commands}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn output(&self, program: &str, arguments: &[&str]) -> String {
+        let output = Command::new(program).args(arguments).arg(self.path()).output().expect(program);
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn apply(&self, changes: &[Change]) -> Result<platen_hive::Applied, HiveError> {
+        apply_in_process_of_its_own(program(), &self.path(), changes)
+    }
+
+    /// The hive is the only file: no copy was left.
+    fn is_alone(&self) -> bool {
+        std::fs::read_dir(self.folder.path()).expect("lists").count() == 1
+    }
+}
+
+fn change(key: &str, action: Action) -> Change {
+    Change { key: key.to_owned(), action }
+}
+
+fn set(key: &str, name: &str, data: Data) -> Change {
+    change(key, Action::SetValue { name: name.to_owned(), data })
+}
+
+#[test]
+fn changes_are_seen_by_other_programs() {
+    let sample = Sample::new();
+    let changes = [
+        set("CurrentControlSet\\Control", "Text", Data::text(REG_SZ, "größe \"x\"")),
+        set("controlset002\\control\\New\\Deep", "Number", Data::dword(0xfffe)),
+        set("ControlSet002\\Control", "", Data::text(REG_SZ, "default")),
+        set("ÜNÏCODE", "한", Data::texts(["a", "bc"])),
+        set("", "Empty", Data::binary(Vec::new())),
+        change("Made", Action::CreateKey),
+    ];
+    let applied = sample.apply(&changes).expect("applies");
+    assert_eq!((applied.changes, applied.was_dirty), (6, false));
+    assert!(sample.is_alone());
+
+    assert_eq!(sample.shell("cd \\ControlSet002\\Control\nlsval Text\n", false).trim_end(), "größe \"x\"");
+    assert_eq!(sample.shell("cd \\ControlSet002\\Control\nlsval @\n", false).trim_end(), "default");
+    let kept = sample.shell("cd \\ControlSet002\\Control\nlsval\n", false);
+    assert!(kept.contains("\"Other\"=hex(3):00,01,02,03,04,05"), "{kept}");
+    assert!(sample.shell("cd \\Ünïcode\nlsval\n", false).contains("\"한\"=hex(7):61,00,00,00,62,00,63,00,00,00,00,00"));
+    let keys = sample.shell("cd \\\nls\n", false);
+    assert_eq!(keys.lines().collect::<Vec<_>>(), ["ControlSet002", "Made", "Select", "Ünïcode"], "none twice");
+
+    let lookup = sample.output("reglookup", &[]);
+    for line in [
+        "/ControlSet002/Control/New/Deep/Number,DWORD,0x0000FFFE,",
+        "/Empty,BINARY,",
+        "/Select/Current,DWORD,0x00000002,",
+        "/Made,KEY,,",
+    ] {
+        assert!(lookup.contains(line), "{line}: {lookup}");
+    }
+    let out = sample.folder.path().join("out.reg");
+    let reged = Command::new("reged").arg("-x").arg(sample.path()).args(["HKLM\\S", "\\ControlSet002"]).arg(&out).output();
+    let reged = reged.expect("reged runs");
+    let exported = std::fs::read(&out).unwrap_or_else(|error| panic!("{error}: {reged:?}"));
+    let exported = String::from_utf8_lossy(&exported);
+    assert!(exported.contains("\"Number\"=dword:0000fffe"), "{exported}");
+    Command::new("hivexml").arg(sample.path()).output().map(|it| assert!(it.status.success())).expect("hivexml runs");
+}
+
+#[test]
+fn what_is_deleted_is_gone_and_the_rest_stays() {
+    let sample = Sample::new();
+    let delete = |key: &str| change(key, Action::DeleteKey);
+    let changes = [
+        change("ControlSet002\\Control", Action::DeleteValue { name: "OTHER".to_owned() }),
+        change("ControlSet002\\Control", Action::DeleteValue { name: "no such".to_owned() }),
+        delete("Ünïcode"),
+        delete("no\\such\\key"),
+        set("A\\B\\C", "x", Data::dword(1)),
+        delete("A\\B"),
+        set("V", "x", Data::dword(1)),
+        change("V", Action::DeleteAllValues),
+    ];
+    sample.apply(&changes).expect("applies");
+    assert_eq!(sample.shell("ls\n", false).lines().collect::<Vec<_>>(), ["A", "ControlSet002", "Select", "V"]);
+    assert_eq!(sample.shell("cd A\nls\ncd \\V\nlsval\n", false).trim(), "");
+    assert_eq!(sample.shell("cd \\ControlSet002\\Control\nlsval\n", false).lines().next(), Some("\"@\"=\"kept\""));
+    assert!(!sample.shell("cd \\ControlSet002\\Control\nlsval\n", false).contains("Other"));
+}
+
+#[test]
+fn all_changes_are_made_or_none() {
+    let sample = Sample::new();
+    std::fs::set_permissions(sample.path(), PermissionsExt::from_mode(0o640)).expect("sets");
+    let before = std::fs::read(sample.path()).expect("reads");
+    let good = set("Made", "x", Data::dword(1));
+    let error = sample.apply(&[good.clone(), change("a\0b", Action::CreateKey)]).expect_err("a zero");
+    assert!(error.to_string().contains("without zeros"), "{error}");
+    assert!(std::fs::read(sample.path()).expect("reads") == before && sample.is_alone());
+
+    // Left by a power cut before the rename.
+    std::fs::write(sample.folder.path().join("SYSTEM.platen-new"), "half").expect("writes");
+    sample.apply(&[good]).expect("applies");
+    assert!(std::fs::read(sample.path()).expect("reads") != before && sample.is_alone(), "the control");
+    let mode = std::fs::metadata(sample.path()).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn the_current_control_set_is_asked_for() {
+    let sample = Sample::new();
+    let current = set("currentcontrolset\\X", "x", Data::dword(1));
+    sample.shell("cd Select\nsetval 1\nCurrent\ndword:0\ncommit\n", true);
+    let error = sample.apply(std::slice::from_ref(&current)).expect_err("no set 0").to_string();
+    assert!(error.contains("Select\\Current, found 0"), "{error}");
+    std::fs::write(sample.path(), empty_hive("ROOT")).expect("writes");
+    let error = sample.apply(&[current]).expect_err("not SYSTEM").to_string();
+    assert!(error.contains("Select\\Current, found none"), "{error}");
+}
+
+#[test]
+fn a_hive_that_windows_did_not_write_to_the_end_is_named() {
+    let sample = Sample::new();
+    let mut bytes = std::fs::read(sample.path()).expect("reads");
+    // And its checksum, which is over all words before it.
+    bytes[4] ^= 1;
+    bytes[0x1fc] ^= 1;
+    std::fs::write(sample.path(), bytes).expect("writes");
+    assert!(sample.apply(&[change("a", Action::CreateKey)]).expect("applies").was_dirty);
+    assert!(!sample.apply(&[change("a", Action::CreateKey)]).expect("applies").was_dirty, "it was written now");
+}
+
+/// A value that Windows keeps in pieces would be written back in one, which it does not read.
+#[test]
+fn nothing_is_changed_beside_a_value_in_pieces() {
+    let sample = Sample::new();
+    let big = set("Big", "big", Data::binary(vec![7; 20_000]));
+    apply(&sample.path(), &[big]).expect("hivex writes it");
+    let error = sample.apply(&[set("Big", "other", Data::dword(1))]).expect_err("refused").to_string();
+    assert!(error.contains("20000 bytes"), "{error}");
+    sample.apply(&[set("Big\\below", "other", Data::dword(1))]).expect("the control");
+}
+
+#[test]
+fn damaged_and_hostile_hives_end_in_an_error_or_a_sound_hive() {
+    let sample = Sample::new();
+    let good = std::fs::read(sample.path()).expect("reads");
+    let changes = [
+        set("CurrentControlSet\\Control\\A", "x", Data::dword(1)),
+        change("Ünïcode", Action::DeleteKey),
+        change("ControlSet002", Action::DeleteKey),
+    ];
+    let begun = Instant::now();
+    let (mut refused, mut taken) = (0, 0);
+    let mut ask = |bytes: &[u8]| {
+        std::fs::write(sample.path(), bytes).expect("writes");
+        match sample.apply(&changes) {
+            Ok(_) => {
+                let open =
+                    Command::new("hivexsh").arg(sample.path()).stdin(Stdio::null()).output().expect("hivexsh runs");
+                assert!(open.status.success(), "{}", String::from_utf8_lossy(&open.stderr));
+                taken += 1;
+            }
+            Err(HiveError::Refused { .. } | HiveError::Ended { .. }) => {
+                assert!(std::fs::read(sample.path()).expect("reads") == bytes, "it is as it was");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        // Ended by a signal, the program leaves its copy, and the next one removes it.
+        let left = std::fs::read_dir(sample.folder.path()).expect("lists").count();
+        assert!(left <= 2, "{left} files");
+    };
+    for length in [0, 1, 100, 0x1000, 0x1fff, good.len() - 1] {
+        ask(&good[..length.min(good.len())]);
+    }
+    // Every word of what is in use, with numbers that point out of the file, at itself, or to nothing.
+    for at in (0x1000..0x1300).step_by(4) {
+        for word in [0_u32, u32::MAX, 0x20] {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            ask(&bytes);
+        }
+    }
+    println!("{taken} taken, {refused} refused in {:?}", begun.elapsed());
+    assert!(taken > 100 && refused > 20, "{taken} taken, {refused} refused: the control");
+}
+
+#[test]
+fn programs_that_give_no_answer_are_named() {
+    let sample = Sample::new();
+    let none = apply_in_process_of_its_own(Path::new("/bin/false"), &sample.path(), &[]).expect_err("no answer");
+    assert!(matches!(none, HiveError::Ended { .. }), "{none}");
+    let missing = apply_in_process_of_its_own(Path::new("/no/such"), &sample.path(), &[]).expect_err("no program");
+    assert!(matches!(missing, HiveError::Io { .. }), "{missing}");
+    let gone = apply_in_process_of_its_own(program(), Path::new("/no/hive"), &[]).expect_err("no hive").to_string();
+    assert!(gone.contains("No such file"), "{gone}");
+    let output = Command::new(PROGRAM).stdin(Stdio::null()).output().expect("runs");
+    assert!(!output.status.success() && output.stdout.starts_with(b"{\"error\":"), "{output:?}");
+}
+
+/// What is made anew is a hive for others too.
+#[test]
+fn an_empty_hive_is_one_for_other_programs() {
+    let sample = Sample::new();
+    std::fs::write(sample.path(), empty_hive("NewStoreRoot")).expect("writes");
+    assert_eq!(sample.output("hivexml", &[]).matches("<node name=\"NewStoreRoot\" root=\"1\">").count(), 1);
+    let lookup = sample.output("reglookup", &["-s"]);
+    assert!(lookup.contains("/,KEY,,") || lookup.contains("KEY"), "{lookup}");
+    assert!(lookup.to_uppercase().contains("S-1-5-32-544"), "administrators own it: {lookup}");
+}
