@@ -13,6 +13,7 @@ pub mod answer;
 pub mod drivers;
 pub mod inf;
 pub mod modalias;
+pub mod paths;
 pub mod registry;
 mod system;
 
