@@ -107,7 +107,8 @@ fn changes_are_seen_by_other_programs() {
         assert!(lookup.contains(line), "{line}: {lookup}");
     }
     let out = sample.folder.path().join("out.reg");
-    let reged = Command::new("reged").arg("-x").arg(sample.path()).args(["HKLM\\S", "\\ControlSet002"]).arg(&out).output();
+    let reged =
+        Command::new("reged").arg("-x").arg(sample.path()).args(["HKLM\\S", "\\ControlSet002"]).arg(&out).output();
     let reged = reged.expect("reged runs");
     let exported = std::fs::read(&out).unwrap_or_else(|error| panic!("{error}: {reged:?}"));
     let exported = String::from_utf8_lossy(&exported);
@@ -256,4 +257,126 @@ fn an_empty_hive_is_one_for_other_programs() {
     let lookup = sample.output("reglookup", &["-s"]);
     assert!(lookup.contains("/,KEY,,") || lookup.contains("KEY"), "{lookup}");
     assert!(lookup.to_uppercase().contains("S-1-5-32-544"), "administrators own it: {lookup}");
+}
+
+/// A boot store, with what each element must be, written out by hand: of GPT and UEFI, then of MBR and BIOS.
+mod boot_store {
+    use super::*;
+    use platen_windows::bcd::{Base, BootStore, Firmware, Partition, ROOT_NAME};
+
+    const LOADER: &str = "{01010101-0101-4101-8101-010101010101}";
+    const RESUME: &str = "{02020202-0202-4202-8202-020202020202}";
+    const MANAGER: &str = "{9dea862c-5cdd-4e70-acc1-f32b344d4795}";
+    const GLOBAL: &str = "{7ea2e1ac-2e61-4728-aaa3-896d9d0a9f0e}";
+    const MODEL: &str = "{b012b84d-c47c-4ed5-b722-c0c42163e569}";
+
+    fn store(firmware: Firmware) -> BootStore {
+        let gpt = |partition| Partition::Gpt { disk: [0xd1; 16], partition: [partition; 16] };
+        let mbr = |offset_bytes| Partition::Mbr { disk_signature: 0x1234_5678, offset_bytes };
+        let (system, windows) = match firmware {
+            Firmware::Uefi => (gpt(0xe1), gpt(0xe2)),
+            Firmware::Bios => (mbr(0x10_0000), mbr(0x1_2340_0000)),
+        };
+        BootStore {
+            firmware,
+            system,
+            windows,
+            description: "Windows 11".to_owned(),
+            locale: "ko-KR".to_owned(),
+            loader_id: [1; 16],
+            resume_id: [2; 16],
+        }
+    }
+
+    fn element(sample: &Sample, object: &str, kind: &str) -> String {
+        let commands = format!("cd \\Objects\\{object}\\Elements\\{kind}\nlsval\n");
+        let said = sample.shell(&commands, false);
+        said.trim().strip_prefix("\"Element\"=").unwrap_or_else(|| panic!("{object} {kind}: {said}")).to_owned()
+    }
+
+    fn hexadecimal(kind: &str, bytes: &[u8]) -> String {
+        let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("hex({kind}):{}", digits.join(","))
+    }
+
+    fn check(sample: &Sample, firmware: Firmware) {
+        let device = |partition: [u8; 16], style: u8, disk: [u8; 16]| {
+            let parts = [&[0; 16][..], &[6, 0, 0, 0, 0, 0, 0, 0, 72, 0, 0, 0, 0, 0, 0, 0], &partition];
+            let rest = [&[0, 0, 0, 0, style, 0, 0, 0][..], &disk, &[0; 16]];
+            hexadecimal("3", &[parts.concat(), rest.concat()].concat())
+        };
+        let first = |bytes: &[u8]| {
+            let mut all = [0; 16];
+            all[..bytes.len()].copy_from_slice(bytes);
+            all
+        };
+        let signature = first(&[0x78, 0x56, 0x34, 0x12]);
+        let (system, windows, program) = match firmware {
+            Firmware::Uefi => (device([0xe1; 16], 0, [0xd1; 16]), device([0xe2; 16], 0, [0xd1; 16]), "winload.efi"),
+            Firmware::Bios => {
+                let (at, far) = (first(&[0, 0, 0x10]), first(&[0, 0, 0x40, 0x23, 1]));
+                (device(at, 1, signature), device(far, 1, signature), "winload.exe")
+            }
+        };
+        assert_eq!(element(sample, MANAGER, "11000001"), system);
+        assert_eq!(element(sample, LOADER, "11000001"), windows);
+        assert_eq!(element(sample, LOADER, "21000001"), windows);
+        assert_eq!(element(sample, LOADER, "12000002"), format!("\"\\\\Windows\\\\system32\\\\{program}\""));
+        assert_eq!(element(sample, LOADER, "12000004"), "\"Windows 11\"");
+        assert_eq!(element(sample, LOADER, "22000002"), "\"\\\\Windows\"");
+        assert_eq!(element(sample, LOADER, "23000003"), format!("\"{RESUME}\""));
+        assert_eq!(element(sample, MANAGER, "23000003"), format!("\"{LOADER}\""));
+        assert_eq!(element(sample, MANAGER, "25000004"), hexadecimal("3", &[30, 0, 0, 0, 0, 0, 0, 0]));
+        let order: Vec<u8> = LOADER.bytes().flat_map(|byte| [byte, 0]).chain([0; 4]).collect();
+        assert_eq!(element(sample, MANAGER, "24000001"), hexadecimal("7", &order));
+        let kind = sample.shell(&format!("cd \\Objects\\{LOADER}\\Description\nlsval\n"), false);
+        assert_eq!(kind.trim(), "\"Type\"=dword:10200003");
+        let root = sample.shell("cd \\Description\nlsval\n", false);
+        assert!(
+            root.contains("\"KeyName\"=\"BCD00000000\"") && root.contains("\"TreatAsSystem\"=dword:00000001"),
+            "{root}"
+        );
+        sample.output("hivexml", &[]);
+    }
+
+    #[test]
+    fn a_new_store_has_what_every_store_has() {
+        for firmware in [Firmware::Uefi, Firmware::Bios] {
+            let sample = Sample::new();
+            std::fs::write(sample.path(), empty_hive(ROOT_NAME)).expect("writes");
+            sample.apply(&store(firmware).changes(Base::Empty)).expect("applies");
+            check(&sample, firmware);
+            assert_eq!(sample.shell("cd Objects\nls\n", false).lines().count(), 11);
+            assert_eq!(element(&sample, GLOBAL, "14000006").matches("7b,00").count(), 3, "it inherits from three");
+        }
+    }
+
+    /// The template as hivexsh makes it: with a model of what is started, and a setting of its own.
+    #[test]
+    fn a_template_keeps_its_settings_and_loses_its_models() {
+        for firmware in [Firmware::Uefi, Firmware::Bios] {
+            let sample = Sample::new();
+            std::fs::write(sample.path(), empty_hive(ROOT_NAME)).expect("writes");
+            let object = |id: &str, kind: &str, element: &str| {
+                format!(
+                    "cd \\Objects\nadd {id}\ncd {id}\nadd Elements\ncd Elements\nadd {kind}\ncd {kind}\nsetval 1\nElement\n{element}\n"
+                )
+            };
+            let commands = [
+                "add Description\nadd Objects\n".to_owned(),
+                object(GLOBAL, "1500000c", "hex:3:07,00,00,00,00,00,00,00"),
+                object(MODEL, "42000002", "string:\\system32\\winload.efi"),
+                object(MANAGER, "25000004", "hex:3:05,00,00,00,00,00,00,00"),
+                format!("cd \\Objects\\{MANAGER}\\Elements\nadd 45000001\n"),
+                "commit\n".to_owned(),
+            ];
+            sample.shell(&commands.concat(), true);
+            sample.apply(&store(firmware).changes(Base::Template)).expect("applies");
+            check(&sample, firmware);
+            assert_eq!(element(&sample, GLOBAL, "1500000c"), hexadecimal("3", &[7, 0, 0, 0, 0, 0, 0, 0]), "its own");
+            assert!(!sample.shell("cd \\Objects\nls\n", false).contains(MODEL));
+            let elements = sample.shell(&format!("cd \\Objects\\{MANAGER}\\Elements\nls\n"), false);
+            assert!(!elements.contains("45000001") && elements.contains("11000001"), "{elements}");
+        }
+    }
 }
