@@ -57,3 +57,6 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub(crate) fn free(pointer: *mut std::ffi::c_void);
 }
+
+#[cfg(test)]
+mod tests;

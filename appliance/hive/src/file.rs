@@ -41,7 +41,7 @@ pub fn apply(hive: &Path, changes: &[Change]) -> Result<Applied, HiveError> {
     }
     let was_dirty = is_dirty(&mut original).map_err(HiveError::io("reading", hive))?;
     let copy = Copy::make(hive, &mut original)?;
-    let mut session = Session::open(&copy.path)?;
+    let mut session = Session::open(&copy.path, hive)?;
     changes.iter().try_for_each(|change| session.apply(change))?;
     session.commit(&copy.path)?;
     copy.replace(hive, &original)?;

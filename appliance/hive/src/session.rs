@@ -26,13 +26,14 @@ struct Value {
 }
 
 impl Session {
-    pub(crate) fn open(path: &Path) -> Result<Self, HiveError> {
+    /// `path` is a copy of `hive`, which is what people know.
+    pub(crate) fn open(path: &Path, hive: &Path) -> Result<Self, HiveError> {
         let text = c_path(path)?;
         // SAFETY: a string that ends with a zero, and a flag of the header.
         let handle = unsafe { ffi::hivex_open(text.as_ptr(), ffi::OPEN_WRITE) };
         match handle.is_null() {
             false => Ok(Self { handle }),
-            true => Err(HiveError::NotAHive { path: path.to_owned(), source: io::Error::last_os_error() }),
+            true => Err(HiveError::NotAHive { path: hive.to_owned(), source: io::Error::last_os_error() }),
         }
     }
 

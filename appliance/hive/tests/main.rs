@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use platen_hive::{HiveError, apply, apply_in_process_of_its_own, empty_hive};
+use platen_testkit::need;
 use platen_windows::registry::{Action, Change, Data, REG_SZ};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_platen-hive");
@@ -24,7 +25,12 @@ struct Sample {
 }
 
 impl Sample {
-    fn new() -> Self {
+    /// None where hivex' programs may be missing and are.
+    fn new() -> Option<Self> {
+        let programs = ["hivexsh", "hivexml", "reglookup", "reged"];
+        if !programs.iter().all(|program| need::program(program)) {
+            return None;
+        }
         let sample = Self { folder: tempfile::tempdir().expect("a folder") };
         std::fs::write(sample.path(), empty_hive("ROOT")).expect("writes");
         sample.shell(
@@ -32,7 +38,7 @@ impl Sample {
              cd Control\nsetval 2\n@\nstring:kept\nOther\nhex:3:00,01,02,03,04,05\ncd \\\nadd Ünïcode\ncommit\n",
             true,
         );
-        sample
+        Some(sample)
     }
 
     fn path(&self) -> PathBuf {
@@ -76,7 +82,7 @@ fn set(key: &str, name: &str, data: Data) -> Change {
 
 #[test]
 fn changes_are_seen_by_other_programs() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let changes = [
         set("CurrentControlSet\\Control", "Text", Data::text(REG_SZ, "größe \"x\"")),
         set("controlset002\\control\\New\\Deep", "Number", Data::dword(0xfffe)),
@@ -118,7 +124,7 @@ fn changes_are_seen_by_other_programs() {
 
 #[test]
 fn what_is_deleted_is_gone_and_the_rest_stays() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let delete = |key: &str| change(key, Action::DeleteKey);
     let changes = [
         change("ControlSet002\\Control", Action::DeleteValue { name: "OTHER".to_owned() }),
@@ -139,7 +145,7 @@ fn what_is_deleted_is_gone_and_the_rest_stays() {
 
 #[test]
 fn all_changes_are_made_or_none() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     std::fs::set_permissions(sample.path(), PermissionsExt::from_mode(0o640)).expect("sets");
     let before = std::fs::read(sample.path()).expect("reads");
     let good = set("Made", "x", Data::dword(1));
@@ -157,7 +163,7 @@ fn all_changes_are_made_or_none() {
 
 #[test]
 fn the_current_control_set_is_asked_for() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let current = set("currentcontrolset\\X", "x", Data::dword(1));
     sample.shell("cd Select\nsetval 1\nCurrent\ndword:0\ncommit\n", true);
     let error = sample.apply(std::slice::from_ref(&current)).expect_err("no set 0").to_string();
@@ -169,7 +175,7 @@ fn the_current_control_set_is_asked_for() {
 
 #[test]
 fn a_hive_that_windows_did_not_write_to_the_end_is_named() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let mut bytes = std::fs::read(sample.path()).expect("reads");
     // And its checksum, which is over all words before it.
     bytes[4] ^= 1;
@@ -179,10 +185,58 @@ fn a_hive_that_windows_did_not_write_to_the_end_is_named() {
     assert!(!sample.apply(&[change("a", Action::CreateKey)]).expect("applies").was_dirty, "it was written now");
 }
 
+/// On NTFS, where Windows' access rights are extended attributes: a hive that anybody may write would be a way in.
+#[test]
+fn access_rights_of_windows_are_kept() {
+    let is_here = need::root() && need::program("ntfs-3g") && need::program("mkntfs");
+    if !is_here || !need::demand("fuse", Path::new("/dev/fuse").exists(), "no /dev/fuse") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (image, mounted) = (folder.path().join("image"), folder.path().join("mounted"));
+    std::fs::File::create(&image).and_then(|file| file.set_len(32 << 20)).expect("makes");
+    std::fs::create_dir(&mounted).expect("makes");
+    let run = |program: &str, arguments: &[&Path]| {
+        let output = Command::new(program).args(arguments).output().expect(program);
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run("mkntfs", &[Path::new("-F"), Path::new("-q"), &image]);
+    run("ntfs-3g", &[&image, &mounted]);
+    let unmount = Unmount(&mounted);
+    let hive = mounted.join("SYSTEM");
+    std::fs::write(&hive, empty_hive("ROOT")).expect("writes");
+    let script = "import os, sys\n\
+                  sid = bytes([1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0])\n\
+                  entry = bytes([0, 0, 20, 0, 255, 1, 31, 0]) + sid\n\
+                  acl = bytes([2, 0, 28, 0, 1, 0, 0, 0]) + entry\n\
+                  wanted = bytes([1, 0, 4, 128, 48, 0, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0]) + acl + sid + sid\n\
+                  rights, kind = 'system.ntfs_acl', 'system.ntfs_attrib_be'\n\
+                  if sys.argv[1] == 'set':\n\
+                  \x20   os.setxattr(sys.argv[2], rights, wanted)\n\
+                  \x20   os.setxattr(sys.argv[2], kind, bytes([0, 0, 0, 38]))\n\
+                  print(os.getxattr(sys.argv[2], rights) == wanted, os.getxattr(sys.argv[2], kind).hex())";
+    let rights = |verb: &str| run("python3", &[Path::new("-c"), Path::new(script), Path::new(verb), &hive]);
+    assert!(rights("see").starts_with("False"), "the control");
+    assert_eq!(rights("set").trim(), "True 00000026");
+    let applied = apply_in_process_of_its_own(program(), &hive, &[change("a", Action::CreateKey)]);
+    assert_eq!(applied.expect("applies").changes, 1);
+    assert_eq!(rights("see").trim(), "True 00000026");
+    drop(unmount);
+}
+
+struct Unmount<'p>(&'p Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
 /// A value that Windows keeps in pieces would be written back in one, which it does not read.
 #[test]
 fn nothing_is_changed_beside_a_value_in_pieces() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let big = set("Big", "big", Data::binary(vec![7; 20_000]));
     apply(&sample.path(), &[big]).expect("hivex writes it");
     let error = sample.apply(&[set("Big", "other", Data::dword(1))]).expect_err("refused").to_string();
@@ -192,7 +246,7 @@ fn nothing_is_changed_beside_a_value_in_pieces() {
 
 #[test]
 fn damaged_and_hostile_hives_end_in_an_error_or_a_sound_hive() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let good = std::fs::read(sample.path()).expect("reads");
     let changes = [
         set("CurrentControlSet\\Control\\A", "x", Data::dword(1)),
@@ -237,7 +291,7 @@ fn damaged_and_hostile_hives_end_in_an_error_or_a_sound_hive() {
 
 #[test]
 fn programs_that_give_no_answer_are_named() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     let none = apply_in_process_of_its_own(Path::new("/bin/false"), &sample.path(), &[]).expect_err("no answer");
     assert!(matches!(none, HiveError::Ended { .. }), "{none}");
     let missing = apply_in_process_of_its_own(Path::new("/no/such"), &sample.path(), &[]).expect_err("no program");
@@ -251,7 +305,7 @@ fn programs_that_give_no_answer_are_named() {
 /// What is made anew is a hive for others too.
 #[test]
 fn an_empty_hive_is_one_for_other_programs() {
-    let sample = Sample::new();
+    let Some(sample) = Sample::new() else { return };
     std::fs::write(sample.path(), empty_hive("NewStoreRoot")).expect("writes");
     assert_eq!(sample.output("hivexml", &[]).matches("<node name=\"NewStoreRoot\" root=\"1\">").count(), 1);
     let lookup = sample.output("reglookup", &["-s"]);
@@ -342,7 +396,7 @@ mod boot_store {
     #[test]
     fn a_new_store_has_what_every_store_has() {
         for firmware in [Firmware::Uefi, Firmware::Bios] {
-            let sample = Sample::new();
+            let Some(sample) = Sample::new() else { return };
             std::fs::write(sample.path(), empty_hive(ROOT_NAME)).expect("writes");
             sample.apply(&store(firmware).changes(Base::Empty)).expect("applies");
             check(&sample, firmware);
@@ -355,7 +409,7 @@ mod boot_store {
     #[test]
     fn a_template_keeps_its_settings_and_loses_its_models() {
         for firmware in [Firmware::Uefi, Firmware::Bios] {
-            let sample = Sample::new();
+            let Some(sample) = Sample::new() else { return };
             std::fs::write(sample.path(), empty_hive(ROOT_NAME)).expect("writes");
             let object = |id: &str, kind: &str, element: &str| {
                 format!(

@@ -4,12 +4,13 @@
 //! Changes of an XML text in place: whatever is not changed stays as its author wrote it. Each change reads the text
 //! anew, which is cheap for files of this size and leaves no positions to keep.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::element::{Content, Element, escape};
-use super::{AnswerError, Expansion, UNATTEND};
+use super::{AnswerError, Expansion, MAX_ANSWER_BYTES, UNATTEND};
 use crate::Architecture;
 
 /// Most elements and texts of a file.
@@ -76,6 +77,22 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, AnswerError> {
     }
     let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(AnswerError::Xml)
+}
+
+/// Of the image's architecture, in the passes that are read.
+pub(super) fn no_component_twice(document: &Document<'_>, architecture: Architecture) -> Result<(), AnswerError> {
+    let mut seen = HashSet::new();
+    for node in settings(document).filter(|node| node.has_tag_name((UNATTEND, "component"))) {
+        let is_read = node.attribute("processorArchitecture").and_then(Architecture::from_name) == Some(architecture);
+        let pass = node.parent_element().and_then(|settings| settings.attribute("pass")).unwrap_or_default();
+        let key = ["name", "language", "versionScope", "publicKeyToken"].map(|name| node.attribute(name));
+        if is_read && !seen.insert((pass, key)) {
+            let short = |text: &str| text.chars().take(80).collect();
+            let component = short(key[0].unwrap_or_default());
+            return Err(AnswerError::Twice { pass: short(pass), component });
+        }
+    }
+    Ok(())
 }
 
 /// How far a path of elements exists: the last that does, and what is missing below it.
@@ -189,11 +206,13 @@ pub(super) fn expand(
 ) -> Result<(String, Vec<String>), AnswerError> {
     let document = parse(text)?;
     let (mut changes, mut secrets) = (Vec::new(), Vec::new());
+    let mut room = MAX_ANSWER_BYTES;
     for node in settings(&document).filter(|node| !node.children().any(|child| child.is_element())) {
         let Some(range) = inner(text, node) else { continue };
         let old: String = node.children().filter(|child| child.is_text()).filter_map(|child| child.text()).collect();
-        let (new, is_secret) = expanded(&old, value_of);
+        let (new, is_secret) = expanded(&old, room, value_of)?;
         if new != old {
+            room = room.saturating_sub(new.len());
             changes.push((range, escape(&new)));
         }
         if is_secret {
@@ -203,8 +222,12 @@ pub(super) fn expand(
     Ok((splice(text, changes), secrets))
 }
 
-/// The text, and whether something secret is in it.
-fn expanded(text: &str, value_of: &dyn Fn(&str) -> Option<Expansion>) -> (String, bool) {
+/// The text, and whether something secret is in it. It must have room, for a file may name a long value again and again.
+fn expanded(
+    text: &str,
+    room: usize,
+    value_of: &dyn Fn(&str) -> Option<Expansion>,
+) -> Result<(String, bool), AnswerError> {
     let (mut result, mut is_secret, mut rest) = (String::new(), false, text);
     while let Some((before, after)) = rest.split_once('%') {
         result.push_str(before);
@@ -212,6 +235,9 @@ fn expanded(text: &str, value_of: &dyn Fn(&str) -> Option<Expansion>) -> (String
         match value {
             Some((value, beyond)) => {
                 result.push_str(&value.text);
+                if result.len() > room {
+                    return Err(AnswerError::TooLarge { size_bytes: MAX_ANSWER_BYTES - room + result.len() });
+                }
                 is_secret |= value.is_secret;
                 rest = beyond;
             }
@@ -222,7 +248,7 @@ fn expanded(text: &str, value_of: &dyn Fn(&str) -> Option<Expansion>) -> (String
             }
         }
     }
-    (result + rest, is_secret)
+    Ok((result + rest, is_secret))
 }
 
 /// All elements below `<settings>` but those of the pass `windowsPE`.

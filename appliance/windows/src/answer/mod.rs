@@ -60,6 +60,9 @@ pub enum AnswerError {
         "expected <unattend xmlns=\"{UNATTEND}\">, found <{found}>; is this an answer file of Windows Vista or later?"
     )]
     NotAnAnswerFile { found: String },
+    /// Windows Setup takes no such file ("specified more than once in the answer file").
+    #[error("pass {pass} of the answer file has the component {component} twice; put them together")]
+    Twice { pass: String, component: String },
 }
 
 /// What stands for a `%name%`.
@@ -128,6 +131,7 @@ impl AnswerFile {
         if root.tag_name().namespace() != Some(UNATTEND) || root.tag_name().name() != "unattend" || !is_plain {
             return Err(AnswerError::NotAnAnswerFile { found: root.tag_name().name().chars().take(80).collect() });
         }
+        edit::no_component_twice(&document, architecture)?;
         Ok(Self { text, architecture, secrets: Vec::new() })
     }
 
@@ -136,7 +140,7 @@ impl AnswerFile {
     pub fn expand(&mut self, value_of: &dyn Fn(&str) -> Option<Expansion>) -> Result<(), AnswerError> {
         let (text, secrets) = edit::expand(&self.text, value_of)?;
         self.text = text;
-        self.secrets.extend(secrets);
+        secrets.into_iter().for_each(|place| self.note_secret(place));
         Ok(())
     }
 
@@ -160,6 +164,12 @@ impl AnswerFile {
         Ok(FinishedAnswerFile { text, secrets: self.secrets })
     }
 
+    fn note_secret(&mut self, place: String) {
+        if !self.secrets.contains(&place) {
+            self.secrets.push(place);
+        }
+    }
+
     fn newline(&self) -> &'static str {
         if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
@@ -169,7 +179,7 @@ impl AnswerFile {
         let mut steps = vec![Step::pass(pass.name()), Step::component(component, self.architecture)];
         steps.extend(path.iter().map(|name| Step::plain(name)));
         if matches!(value, Value::Secret(_)) {
-            self.secrets.push(format!("{}/{component}/{}", pass.name(), path.join("/")));
+            self.note_secret(format!("{}/{component}/{}", pass.name(), path.join("/")));
         }
         let changed = match value {
             Value::Text(text) | Value::Secret(text) => edit::put(&self.text, &steps, &element::Content::Text(text))?,

@@ -242,6 +242,30 @@ fn names_between_percent_signs_are_put_in_where_they_are_known() {
 }
 
 #[test]
+fn a_component_that_comes_twice_is_named() {
+    let twice = format!("{SHELL}</component>").repeat(2);
+    let parsed = |inside: &str| {
+        let text = format!("<unattend xmlns=\"{UNATTEND}\">{inside}</unattend>");
+        AnswerFile::parse(text.as_bytes(), Architecture::Amd64).map_err(|error| error.to_string())
+    };
+    let error = parsed(&format!("<settings pass=\"specialize\">{twice}</settings>")).expect_err("twice");
+    assert!(error.contains("pass specialize") && error.contains("Microsoft-Windows-Shell-Setup"), "{error}");
+    let others = twice.replace("amd64", "arm64");
+    parsed(&format!("<settings pass=\"specialize\">{others}</settings>")).expect("of another architecture");
+    parsed(&format!("<settings pass=\"windowsPE\">{twice}</settings>")).expect("nobody reads it");
+}
+
+#[test]
+fn a_long_value_is_not_put_in_without_end() {
+    let mut file =
+        parse(&format!("<settings pass=\"specialize\">{SHELL}<A>{}</A></component></settings>", "%x%".repeat(100_000)));
+    let before = file.clone();
+    let long = |_: &str| Some(Expansion { text: "x".repeat(30_000), is_secret: false });
+    assert!(matches!(file.expand(&long), Err(AnswerError::TooLarge { .. })));
+    assert!(file == before, "it is as it was");
+}
+
+#[test]
 fn what_is_no_answer_file_or_hostile_is_refused() {
     let unattend = |inside: &str| format!("<unattend xmlns=\"{UNATTEND}\">{inside}</unattend>");
     let deep = unattend(&("<a>".repeat(50_000) + &"</a>".repeat(50_000)));

@@ -16,7 +16,7 @@ use self::text::{Line, Sections};
 use crate::System;
 
 /// Bigger files are no INF; the biggest seen are a few MiB.
-pub const MAX_INF_BYTES: usize = 16 << 20;
+pub const MAX_INF_BYTES: usize = 8 << 20;
 
 /// What an INF says of the driver package it stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]

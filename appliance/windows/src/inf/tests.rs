@@ -132,11 +132,17 @@ fn what_a_package_brings_is_listed() {
 #[test]
 fn hostile_files_end_soon() {
     let model = format!("d=i,{}\n", "PCI\\A,".repeat(200_000));
-    let drivers: [String; 4] = [
+    let drivers: [String; 5] = [
         format!("{HEAD}[Manufacturer]\n{}[M]\n{}", "x=M\n".repeat(50_000), "d=i,PCI\\A\n".repeat(50_000)),
         format!("{HEAD}[Manufacturer]\nM\n[M]\n{model}[Strings]\n{}", "a=b\n".repeat(100_000)),
         format!("{HEAD}[Manufacturer]\nM\n[M]\n{}[i]\n{}", "d=i,PCI\\A\n".repeat(50_000), "x=y\n".repeat(50_000)),
         format!("{HEAD}[Manufacturer]\nM\n[M]\nd=i,PCI\\{}\n", "A".repeat(1 << 20)),
+        // 100 GB if all of it were put in.
+        format!(
+            "{HEAD}[Manufacturer]\nM\n[M]\n{}[Strings]\nl={}\n",
+            "%l%=i,PCI\\A\n".repeat(100_000),
+            "L".repeat(1 << 20)
+        ),
     ];
     for text in drivers {
         let begun = Instant::now();

@@ -4,12 +4,18 @@
 //! The text of an INF file: encodings, lines, sections, fields ("General Syntax Rules for INF Files").
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
+
+/// Most bytes that strings may add to a file: a hostile one names a long string again and again.
+const MAX_STRINGS_BYTES: usize = 64 << 20;
 
 /// Sections with their lines, and the strings that `%name%` stands for.
 pub(super) struct Sections<'t> {
     lines: HashMap<String, Vec<Cow<'t, str>>>,
     strings: HashMap<String, String>,
+    /// How many bytes they have added so far.
+    strings_bytes: Cell<usize>,
 }
 
 /// One line: `key = field, field, …`, or fields alone.
@@ -38,7 +44,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 
 impl<'t> Sections<'t> {
     pub(super) fn read(text: &'t str) -> Self {
-        let mut sections = Self { lines: HashMap::new(), strings: HashMap::new() };
+        let mut sections = Self { lines: HashMap::new(), strings: HashMap::new(), strings_bytes: Cell::new(0) };
         let mut current: Option<&mut Vec<Cow<'t, str>>> = None;
         for line in Logical(text.split('\n')) {
             match header(&line) {
@@ -48,10 +54,11 @@ impl<'t> Sections<'t> {
             }
         }
         // A translation fills in what the plain section lacks, as in files with [Strings.0409] alone.
-        let mut names: Vec<&String> = sections.lines.keys().filter(|name| name.starts_with("strings")).collect();
+        let is_of_strings = |name: &&String| name.split('.').next() == Some("strings");
+        let mut names: Vec<&String> = sections.lines.keys().filter(is_of_strings).collect();
         names.sort();
         let mut strings = HashMap::new();
-        for name in names.into_iter().filter(|name| *name == "strings" || name.starts_with("strings.")) {
+        for name in names {
             for line in &sections.lines[name] {
                 let Line { key, fields } = split(line);
                 strings.entry(key.to_lowercase()).or_insert_with(|| fields.into_iter().next().unwrap_or_default());
@@ -114,8 +121,11 @@ impl<'t> Sections<'t> {
             };
             match self.strings.get(&name.to_lowercase()) {
                 _ if name.is_empty() => result.push('%'),
-                Some(string) => result.push_str(string),
-                None => result.extend(["%", name, "%"]),
+                Some(string) if self.strings_bytes.get() + string.len() <= MAX_STRINGS_BYTES => {
+                    self.strings_bytes.set(self.strings_bytes.get() + string.len());
+                    result.push_str(string);
+                }
+                _ => result.extend(["%", name, "%"]),
             }
             rest = beyond;
         }

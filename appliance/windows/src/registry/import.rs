@@ -94,16 +94,39 @@ impl<'t, I: Iterator<Item = (usize, &'t str)>> Iterator for Joined<I> {
             let line = line.trim();
             !line.is_empty() && !line.starts_with(';')
         })?;
-        let mut joined = String::new();
-        let mut line = first.trim();
-        // Texts never go on, and may end with the sign within their quotes.
-        while let Some(begun) = line.strip_suffix('\\') {
-            joined.push_str(begun);
-            line = self.lines.next().map_or("", |(_, line)| line.trim());
+        let mut joined = first.trim().to_owned();
+        // A text may have line breaks in it, which the registry editor writes as they are.
+        let mut is_open = is_open(&joined, false);
+        while is_open || joined.ends_with('\\') {
+            let Some((_, line)) = self.lines.next() else { break };
+            if is_open {
+                joined.push_str("\r\n");
+                joined.push_str(line);
+                is_open = self::is_open(line, true);
+            } else {
+                joined.pop();
+                joined.push_str(line.trim());
+            }
         }
-        joined.push_str(line);
-        Some((at + 1, joined))
+        Some((at + 1, joined.trim_end().to_owned()))
     }
+}
+
+/// Whether a line ends within quotes; `is_open` is whether it begins there.
+fn is_open(line: &str, mut is_open: bool) -> bool {
+    // Keys have quotes as they are.
+    if !is_open && line.starts_with('[') {
+        return false;
+    }
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if is_open => _ = chars.next(),
+            '"' => is_open = !is_open,
+            _ => {}
+        }
+    }
+    is_open
 }
 
 /// A text in quotes with its escapes, and what follows it.

@@ -140,6 +140,18 @@ fn files_of_the_registry_editor_are_read() {
     );
     let old = import(b"REGEDIT4\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\A]\n\"e\"=hex(2):e4,00\n").expect("imports");
     assert_eq!(old[1].change.action, set("e", Data::text(REG_EXPAND_SZ, "ä")));
+    // Seen to trouble other readers: texts of several lines, blanks around the parts, bytes that begin on the next line.
+    let text = "REGEDIT4\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\A \"b\"]\n  \"q\" = \"SELECT (\n  \\\"x\\\" ; no comment\"\n\t\"d\" = dword:1\n\"h\"=hex:\\\n 01\n";
+    let actions: Vec<Action> =
+        import(text.as_bytes()).expect("imports").into_iter().map(|it| it.change.action).collect();
+    assert_eq!(
+        actions[1..],
+        [
+            set("q", Data::text(REG_SZ, "SELECT (\r\n  \"x\" ; no comment")),
+            set("d", Data::dword(1)),
+            set("h", Data::binary(vec![1])),
+        ]
+    );
     for (text, said) in [
         ("", "line 1 of the .reg file"),
         ("REGEDIT5\n", "line 1"),
