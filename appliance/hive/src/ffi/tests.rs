@@ -23,7 +23,8 @@ fn structures_are_those_of_the_header() {
     ];
     let folder = tempfile::tempdir().expect("a folder");
     let source = folder.path().join("header.c");
-    let asserts: String = expected.iter().map(|(ours, c)| format!("_Static_assert({c} == {ours}, \"{c}\");\n")).collect();
+    let asserts: String =
+        expected.iter().map(|(ours, c)| format!("_Static_assert({c} == {ours}, \"{c}\");\n")).collect();
     let compiles = |text: String| {
         std::fs::write(&source, text).expect("writes");
         Command::new("cc").arg("-fsyntax-only").arg(&source).output().expect("cc runs").status.success()

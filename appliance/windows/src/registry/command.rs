@@ -12,7 +12,7 @@ use super::{
 pub enum Command {
     /// `reg add`, `reg delete`.
     Change(RegistryChange),
-    /// `reg import`: what [`super::import`] says of that file.
+    /// `reg import`: what [`super::import()`] says of that file.
     Import {
         /// A Windows path.
         file: String,
