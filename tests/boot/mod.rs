@@ -8,7 +8,9 @@
 
 mod cases;
 mod machine;
+mod programs;
 mod qmp;
+mod target_disk;
 
 pub(crate) use machine::{Firmware, Machine, Options};
 pub(crate) use qmp::Qmp;

@@ -153,7 +153,7 @@ fn files(medium: &Medium, manifest: &Manifest, screen: &mut Screen<'_>) -> Resul
     Ok(report)
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use platen_deploy::engine::MEMORY_FOLDER;
-use platen_deploy::engine::carry::{Carrier, End, EngineError, Home};
+use platen_deploy::engine::carry::{Carrier, End, EngineError, Home, Means};
 use platen_deploy::engine::content::{ContentError, Contents};
 use platen_deploy::engine::log;
 use platen_deploy::engine::machine::{Machine, MachineError, Order, TargetDisk, Volume};
@@ -315,7 +315,8 @@ fn carry(
     let home = Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
     let media = (manifest.id.clone(), manifest.revision);
     let mut lines = Lines::on(screen);
-    let carrier = Carrier::begin(sequence, surroundings, home, media, store, machine, &mut lines, now);
+    let carrier =
+        Carrier::begin(sequence, surroundings, home, media, Means { machine, report: &mut lines, store, now });
     let mut carrier = match state {
         Some(state) => carrier.resume(state)?,
         None => carrier,

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use platen_deploy::engine::carry::{Carrier, End, Home, Report, TakenAlong};
+use platen_deploy::engine::carry::{Carrier, End, Home, Means, Report, TakenAlong};
 use platen_deploy::engine::linux;
 use platen_deploy::engine::log::Level;
 use platen_deploy::engine::machine::{Machine, Progress};
@@ -78,7 +78,8 @@ fn carry(folder: &Path) -> Result<Option<End>, String> {
     let surroundings = Surroundings::new(&sequence, &computer, &[]).map_err(|error| error.to_string())?;
     let media = (state.media_id.clone(), state.revision);
     let (home, mut words) = (Home::Deployed { software }, Words);
-    let end = Carrier::begin(&sequence, surroundings, home, media, store.clone(), &mut machine, &mut words, now)
+    let means = Means { machine: &mut machine, report: &mut words, store: store.clone(), now };
+    let end = Carrier::begin(&sequence, surroundings, home, media, means)
         .resume(state)
         .and_then(|mut carrier| carrier.carry())
         .map_err(|error| chain(&error))?;

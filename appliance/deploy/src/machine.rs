@@ -15,11 +15,15 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use platen_media::Timestamp;
+use platen_media::boot_image::{DEPLOYMENT_MODULE_ORDER, MODULE_ORDER, MODULES};
+use platen_media::manifest::Manifest;
 use platen_media::sign::TrustedKeys;
 
 use crate::boot_menu::{Wanted, keyboard};
-use crate::check::{check, show_plan};
+use crate::check::{check, mebibytes, show_plan};
 use crate::deployment::{self, Leaving, Task};
+use crate::medium::Medium;
+use crate::programs::{self, Unpacked};
 use crate::refusal::Refusal;
 use crate::screen::{Console, Mark, Screen};
 use crate::terminal::Terminals;
@@ -34,7 +38,6 @@ const SETTLE: Duration = Duration::from_secs(20);
 const TO_READ: Duration = Duration::from_secs(5);
 
 const KEYS: &str = "/etc/platen/keys";
-const MODULES: &str = "/lib/modules";
 
 /// Does everything, then waits for a person and turns the computer off. Never returns.
 pub(crate) fn run() -> ! {
@@ -79,7 +82,7 @@ fn session(terminals: &mut Terminals, early: &[String]) -> Leaving {
     for problem in early {
         screen.step(Mark::Note, "Computer", problem);
     }
-    load_modules(&mut screen);
+    load_modules("Drivers", MODULE_ORDER, &mut screen);
     let wanted = match Wanted::from_arguments(&arguments) {
         Ok(wanted) => wanted,
         Err(refusal) => return refused(&refusal, None, &mut screen),
@@ -92,7 +95,10 @@ fn session(terminals: &mut Terminals, early: &[String]) -> Leaving {
         Err(refusal) => return refused(&refusal, Some(&wanted), &mut screen),
     };
     let port = volume.port.as_deref().unwrap_or(&volume.name);
-    match check(&mounted.medium(), &wanted, &keys, now, &mut screen) {
+    let medium = mounted.medium();
+    let checked = check(&medium, &wanted, &keys, now, &mut screen)
+        .and_then(|checked| load_programs(&medium, checked.manifest(), &mut screen).map(|()| checked));
+    match checked {
         Ok(checked) => {
             let manifest = checked.manifest();
             show_plan(&checked, &mut screen);
@@ -145,10 +151,25 @@ fn prepare() -> Result<(), String> {
     std::fs::write("/proc/sys/kernel/printk", "1 4 1 7").map_err(|error| format!("quieting the kernel: {error}"))
 }
 
-/// Loads the boot image's modules in its order. A module without its hardware, or there already, is as it should be.
-fn load_modules(screen: &mut Screen<'_>) {
-    screen.progress("Drivers", "loading");
-    let order = std::fs::read_to_string(format!("{MODULES}/order")).unwrap_or_default();
+/// Unpacks the programs that came on the medium, and loads the drivers that came with them.
+fn load_programs(medium: &Medium, manifest: &Manifest, screen: &mut Screen<'_>) -> Result<(), Refusal> {
+    let Some(archive) = programs::find(manifest) else {
+        screen.step(Mark::Note, "Programs", "none: a boot image of an earlier version");
+        return Ok(());
+    };
+    screen.progress("Programs", "unpacking");
+    let Unpacked { files, size_bytes } = programs::load(medium, archive, Path::new("/"))
+        .and_then(|unpacked| programs::offer_applets().map(|()| unpacked))
+        .map_err(Refusal::Programs)?;
+    screen.step(Mark::Ok, "Programs", &format!("{files} files, {}", mebibytes(size_bytes)));
+    load_modules("More drivers", DEPLOYMENT_MODULE_ORDER, screen);
+    Ok(())
+}
+
+/// Loads modules in the order of a list beside them. A module without its hardware, or there already, is as it should be.
+fn load_modules(step: &str, order_file: &str, screen: &mut Screen<'_>) {
+    screen.progress(step, "loading");
+    let order = std::fs::read_to_string(format!("/{MODULES}/{order_file}")).unwrap_or_default();
     let (mut loaded, mut not_needed, mut failed) = (0, 0, Vec::new());
     for line in order.lines() {
         let (name, parameters) = line.split_once(' ').unwrap_or((line, ""));
@@ -162,9 +183,9 @@ fn load_modules(screen: &mut Screen<'_>) {
             Err(LoadError::File(error)) => failed.push(format!("{name}: {error}")),
         }
     }
-    screen.step(Mark::Ok, "Drivers", &format!("{loaded} modules loaded, {not_needed} without their hardware"));
+    screen.step(Mark::Ok, step, &format!("{loaded} modules loaded, {not_needed} without their hardware"));
     for failure in failed {
-        screen.step(Mark::Note, "Drivers", &failure);
+        screen.step(Mark::Note, step, &failure);
     }
 }
 
@@ -174,7 +195,7 @@ enum LoadError {
 }
 
 fn load_module(name: &str, parameters: &str) -> Result<(), LoadError> {
-    let file = File::open(format!("{MODULES}/{name}")).map_err(LoadError::File)?;
+    let file = File::open(format!("/{MODULES}/{name}")).map_err(LoadError::File)?;
     let parameters = std::ffi::CString::new(parameters).map_err(|_| LoadError::Kernel(Errno::EINVAL))?;
     finit_module(&file, &parameters, ModuleInitFlags::empty()).map_err(LoadError::Kernel)
 }

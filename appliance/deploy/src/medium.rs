@@ -141,6 +141,15 @@ impl Medium {
         report
     }
 
+    /// All bytes of one file, if they are those the manifest means: what was checked is what is used.
+    pub(crate) fn read_checked(&self, record: &FileRecord) -> Result<Vec<u8>, FileProblem> {
+        let mut bytes = Vec::new();
+        match self.check_file(record, &mut vec![0; 1 << 20], |piece| bytes.extend_from_slice(piece)) {
+            Ok(()) => Ok(bytes),
+            Err(what) => Err(FileProblem { path: record.path.as_str().to_owned(), what }),
+        }
+    }
+
     fn check_file(&self, record: &FileRecord, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> Result<(), Wrong> {
         let path = self.root.join(record.path.as_str());
         let mut file = File::open(&path).map_err(|error| match error.kind() {

@@ -12,6 +12,7 @@ use platen_media::sign::SignError;
 use platen_sequence::SequenceError;
 
 use crate::medium::FileProblem;
+use crate::programs::ProgramsError;
 
 /// Why a booted computer does not use the medium it was started from. Every end but "OK" is one of these.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub(crate) enum Refusal {
     /// The task sequence in the policy can't be read.
     #[error(transparent)]
     Sequence(SequenceError),
+    /// The programs of the boot image can't be used, though the medium is as it was signed.
+    #[error("programs of the boot image")]
+    Programs(#[source] ProgramsError),
     /// A manifest of a size that no medium has.
     #[error("{}: expected at most {limit_bytes} bytes, found {found_bytes}", path.display())]
     TooLong { path: PathBuf, limit_bytes: u64, found_bytes: u64 },
@@ -100,7 +104,9 @@ impl Refusal {
                 Code::TargetPolicy
             }
             Self::Read { .. } => Code::TargetUnreadable,
-            Self::Keys(_) | Self::Fault { .. } => Code::TargetFault,
+            Self::Programs(ProgramsError::Changed(problem)) if problem.is_read_error() => Code::TargetUnreadable,
+            Self::Programs(ProgramsError::Changed(_)) => Code::TargetTampered,
+            Self::Keys(_) | Self::Programs(_) | Self::Fault { .. } => Code::TargetFault,
         }
     }
 

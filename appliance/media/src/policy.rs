@@ -241,7 +241,9 @@ const SEALING_WORK_FACTOR: u8 = 1;
 impl DeploymentPolicy {
     /// The key that this policy gives.
     pub fn sealing_key(&self) -> SealingKey {
-        SealingKey(blake3::Hash::from(blake3::derive_key("Platen 2026-11-30 kept secrets", &self.to_json())).to_string())
+        SealingKey(
+            blake3::Hash::from(blake3::derive_key("Platen 2026-11-30 kept secrets", &self.to_json())).to_string(),
+        )
     }
 }
 

@@ -124,6 +124,18 @@ impl Done {
     }
 }
 
+/// What a carrier works with.
+pub struct Means<'a> {
+    /// The machine that the sequence changes.
+    pub machine: &'a mut dyn Machine,
+    /// Where a person sees how far it is.
+    pub report: &'a mut dyn Report,
+    /// Where it keeps how far it is.
+    pub store: Store,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
 /// A sequence on its way on a machine.
 pub struct Carrier<'a> {
     pub(super) machine: &'a mut dyn Machine,
@@ -142,17 +154,15 @@ pub struct Carrier<'a> {
 }
 
 impl<'a> Carrier<'a> {
-    /// From the first step.
+    /// From the first step, of a sequence that came with this medium: its id and revision.
     pub fn begin(
         sequence: &'a TaskSequence,
         surroundings: Surroundings<'a>,
         home: Home<'a>,
         media: (String, u32),
-        store: Store,
-        machine: &'a mut dyn Machine,
-        report: &'a mut dyn Report,
-        now: fn() -> Timestamp,
+        means: Means<'a>,
     ) -> Self {
+        let Means { machine, report, store, now } = means;
         let (run, steps) = (Run::new(sequence), sequence.steps());
         let (system, volumes) = (None, Vec::new());
         Self { machine, report, home, store, surroundings, sequence, system, volumes, steps, run, media, now }

@@ -28,8 +28,8 @@ const INITTAB_MARK: &str = "# platen: first start";
 pub(super) fn is_linux(root: &Path) -> Result<(), String> {
     let signs = ["etc/os-release", "usr/lib/os-release", "sbin/init", "usr/sbin/init"];
     // A link may be absolute, to what only the system itself sees.
-    let is_there = |name: &&str| root.join(name).symlink_metadata().is_ok();
-    if signs.iter().any(|name| is_there(&name)) {
+    let is_there = |name: &str| root.join(name).symlink_metadata().is_ok();
+    if signs.iter().any(|name| is_there(name)) {
         return Ok(());
     }
     Err(match root.join("Windows/System32").is_dir() {

@@ -16,7 +16,7 @@ use platen_sequence::run::{Computer, Surroundings};
 use serde_json::json;
 
 use self::folder::{FolderMachine, POWER_CUT, Power};
-use super::carry::{Carrier, End, Home, Report, TakenAlong};
+use super::carry::{Carrier, End, Home, Means, Report, TakenAlong};
 use super::content::Contents;
 use super::log::{self, Level};
 use super::machine::{Machine, Progress};
@@ -246,8 +246,8 @@ impl Bench {
         let runner = std::env::current_exe().expect("a program");
         let home = Home::Medium { contents, policy: &self.medium.policy, runner: &runner, memory: &memory };
         let media = ("PLT00001".to_owned(), 1);
-        let carrier =
-            Carrier::begin(&self.medium.sequence, surroundings, home, media, store, machine, &mut self.lines, now);
+        let means = Means { machine, report: &mut self.lines, store, now };
+        let carrier = Carrier::begin(&self.medium.sequence, surroundings, home, media, means);
         resumed(carrier, state).carry().expect("the engine goes on")
     }
 
@@ -263,7 +263,8 @@ impl Bench {
         let surroundings = Surroundings::new(&sequence, &self.computer, &[]).expect("limits");
         let media = ("PLT00001".to_owned(), 1);
         let home = Home::Deployed { software };
-        let carrier = Carrier::begin(&sequence, surroundings, home, media, store, machine, &mut self.lines, now);
+        let means = Means { machine, report: &mut self.lines, store, now };
+        let carrier = Carrier::begin(&sequence, surroundings, home, media, means);
         resumed(carrier, state).carry().expect("the engine goes on")
     }
 

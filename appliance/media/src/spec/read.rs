@@ -177,7 +177,9 @@ impl Reader<'_, '_> {
         const INTERFACES: [&str; 6] = ["NVMe", "SATA", "SCSI", "USB", "MMC", "virtio"];
         let mut table = top.table("target-disk")?;
         let gigabytes = |table: &mut Fields<'_, '_, '_>, name| {
-            table.number_within(name, 1..=u32::MAX, " of gigabytes").map(|number| (number.line, u64::from(number.value)))
+            table
+                .number_within(name, 1..=u32::MAX, " of gigabytes")
+                .map(|number| (number.line, u64::from(number.value)))
         };
         let (smallest, largest) = (gigabytes(&mut table, "smallest-gb"), gigabytes(&mut table, "largest-gb"));
         if let (Some((_, smallest)), Some((line, largest))) = (smallest, largest)

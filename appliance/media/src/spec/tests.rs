@@ -316,10 +316,7 @@ fn each_mistake_is_named_with_its_line() {
             replace("\"NVMe\", \"SATA\"", "\"nvme\""),
             "target-disk.interfaces: expected of \"NVMe\", \"SATA\", \"SCSI\", \"USB\", \"MMC\", \"virtio\", found \"nvme\"",
         ),
-        (
-            replace("smallest-gb = 64", "smallest-gb = 0"),
-            "target-disk.smallest-gb: expected",
-        ),
+        (replace("smallest-gb = 64", "smallest-gb = 0"), "target-disk.smallest-gb: expected"),
         (
             replace("install = \"tool.cmd\"", "install = \"\""),
             "line 54: package[1].install: expected a command on one line, found none",
