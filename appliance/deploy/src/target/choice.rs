@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount, umount};
 
 use super::RealMachine;
+use super::mounts::serve_ntfs;
 use crate::engine::machine::{FileSystem, TargetDisk, Volume};
 
 impl RealMachine {
@@ -25,17 +26,23 @@ impl RealMachine {
     /// order when it is mounted: nobody has allowed anything yet. None: it can't be mounted.
     pub fn peek<T>(&self, volume: &Volume, look: impl FnOnce(&Path) -> T) -> Option<T> {
         let device = self.device(volume).ok()?;
-        let (kind, options) = match volume.file_system {
-            FileSystem::Ext4 => ("ext4", Some("noload")),
-            FileSystem::Fat32 => ("vfat", None),
-            FileSystem::Ntfs => ("ntfs3", None),
-        };
         let point = self.places.mounts.join("peek");
         std::fs::create_dir_all(&point).ok()?;
-        let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        mount(Some(&device), &point, Some(kind), flags, options).ok()?;
+        let by_kernel = |kind: &str, options: Option<&str>| {
+            let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+            mount(Some(&device), &point, Some(kind), flags, options).ok().map(|()| None)
+        };
+        let server = match volume.file_system {
+            FileSystem::Ext4 => by_kernel("ext4", Some("noload")),
+            FileSystem::Fat32 => by_kernel("vfat", None),
+            FileSystem::Ntfs => serve_ntfs(&self.places, &device, &point, "ro,norecover").ok().map(Some),
+        }?;
         let found = look(&point);
-        let _ = umount(&point);
+        if umount(&point).is_ok()
+            && let Some(mut server) = server
+        {
+            let _ = server.wait();
+        }
         Some(found)
     }
 }

@@ -84,7 +84,7 @@ fn reference(part: &Path) -> OsString {
 }
 
 /// `Extracting file data: 12 MiB of 340 MiB (3%) done`. Anything else is no progress.
-fn read_progress(line: &str) -> Option<Progress> {
+pub(super) fn read_progress(line: &str) -> Option<Progress> {
     let (done, rest) = line.trim().strip_prefix("Extracting file data: ")?.split_once(" of ")?;
     let (total, percent) = rest.split_once(" (")?;
     percent.strip_suffix("%) done")?.parse::<u8>().ok()?;

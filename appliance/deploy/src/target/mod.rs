@@ -193,6 +193,8 @@ impl RealMachine {
         let config = boot::grub_config(setup, &superblock, system.id)?;
         if facts::is_uefi(&self.places) {
             let (_, _, esp) = self.listed(&setup.boot)?;
+            let system = self.root(&setup.system)?;
+            boot::mark_whole(&system, &superblock.uuid)?;
             let root = self.root(&setup.boot)?;
             boot::uefi(&root, boot_files, &config)?;
             self.sync()?;
@@ -206,6 +208,7 @@ impl RealMachine {
         let disk = self.disk(setup.disk)?.clone();
         let code = boot::Code::new(boot_files, &disk, scheme, &listed)?;
         let root = self.root(&setup.system)?;
+        boot::mark_whole(&root, &superblock.uuid)?;
         boot::bios(&root, &config)?;
         self.sync()?;
         code.write(self.places.dev.join(&disk.name), &disk)
@@ -293,7 +296,10 @@ impl Machine for RealMachine {
     ) -> Result<(), MachineError> {
         let was_mounted = self.mounts.has(&mount_name(volume));
         if !self.fills(volume) {
-            image::clear(&self.root(volume)?, protected)?;
+            let root = self.root(volume)?;
+            boot::unmark(&root)?;
+            self.sync()?;
+            image::clear(&root, protected)?;
         }
         if volume.file_system != FileSystem::Ntfs {
             let root = self.root(volume)?;

@@ -60,7 +60,7 @@ impl Mounts {
             FileSystem::Ext4 => by_kernel("ext4", "").map(|()| None),
             // As the medium is mounted: with utf8 the two tables serve short names only, and both are in the boot image.
             FileSystem::Fat32 => by_kernel("vfat", "utf8=1,codepage=437,iocharset=ascii").map(|()| None),
-            FileSystem::Ntfs => serve_ntfs(&self.places, device, &point).map(Some),
+            FileSystem::Ntfs => serve_ntfs(&self.places, device, &point, "noatime").map(Some),
         }?;
         self.mounted.insert(name, Mounted { point: point.clone(), server });
         Ok(point)
@@ -100,13 +100,14 @@ impl Drop for Mounts {
     }
 }
 
-/// Starts the program that serves an NTFS volume in a folder. A volume that a power cut left is repaired by it.
-fn serve_ntfs(places: &Places, device: &Path, point: &Path) -> Result<Child, MachineError> {
+/// Starts the program that serves an NTFS volume in a folder, with some options more. Unless they say otherwise it repairs what
+/// a power cut left.
+pub(super) fn serve_ntfs(places: &Places, device: &Path, point: &Path, more: &str) -> Result<Child, MachineError> {
     // The same device says that nothing is mounted there yet.
     let device_of = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev()).ok();
     let before = device_of(point);
     let mut command = program(places, NTFS)?;
-    command.arg(device).arg(point).args(["-o", "no_detach,nosuid,nodev,noatime"]);
+    command.arg(device).arg(point).arg("-o").arg(format!("no_detach,nosuid,nodev,{more}"));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut server = command.spawn().map_err(|error| failed(NTFS, format!("can't be started: {error}")))?;
     let began = Instant::now();
@@ -119,7 +120,7 @@ fn serve_ntfs(places: &Places, device: &Path, point: &Path) -> Result<Child, Mac
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    // Nobody reads what it says from now on.
+    // Nobody reads what it says from now on; it is used to that (`fuse_set_signal_handlers` ignores SIGPIPE).
     drop(server.stderr.take());
     Ok(server)
 }

@@ -36,7 +36,8 @@ impl Places {
             proc: root.join("proc"),
             dev: root.join("dev"),
             mounts: root.join("run/target"),
-            programs: ["usr/sbin", "usr/bin", "sbin", "bin"].map(|folder| root.join(folder)).into(),
+            // The last has busybox's commands: where there is another program of such a name, it counts.
+            programs: ["usr/sbin", "usr/bin", "sbin", "bin", "usr/lib/busybox"].map(|folder| root.join(folder)).into(),
         }
     }
 }

@@ -78,3 +78,30 @@ fn words(bytes: &[u8]) -> String {
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_get_an_answer_and_only_marks_count() {
+        for fill in [0x00, 0x53, 0xff] {
+            let head = vec![fill; 4096];
+            for end in [0, 3, 10, 511, 512, 1024, 1080, 1081, 1143, 1144, 1160, 4096] {
+                assert_eq!(Superblock::of(&head[..end]), None);
+            }
+        }
+        let mut ext4 = vec![0; 2048];
+        ext4[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);
+        ext4[1024 + 0x68..1024 + 0x78].copy_from_slice(&std::array::from_fn::<u8, 16, _>(|at| at as u8));
+        ext4[1024 + 0x78..1024 + 0x88].copy_from_slice(b"ab\x07c\0no more ofi");
+        let found = Superblock::of(&ext4).expect("ext4");
+        assert_eq!((&*found.uuid, &*found.label), ("00010203-0405-0607-0809-0a0b0c0d0e0f", "abc"));
+        let mut ntfs = vec![0; 512];
+        ntfs[3..11].copy_from_slice(b"NTFS    ");
+        ntfs[72..80].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_le_bytes());
+        assert_eq!(Superblock::of(&ntfs), None);
+        ntfs[510..].copy_from_slice(&[0x55, 0xaa]);
+        assert_eq!(Superblock::of(&ntfs).expect("ntfs").uuid, "0123456789ABCDEF");
+    }
+}

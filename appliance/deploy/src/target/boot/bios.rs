@@ -8,15 +8,13 @@ use std::path::{Path, PathBuf};
 use platen_disk::table::Listed;
 use platen_disk::{BootRecords, Scheme, grub};
 
-use super::{boot_file, place};
+use super::{MARKER, boot_file, place};
 use crate::engine::machine::{MachineError, TargetDisk};
 use crate::target::partition::Device;
 use crate::target::places::bytes;
 
 const BOOT_IMAGE: &str = "platen/bios/boot.img";
 const CORE_IMAGE: &str = "platen/bios/disk-core.img";
-/// By this file the core image knows the partition whose `grub.cfg` counts.
-const MARKER: &str = "boot/grub/platen-target";
 const CONFIG: &str = "boot/grub/grub.cfg";
 /// A BIOS reads no others, and GRUB's code counts in them.
 const SECTOR_BYTES: u64 = 512;

@@ -5,6 +5,7 @@
 
 use platen_disk::table::PartitionId;
 
+use super::mark;
 use crate::engine::machine::{BootSetup, MachineError};
 use crate::target::superblock::Superblock;
 
@@ -28,6 +29,11 @@ pub(in crate::target) fn grub_config(
         "set timeout=0".to_owned(),
         format!("menuentry {} {{", word("the system's name", &setup.name)?),
         format!("  search --no-floppy --fs-uuid --set=root {}", word("the volume's number", &system.uuid)?),
+        format!("  if [ ! -f {} ]; then", word("the mark", &format!("/{}", mark(&system.uuid)))?),
+        "    echo 'No system was installed here as a whole. Start the deployment medium again.'".to_owned(),
+        "    sleep --interruptible 86400".to_owned(),
+        "    halt".to_owned(),
+        "  fi".to_owned(),
         format!("  linux {} root={root} {}", word("the kernel", &boot.kernel)?, arguments.join(" "))
             .trim_end()
             .to_owned(),

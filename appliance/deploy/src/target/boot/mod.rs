@@ -4,7 +4,8 @@
 //! What the computer starts once the medium is gone.
 //!
 //! The firmware's first program is written last: by UEFI `EFI/BOOT/BOOTX64.EFI`, by BIOS the code in sector 0. A disk on
-//! which the power was cut before that is not started from.
+//! which the power was cut before that is not started from. A system that is put in another one's place finds these programs
+//! there already; so the configuration starts a system only where its mark is, which goes first and comes back last.
 
 mod bios;
 mod grub_config;
@@ -21,6 +22,33 @@ pub(super) use self::bios::{Code, write as bios};
 pub(super) use self::grub_config::grub_config;
 pub(super) use self::uefi::{add_entry, write as uefi};
 
+/// By this file GRUB's core image for BIOS knows the partition whose `grub.cfg` counts.
+const MARKER: &str = "boot/grub/platen-target";
+
+/// The system on the volume with this number is whole. The number is in it since an image may have been captured from a computer
+/// with a mark of its own.
+fn mark(uuid: &str) -> String {
+    format!("{MARKER}-{uuid}")
+}
+
+/// Says of a volume that no whole system is on it. Links are not followed, neither are folders that are links.
+pub(super) fn unmark(root: &Path) -> Result<(), MachineError> {
+    let folder = root.join("boot/grub");
+    if ["boot", "boot/grub"].iter().any(|path| !root.join(path).symlink_metadata().is_ok_and(|found| found.is_dir())) {
+        return Ok(());
+    }
+    let marks = super::places::names(&folder).into_iter().filter(|name| name.starts_with("platen-target"));
+    for path in marks.map(|name| folder.join(name)) {
+        std::fs::remove_file(&path).map_err(|source| MachineError::Io { doing: "removing", path, source })?;
+    }
+    Ok(())
+}
+
+/// Says that the system on the volume is whole.
+pub(super) fn mark_whole(system: &Path, uuid: &str) -> Result<(), MachineError> {
+    place(system, &mark(uuid), b"")
+}
+
 /// Puts a file in its place so that it is there as a whole or not at all.
 ///
 /// A link in an image may lead anywhere, but nothing is written outside the root.
@@ -31,7 +59,7 @@ fn place(root: &Path, path: &str, bytes: &[u8]) -> Result<(), MachineError> {
         found,
     };
     let to = inside(root, path).map_err(unexpected)?;
-    let half = inside(root, &format!("{path}.platen-new")).map_err(unexpected)?;
+    let half = inside(root, &format!("{path}.new")).map_err(unexpected)?;
     let failed = |source| MachineError::Io { doing: "writing", path: to.clone(), source };
     let folder = to.parent().unwrap_or(root);
     let written = std::fs::File::create(&half).and_then(|mut file| {

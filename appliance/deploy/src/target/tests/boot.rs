@@ -49,13 +49,22 @@ fn the_configuration_is_a_script_for_grub_whatever_the_names() {
     }
     let id = PartitionId::Signature(0xab);
     let plain = config(&setup("Debian", "/vmlinuz", "ro quiet"), id).expect("a configuration");
-    assert_eq!(
-        plain,
-        format!(
-            "set default=0\nset timeout=0\nmenuentry Debian {{\n  search --no-floppy --fs-uuid --set=root {UUID}\n  \
-             linux /vmlinuz root=UUID={UUID} ro quiet\n  initrd /boot/initrd.img\n}}\n"
-        )
+    let expected = format!(
+        "set default=0
+set timeout=0
+menuentry Debian {{
+  search --no-floppy --fs-uuid --set=root {UUID}
+  if [ ! -f /boot/grub/platen-target-{UUID} ]; then
+    echo 'No system was installed here as a whole. Start the deployment medium again.'
+    sleep --interruptible 86400
+    halt
+  fi
+  linux /vmlinuz root=UUID={UUID} ro quiet
+  initrd /boot/initrd.img
+}}
+"
     );
+    assert_eq!(plain, expected);
     let mut without = setup("Debian", "/vmlinuz", "");
     without.linux.initrd = None;
     assert!(config(&without, id).expect("a configuration").contains("linux /vmlinuz root=PARTUUID=000000ab-02\n}"));
@@ -216,6 +225,19 @@ fn a_bios_finds_grub_and_the_table_stays() {
         let mut found = vec![0; core.len()];
         disk.read_exact_at(&mut found, core_lba * 512).expect("read");
         assert_eq!(found[512..], core[512..]);
+
+        // An image that is put over it takes the mark away first, whatever happens then.
+        let names = |root: &Path| said(Command::new("ls").arg(root.join("boot/grub")));
+        let root = machine.root(&setup.system).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(names(&root).lines().filter(|name| name.starts_with("platen-target")).count(), 2);
+        boot::unmark(&root).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(names(&root), "grub.cfg\n");
+        fs::remove_dir_all(root.join("boot/grub")).expect("removed");
+        fs::create_dir(outside.join("grub")).expect("made");
+        fs::write(outside.join("grub/platen-target"), "of somebody else").expect("written");
+        symlink(outside.join("grub"), root.join("boot/grub")).expect("linked");
+        boot::unmark(&root).unwrap_or_else(|error| panic!("{error}"));
+        assert!(outside.join("grub/platen-target").exists());
 
         // Without its core image nothing is written: the sector is as it was.
         fs::remove_file(source.join("platen/bios/disk-core.img")).expect("removed");

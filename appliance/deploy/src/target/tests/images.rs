@@ -12,7 +12,7 @@ use platen_testkit::need;
 
 use super::bench::{Bench, of_bios, of_uefi, put, said};
 use crate::engine::machine::{ImageFiles, Machine};
-use crate::target::image::clear;
+use crate::target::image::{clear, read_progress};
 
 /// A small system with what only Unix has, as a split image.
 fn linux_image(folder: &Path) -> (PathBuf, ImageFiles) {
@@ -162,6 +162,34 @@ fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
     assert_eq!(left, ["Kernel32.dll", "Users/Kept/letter", "_SMSTaskSequence/state.json"]);
     machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
     said(Command::new("ntfsfix").arg("--no-action").arg(&device));
+
+    // A look at it changes nothing, and another program may have it at once.
+    let sum = || said(Command::new("sha256sum").arg(&device));
+    let before = sum();
+    let has_state = |root: &Path| root.join("_SMSTaskSequence/state.json").is_file();
+    assert_eq!(machine.peek(&volumes[1], has_state), Some(true));
+    assert_eq!(machine.peek(&volumes[3], has_state), Some(false));
+    assert_eq!(sum(), before);
+}
+
+#[test]
+fn what_the_program_says_is_taken_for_progress_only_when_it_is() {
+    let of = |line: &str| read_progress(line).map(|found| (found.done_bytes, found.total_bytes));
+    assert_eq!(of("Extracting file data: 12 MiB of 340 MiB (3%) done"), Some((12 << 20, 340 << 20)));
+    assert_eq!(of("Extracting file data: 512 bytes of 512 bytes (100%) done"), Some((512, 512)));
+    for line in [
+        "",
+        "Creating files: 12 of 340 (3%) done",
+        "Extracting file data: 12 MiB of 340 MiB (3%) don",
+        "Extracting file data: 12 XiB of 340 MiB (3%) done",
+        "Extracting file data: 341 MiB of 340 MiB (100%) done",
+        "Extracting file data: 99999999999999999999 MiB of 1 MiB (3%) done",
+        "Extracting file data: 1 TiB of 18446744073709551615 TiB (3%) done",
+        "Extracting file data: -1 MiB of 1 MiB (x%) done",
+        "[ERROR] Extracting file data:  of  (",
+    ] {
+        assert_eq!(of(line), None, "{line}");
+    }
 }
 
 #[test]

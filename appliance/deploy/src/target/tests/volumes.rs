@@ -51,6 +51,14 @@ fn every_kind_of_volume_is_what_its_own_program_calls_clean() {
     let first_lba = (1 + 64 + 16) * 2048_u32;
     assert_eq!((&sector[0x18..0x1c], &sector[0x1c..0x20]), (&[63, 0, 255, 0][..], &first_lba.to_le_bytes()[..]));
 
+    // The numbers by which GRUB and Linux look for them, as another program reads them.
+    for volume in &volumes {
+        let device = bench.partition(volume.partition);
+        let uuid =
+            said(Command::new("blkid").args(["--probe", "--output", "value", "--match-tag", "UUID"]).arg(device));
+        assert_eq!(machine.superblock(volume).expect("read").uuid, uuid.trim(), "partition {}", volume.partition);
+    }
+
     // After a restart they are found again, and the letters are those that the sequence knows.
     let mut found = bench.look();
     assert!(found.disks()[0].has_data);
