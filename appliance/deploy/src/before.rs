@@ -58,6 +58,24 @@ pub(crate) fn choose(
     }
 }
 
+/// The disks that a sequence was given before a restart, in their order; None: one of them is not here. The kernel may name
+/// them otherwise now.
+pub(crate) fn again(disks: &[TargetDisk], before: &[TargetDisk]) -> Option<Vec<TargetDisk>> {
+    let is = |disk: &TargetDisk, known: &TargetDisk| {
+        let of = |disk: &TargetDisk| {
+            (disk.model.clone(), disk.serial_number.clone(), disk.size_bytes, disk.interface.clone())
+        };
+        of(disk) == of(known)
+    };
+    let same = |known: &TargetDisk| {
+        let twins: Vec<&TargetDisk> = disks.iter().filter(|disk| is(disk, known)).collect();
+        // Where nothing else tells two disks apart, their names have to.
+        let found = twins.iter().find(|disk| twins.len() == 1 || disk.name == known.name);
+        found.map(|disk| (*disk).clone())
+    };
+    before.iter().map(same).collect()
+}
+
 fn fits(disk: &TargetDisk, rule: &policy::TargetDisk) -> bool {
     let any = |wanted: &[String], found: &str| {
         wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(found))
@@ -180,6 +198,17 @@ mod tests {
         let none = taken(&|rule| rule.smallest_bytes = 1_000_000_000_000);
         assert!(none.contains("at least 1000.0 GB") && none.contains("found a: 100.0 GB"), "{none}");
         assert!(choose(Vec::new(), None, true).expect_err("none").to_string().ends_with("found none"));
+    }
+
+    #[test]
+    fn disks_are_found_again_by_what_they_are() {
+        let (one, two) = (disk("sda", "SATA", 100, false), disk("sdb", "SATA", 500, false));
+        let renamed = [TargetDisk { name: "sdb".into(), has_data: true, ..one.clone() }];
+        assert_eq!(again(&renamed, &[one.clone()]), Some(renamed.to_vec()));
+        assert_eq!(again(&renamed, &[one.clone(), two.clone()]), None, "one is gone");
+        let twins = [disk("sda", "SATA", 100, false), TargetDisk { name: "sdc".into(), ..one.clone() }];
+        assert_eq!(again(&twins, &[twins[1].clone()]), Some(vec![twins[1].clone()]));
+        assert_eq!(again(&[two.clone(), one.clone()], &[one.clone(), two.clone()]), Some(vec![one, two]));
     }
 
     #[test]

@@ -72,6 +72,11 @@ pub(crate) enum Stopped {
     /// What it or somebody set is no variable.
     #[error("variables before the first step")]
     Variable(#[from] EnvironmentError),
+    /// A disk that the sequence was given is not in the computer any more.
+    #[error(
+        "expected the disks that the task sequence began with, found others; connect them, or erase the disk by hand"
+    )]
+    OtherDisks,
     /// The volume on which the state stands can't be used.
     #[error("going on where the task sequence stood")]
     Resume(#[source] MachineError),
@@ -86,7 +91,7 @@ pub(crate) enum Stopped {
 impl Stopped {
     fn code(&self) -> Code {
         match self {
-            Self::NoDisk(_) => Code::TargetDisk,
+            Self::NoDisk(_) | Self::OtherDisks => Code::TargetDisk,
             Self::PrestartFiles(ContentError::Changed { .. }) => Code::TargetTampered,
             Self::Engine(_) => Code::TargetFault,
             _ => Code::TargetStep,
@@ -137,7 +142,7 @@ fn deploy(
     let (store, state) = match earlier {
         Earlier::State { volume, state } => {
             screen.step(Mark::Ok, "Going on", &format!("where it stood before, on {}", place(machine, &volume)));
-            let root = machine.root(&volume).map_err(Stopped::Resume)?;
+            let root = on_its_disks(machine, &volume, &state)?;
             (Store::new(&root.join(FOLDER)), Some(*state))
         }
         Earlier::Installed { volume } => {
@@ -150,6 +155,7 @@ fn deploy(
         Earlier::Nothing => (Store::new(Path::new(MEMORY_FOLDER)), None),
     };
     let is_new = state.is_none();
+    let was_left = state.as_ref().is_some_and(|state| state.in_deployed);
     if before::partitions(sequence) && is_new {
         take_disks(task, machine, screen)?;
     }
@@ -158,7 +164,12 @@ fn deploy(
         computer.answers = answers(task, machine, screen)?;
     }
     let end = carry(task, now, machine, screen, &computer, store, state)?;
-    Ok(finish(task, &end, machine, screen))
+    let leaving = finish(task, &end, machine, screen);
+    if was_left && leaving == Leaving::Restart {
+        // The firmware prefers the medium: without a person it would come here again and again.
+        screen.wait_for_enter("Remove the medium, then press Enter to restart.");
+    }
+    Ok(leaving)
 }
 
 /// What an earlier start from this medium left on a disk.
@@ -198,6 +209,15 @@ fn earlier(machine: &RealMachine, task: &Task<'_>, key: &SealingKey) -> Earlier 
         }
     }
     installed.map_or(Earlier::Nothing, |volume| Earlier::Installed { volume })
+}
+
+/// Gives the sequence the disks that it had, and mounts the volume on which the state was found.
+fn on_its_disks(machine: &mut RealMachine, volume: &Volume, state: &State) -> Result<PathBuf, Stopped> {
+    let name = machine.disks().get(volume.disk).map(|disk| disk.name.clone()).unwrap_or_default();
+    let disks = before::again(machine.disks(), &state.disks).ok_or(Stopped::OtherDisks)?;
+    let disk = disks.iter().position(|disk| disk.name == name).ok_or(Stopped::OtherDisks)?;
+    machine.take_disks(disks);
+    machine.root(&Volume { disk, ..volume.clone() }).map_err(Stopped::Resume)
 }
 
 fn installed_by(manifest: &Manifest) -> String {

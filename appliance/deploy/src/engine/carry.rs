@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use platen_media::Timestamp;
 use platen_media::policy::{DeploymentPolicy, SealingKey, Software};
 use platen_sequence::run::{
-    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, Run, Surroundings, Where,
+    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, RESTART_CODE, Run, Surroundings,
+    Where,
 };
 use platen_sequence::{Entry, Step, StepKind, TaskSequence};
 
@@ -112,7 +113,8 @@ pub(super) enum StepError {
 
 /// How a step was done: its exit code, and what to say.
 pub(super) struct Done {
-    pub(super) code: i64,
+    /// None: it was no command, and succeeded.
+    pub(super) code: Option<i64>,
     pub(super) detail: String,
     /// The computer is to be started from its own disk before the next step.
     pub(super) leaves_boot_system: bool,
@@ -120,7 +122,7 @@ pub(super) struct Done {
 
 impl Done {
     pub(super) fn ok(detail: impl Into<String>) -> Self {
-        Self { code: 0, detail: detail.into(), leaves_boot_system: false }
+        Self { code: None, detail: detail.into(), leaves_boot_system: false }
     }
 }
 
@@ -214,11 +216,7 @@ impl<'a> Carrier<'a> {
             _ => self.perform(step),
         };
         let (code, detail, leaves) = match done {
-            Ok(done) => {
-                // A step without a list of codes of its own still tells success by 0.
-                let code = if done.code == 0 { step.success_codes.first().copied().unwrap_or(0) } else { done.code };
-                (code, done.detail, done.leaves_boot_system)
-            }
+            Ok(done) => (done.code.unwrap_or_else(|| success(step)), done.detail, done.leaves_boot_system),
             Err(error) => (FAILED, platen_media::chain(&error), false),
         };
         let restarts = step.kind == StepKind::RestartComputer || leaves;
@@ -235,10 +233,8 @@ impl<'a> Carrier<'a> {
         };
         let separator = if detail.is_empty() { "" } else { ": " };
         self.note(level, path, &format!("{word}{separator}{detail}"));
-        match after {
-            After::Retry | After::Failed => {}
-            _ if code == FAILED => {}
-            _ => self.surroundings.travel(step)?,
+        if step.succeeds_with(code) {
+            self.surroundings.travel(step)?;
         }
         self.keep()?;
         let is_restart = after == After::Restart || (restarts && matches!(after, After::GoOn));
@@ -308,6 +304,7 @@ impl<'a> Carrier<'a> {
             in_deployed,
             volumes: self.volumes.clone(),
             system: self.system.clone(),
+            disks: self.machine.disks().to_vec(),
             variables,
             sealed: None,
         };
@@ -324,6 +321,12 @@ impl<'a> Carrier<'a> {
         self.set("_SMSTSMDataPath", &self.store.folder().display().to_string())?;
         Ok(())
     }
+}
+
+/// The code of a step that has none of its own: sequences may list others than 0 as success.
+fn success(step: &Step) -> i64 {
+    let listed = step.success_codes.iter().find(|&&code| code != RESTART_CODE).copied();
+    if step.succeeds_with(0) { 0 } else { listed.unwrap_or(RESTART_CODE) }
 }
 
 /// Small codes in decimal, Windows' own in hexadecimal.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::DiskLayout;
 
 /// A disk of the computer that a system may be installed on. Never the medium's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TargetDisk {
     /// What the machine calls it, such as `nvme0n1`.
     pub name: String,

@@ -129,6 +129,8 @@ impl<'a> Carrier<'a> {
         self.machine.apply_image(&files, index, &volume, &protected, &mut |progress| {
             report.progress("applying the image", progress);
         })?;
+        // Applying may have taken the volume away from its folder, where the state stands, too.
+        self.machine.root(&volume)?;
         self.machine.sync()?;
         let detail = format!("{} image {index} on {}", image.id, described(&volume));
         if let Some(letter) = volume.letter {
@@ -216,6 +218,9 @@ impl<'a> Carrier<'a> {
             let detail = self.hand_over()?;
             return Ok(Done { leaves_boot_system: true, ..Done::ok(detail) });
         }
+        if self.surroundings.in_deployed() && to_boot_system {
+            return Err(said("the boot system is on the medium, which is not here any more; disable the step"));
+        }
         self.machine.sync()?;
         Ok(Done::ok("restart"))
     }
@@ -244,6 +249,10 @@ impl<'a> Carrier<'a> {
         let boot_files = self.contents()?.root().to_owned();
         self.machine.sync()?;
         self.machine.make_bootable(&BootSetup { disk, system, boot, name, linux }, &boot_files)?;
+        // Boot code is written to a disk that is not in use; what is kept after that goes to its volumes again.
+        for volume in self.volumes.iter().filter(|volume| volume.letter.is_some()) {
+            self.machine.root(volume)?;
+        }
         self.machine.sync()?;
         Ok(detail)
     }
@@ -279,7 +288,7 @@ impl<'a> Carrier<'a> {
         let ended = self.machine.run(&Order { line, folder, variables, limit })?;
         let output = ended.output.trim();
         let separator = if output.is_empty() { "" } else { "; " };
-        Ok(Done { code: ended.code, detail: format!("{shown}{separator}{output}"), leaves_boot_system: false })
+        Ok(Done { code: Some(ended.code), ..Done::ok(format!("{shown}{separator}{output}")) })
     }
 
     /// The folder of a package, which is copied from the medium where that is not done yet.

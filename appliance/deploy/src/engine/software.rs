@@ -112,10 +112,11 @@ impl Carrier<'_> {
             let folder = self.provided_software(id)?;
             let line = self.surroundings.environment.expand(line);
             let ended = self.run_line(line, Some(folder), step)?;
-            let restarts = WANTS_RESTART.contains(&ended.code);
-            if ended.code != 0 && !restarts {
-                said.push(format!("{id} failed with code {}: {}", ended.code, ended.detail));
-                failed = failed.or(Some(ended.code));
+            let code = ended.code.unwrap_or(0);
+            let restarts = WANTS_RESTART.contains(&code);
+            if code != 0 && !restarts {
+                said.push(format!("{id} failed with code {code}: {}", ended.detail));
+                failed = failed.or(Some(code));
                 if continues { continue } else { break }
             }
             said.push(format!("{id} installed"));
@@ -129,8 +130,7 @@ impl Carrier<'_> {
                 return Ok(Done::ok(format!("{}; it asked for a restart", said.join("; "))));
             }
         }
-        let code = if continues { 0 } else { failed.unwrap_or(0) };
-        Ok(Done { code, ..Done::ok(said.join("; ")) })
+        Ok(Done { code: failed.filter(|_| !continues), ..Done::ok(said.join("; ")) })
     }
 
     fn provided_software(&self, id: &str) -> Result<std::path::PathBuf, StepError> {

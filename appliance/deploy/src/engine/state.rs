@@ -19,7 +19,7 @@ use platen_media::stored::{self, Stored, StoredError};
 use platen_sequence::run::{Cursor, KeptVariable};
 use serde::{Deserialize, Serialize};
 
-use super::machine::Volume;
+use super::machine::{TargetDisk, Volume};
 
 /// The folder's name, at the root of a volume.
 pub const FOLDER: &str = "_SMSTaskSequence";
@@ -50,6 +50,8 @@ pub struct State {
     pub volumes: Vec<Volume>,
     /// The volume a system was put on.
     pub system: Option<Volume>,
+    /// The disks that the sequence was given, by their numbers.
+    pub disks: Vec<TargetDisk>,
     /// All variables but secrets.
     pub variables: Vec<KeptVariable>,
     /// Secrets, in the boot system.
