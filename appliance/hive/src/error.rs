@@ -13,6 +13,11 @@ pub enum HiveError {
     /// hivex does not take it for one.
     #[error("{path} is no registry hive, or a damaged one")]
     NotAHive { path: PathBuf, source: io::Error },
+    /// Names are in ISO 8859-1 or UTF-16, which hivex has the C library convert.
+    #[error(
+        "{path}: the name of its root can't be read: the C library has no gconv module ISO8859-1, or the hive is damaged"
+    )]
+    RootName { path: PathBuf, source: io::Error },
     /// Over [`crate::MAX_HIVE_BYTES`].
     #[error("{path} has {size_bytes} bytes, the limit for a hive is {}", crate::MAX_HIVE_BYTES)]
     TooLarge { path: PathBuf, size_bytes: u64 },

@@ -31,9 +31,15 @@ impl Session {
         let text = c_path(path)?;
         // SAFETY: a string that ends with a zero, and a flag of the header.
         let handle = unsafe { ffi::hivex_open(text.as_ptr(), ffi::OPEN_WRITE) };
-        match handle.is_null() {
-            false => Ok(Self { handle }),
-            true => Err(HiveError::NotAHive { path: hive.to_owned(), source: io::Error::last_os_error() }),
+        if handle.is_null() {
+            return Err(HiveError::NotAHive { path: hive.to_owned(), source: io::Error::last_os_error() });
+        }
+        let session = Self { handle };
+        let root = session.root()?;
+        // SAFETY: the handle is open, and hivex checks the offset.
+        match taken(unsafe { ffi::hivex_node_name(session.handle, root) }) {
+            Some(_) => Ok(session),
+            None => Err(HiveError::RootName { path: hive.to_owned(), source: io::Error::last_os_error() }),
         }
     }
 

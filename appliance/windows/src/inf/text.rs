@@ -169,6 +169,9 @@ fn begins_with(line: &str, key: &str) -> bool {
 }
 
 fn without_comment(line: &str) -> &str {
+    if !line.contains(';') {
+        return line;
+    }
     let mut quoted = false;
     let end = line.bytes().position(|byte| {
         quoted ^= byte == b'"';

@@ -146,17 +146,23 @@ fn real_files_are_read_as_the_script_reads_them() {
     assert_eq!(driver.manufacturers[0].lists[1].models[2].description, "4x QEMU PCI Serial Card");
 }
 
-/// The bound is ten times what it takes; the benchmark measures.
 #[test]
-fn two_thousand_files_are_matched_in_no_time() {
+fn two_thousand_files_are_matched_in_seconds() {
     let mut dice = Dice(7);
-    let files: Vec<(String, Vec<u8>)> = (0..2000).map(|number| inf(number, &mut dice)).collect();
+    let mut files: Vec<(String, Vec<u8>)> = (0..2000).map(|number| inf(number, &mut dice)).collect();
+    // What real files are full of and nobody here reads: some 20 KiB each.
+    let registry =
+        "[Install_A.AddReg]\n".to_owned() + &"HKR, Ndi\\params\\*Speed, Default, 0, \"%Speed%\"\n".repeat(450);
+    for (_, bytes) in files.iter_mut().filter(|(_, bytes)| !bytes.starts_with(&[0xff]) && !bytes.starts_with(&[0xfe])) {
+        bytes.extend_from_slice(registry.as_bytes());
+    }
     let devices: Vec<Device> = (0..60).map(|_| device(&mut dice)).collect();
     let begun = Instant::now();
     let packages: Vec<DriverPackage> = files.iter().filter_map(|(name, bytes)| read(name, bytes).ok()).collect();
     let selection = DriverIndex::new(&packages, &SYSTEMS[0]).select(&devices);
     let taken = begun.elapsed();
     println!("{} packages of {} for {} devices in {taken:?}", selection.packages.len(), packages.len(), devices.len());
-    assert!(taken.as_secs() < 2, "{taken:?}");
+    // Not optimised, and on a busy machine; the benchmark measures.
+    assert!(taken.as_secs() < 10, "{taken:?}");
     assert!(selection.devices.iter().all(|it| it.driver.is_some()), "the control");
 }
