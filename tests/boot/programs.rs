@@ -45,7 +45,7 @@ fn unpacked() -> Option<tempfile::TempDir> {
 }
 
 fn ask(root: &Path, program: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new("chroot");
+    let mut command = Command::new("/usr/sbin/chroot");
     command.arg(root).arg(program).args(arguments).env_clear().output().expect("chroot starts")
 }
 

@@ -8,14 +8,17 @@ mod answer_file;
 mod drive;
 mod dynamic_rules;
 mod gpt;
+mod inf;
 mod manifest;
 mod minisign;
 mod oci_index;
 mod policy;
+mod registry_import;
 mod sequence;
 mod sequence_export;
 mod sequence_import;
 mod sequence_toml;
+mod unattend;
 mod wim;
 mod wql;
 
@@ -56,6 +59,15 @@ pub const TARGETS: &[Target] = &[
         least: 200,
     },
     Target { name: "answer_file", samples: answer_file::samples, ask: answer_file::ask, rounds: 1500, least: 50 },
+    Target { name: "inf", samples: inf::samples, ask: inf::ask, rounds: 3000, least: 200 },
+    Target { name: "unattend", samples: unattend::samples, ask: unattend::ask, rounds: 300, least: 30 },
+    Target {
+        name: "registry_import",
+        samples: registry_import::samples,
+        ask: registry_import::ask,
+        rounds: 6000,
+        least: 300,
+    },
     Target { name: "gpt", samples: gpt::samples, ask: gpt::ask, rounds: 10_000, least: 500 },
     Target { name: "drive", samples: drive::samples, ask: drive::ask, rounds: 600, least: 40 },
     Target { name: "allocation", samples: allocation::samples, ask: allocation::ask, rounds: 3000, least: 200 },
