@@ -9,7 +9,7 @@ mod image;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::boot::{Firmware, Machine, Options, wanted};
+use crate::boot::{Firmware, Machine, Options, PASSWORD, wanted};
 use crate::boot_drives;
 use crate::common::{Station, tool};
 
@@ -34,11 +34,11 @@ fn station() -> &'static Station {
 }
 
 /// A written drive of a medium with this sequence.
-fn drive(id: &str, sequence: &str, more: &str) -> PathBuf {
+fn drive(id: &str, sequence: &str, more: &str, tables: &str) -> PathBuf {
     let station = station();
     let name = |ending: &str| format!("{id}.{ending}");
     station.files("", &[(&name("sequence.toml"), format!("schema = 1\nname = \"{id}\"\n{sequence}").as_bytes())]);
-    let definition = DEFINITION.replace("@ID@", id).replace("@MORE@", more);
+    let definition = format!("{}\n{tables}", DEFINITION.replace("@ID@", id).replace("@MORE@", more));
     station.files("", &[(&name("toml"), definition.as_bytes())]);
     station.build(&station.path(&name("toml"))).expect(0);
     station.import().expect(0);
@@ -69,7 +69,8 @@ impl Computer {
     fn start(&self, drive: Option<&Path>) -> Machine {
         let (disk, variables) = (self.disk(), self.folder.path().join("variables.fd"));
         let options = Options::without_medium(self.firmware);
-        Machine::start(&Options { drive, disk: Some(&disk), variables: Some(&variables), ..options })
+        let (disk, variables, model) = (Some(&*disk), Some(&*variables), Some("Branch 7"));
+        Machine::start(&Options { drive, disk, variables, model, ..options })
     }
 
     /// What the deployed system reports when it starts from its own disk.
@@ -85,7 +86,7 @@ impl Computer {
 fn installs(firmware: Firmware) {
     if wanted() {
         static DRIVE: OnceLock<PathBuf> = OnceLock::new();
-        let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, ""));
+        let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, "", ""));
         let computer = Computer::new(firmware);
         let mut machine = computer.start(Some(drive));
         let said = machine.wait_for_one_of(&["PLATEN DEPLOYMENT OK", "Press Enter to turn"]);
@@ -121,6 +122,61 @@ fn a_computer_with_uefi_installs_its_system() {
 fn a_computer_with_secure_boot_installs_its_system() {
     installs(Firmware::OvmfSecureBoot);
 }
+
+/// With a password, a prestart command that chooses the way, a group for other firmware, a question about the model, a
+/// restart in the middle, and the power cut twice: it goes on each time where it stood, and nothing is done twice.
+#[test]
+fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
+    if !wanted() {
+        return;
+    }
+    station().files("prestart", &[("ask.sh", b"echo Asking...\necho Way=long\n")]);
+    station().files("", &[("password.txt", format!("{PASSWORD}\n").as_bytes())]);
+    let more = "password = { file = \"password.txt\" }\n";
+    let apply = "[[do]]\nstep = \"Apply Operating System\"";
+    let sequence = format!("{UNATTENDED}{LONG_WAY}").replace(apply, &format!("{RESTART}{apply}"));
+    let secret = format!("[[variable]]\nname = \"Word\"\nvalue = \"{SECRET}\"\nsecret = true\n");
+    let prestart = "[prestart]\ncommand = \"sh ask.sh\"\npath = \"prestart\"\n";
+    let drive = drive("PLTDEP02", &sequence, more, &format!("{secret}{prestart}"));
+    let computer = Computer::new(Firmware::SeaBios);
+    let begin = || {
+        let mut machine = computer.start(Some(&drive));
+        machine.wait_for("Password    (US keys):");
+        machine.type_line(PASSWORD);
+        machine
+    };
+
+    // Up to the restart that the sequence asks for.
+    let mut machine = begin();
+    let said = machine.wait_for_one_of(&["goes on from the medium", "Press Enter to turn"]);
+    assert!(said.contains("set Way") && said.contains("goes on from the medium"), "{said}");
+    machine.wait_for_power_off();
+    // The power is cut while the image is applied.
+    let machine = begin();
+    let said = machine.wait_for_one_of(&["applying the image", "Press Enter to turn"]);
+    assert!(said.contains("where it stood before") && said.contains("applying the image"), "{said}");
+    assert!(!said.contains("Asking"), "what was asked once is not asked again: {said}");
+    drop(machine);
+    // Half a system does not start.
+    let machine = computer.start(None);
+    machine.wait_for("No bootable device");
+    drop(machine);
+    let mut machine = begin();
+    let said = machine.wait_for_one_of(&["PLATEN DEPLOYMENT OK", "Press Enter to turn"]);
+    assert!(said.contains("PLATEN DEPLOYMENT OK") && !said.contains(SECRET), "{said}");
+    machine.wait_for_power_off();
+    // The power is cut on the installed system, too.
+    let machine = computer.start(None);
+    machine.wait_for("platen: step");
+    drop(machine);
+    let report = computer.report();
+    for expected in ["token=token-0815 model long", "applications=first\nsecond\n", "secrets=\n"] {
+        assert!(report.contains(expected), "{expected}\n{report}");
+    }
+}
+
+/// A secret of the medium; it goes into a command that runs on the installed system.
+const SECRET: &str = "PLANTED-deployment-secret";
 
 const DEFINITION: &str = r#"
 kind = "stand-alone"
@@ -247,4 +303,33 @@ variables = [{ property = "ApplicationName", value = "APP2" }]
 step = "Write the token"
 type = "Run Command Line"
 command = "sh -c 'echo %Token% > /var/token'"
+"#;
+
+/// Into the boot system, when the disk has its volumes.
+const RESTART: &str = r#"
+[[do]]
+step = "Restart in the boot system"
+type = "Restart Computer"
+variables = [{ property = "Target", value = "WinPE" }]
+"#;
+
+/// Comes behind the other steps, of which none is in its way.
+const LONG_WAY: &str = r#"
+[[do]]
+group = "For another firmware"
+condition = { variable = "_SMSTSBootUEFI", operator = "equals", value = "true" }
+[[do.do]]
+step = "Not here"
+type = "Run Command Line"
+command = "sh -c 'echo no >> /var/token'"
+[[do]]
+step = "By its model"
+type = "Run Command Line"
+condition = { wmi = 'SELECT * FROM Win32_ComputerSystem WHERE Model LIKE "Branch%"' }
+command = "sh -c 'echo %Token% model > /var/token'"
+[[do]]
+step = "The long way"
+type = "Run Command Line"
+condition = { variable = "Way", operator = "equals", value = "long" }
+command = "sh -c 'sed -i s/$/\ %Way%/ /var/token; test -n %Word%'"
 "#;

@@ -168,7 +168,7 @@ impl<R: Read> Unpacking<'_, R> {
 
     fn path(&mut self, path_bytes: u32) -> Result<String, ProgramsError> {
         let length = path_bytes as usize;
-        if length < 2 || length > MAX_PATH_BYTES {
+        if !(2..=MAX_PATH_BYTES).contains(&length) {
             return Err(self.malformed("a path of 1 to 1023 bytes", format!("{length} with its end")));
         }
         let mut bytes = vec![0; length];
