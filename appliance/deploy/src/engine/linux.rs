@@ -4,7 +4,7 @@
 //! A Linux system that was put on the disk: its settings, how it starts, and what it does at its first start.
 //!
 //! All of it is files below the system's root. Links in an image may lead anywhere; what is written goes to paths whose
-//! folders were resolved below that root ([`inside`]), so that no image reaches the boot system's own files.
+//! folders were resolved below that root (`inside`), so that no image reaches the boot system's own files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -344,7 +344,7 @@ pub(super) fn place_first_start(root: &Path, store: &Store, program: &Path) -> R
     write(root, path, &format!("{kept}{INITTAB_MARK}\n::once:{command}\n"))
 }
 
-/// Takes away what [`place_first_start`] put in; the folder's own files go with the state.
+/// Takes away what `place_first_start` put in; the folder's own files go with the state.
 pub fn remove_first_start(root: &Path) -> Result<(), String> {
     for path in [UNIT_LINK, UNIT] {
         match fs::remove_file(root.join(path)) {
