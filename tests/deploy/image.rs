@@ -11,7 +11,7 @@ use crate::common::{Station, tool};
 use crate::guest::{Guest, Parts, add_busybox};
 
 /// For its disk, in the order in which they are loaded.
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
     "drivers/scsi/scsi_common",
     "drivers/scsi/scsi_mod",
     "crypto/crct10dif_common",
@@ -23,6 +23,7 @@ const MODULES: [&str; 15] = [
     "drivers/ata/libata",
     "drivers/ata/libahci",
     "drivers/ata/ahci",
+    "crypto/crc32c_generic",
     "lib/crc16",
     "fs/mbcache",
     "fs/jbd2/jbd2",
