@@ -77,11 +77,16 @@ impl Computer {
 
     /// What the deployed system reports when it starts from its own disk.
     fn report(&self) -> String {
-        let mut machine = self.start(None);
+        let machine = self.start(None);
         let said = machine.wait_for("SYSTEM REPORTED");
-        machine.wait_for_power_off();
+        ends(machine);
         said
     }
+}
+
+/// It turns itself off or restarts, which is an end here. Only then another may take its place.
+fn ends(mut machine: Machine) {
+    machine.wait_for_power_off();
 }
 
 /// Installs unattended and looks at what came of it.
@@ -90,10 +95,10 @@ fn installs(firmware: Firmware) {
         static DRIVE: OnceLock<PathBuf> = OnceLock::new();
         let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, "", ""));
         let computer = Computer::new(firmware);
-        let mut machine = computer.start(Some(drive));
+        let machine = computer.start(Some(drive));
         let said = machine.wait_for_one_of(&["restarts now. Remove", "Press Enter to turn"]);
         assert!(said.contains("PLATEN DEPLOYMENT OK id=PLTDEP01 version=1.0 revision=1"), "{said}");
-        machine.wait_for_power_off();
+        ends(machine);
         let report = computer.report();
         for expected in [
             "SYSTEM host=branch-17 zone=UTC",
@@ -149,10 +154,10 @@ fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
     };
 
     // Up to the restart that the sequence asks for.
-    let mut machine = begin();
+    let machine = begin();
     let said = machine.wait_for_one_of(&["goes on from the medium", "Press Enter to turn"]);
     assert!(said.contains("set Way") && said.contains("goes on from the medium"), "{said}");
-    machine.wait_for_power_off();
+    ends(machine);
     // The power is cut while the image is applied.
     let machine = begin();
     let said = machine.wait_for_one_of(&["applying the image", "Press Enter to turn"]);
@@ -161,10 +166,10 @@ fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
     drop(machine);
     // Half a system does not start: the firmware finds no code on the disk.
     assert_eq!(start_of(&computer.disk()), [0; 440]);
-    let mut machine = begin();
+    let machine = begin();
     let said = machine.wait_for_one_of(&["restarts now. Remove", "Press Enter to turn"]);
     assert!(said.contains("PLATEN DEPLOYMENT OK") && !said.contains(SECRET), "{said}");
-    machine.wait_for_power_off();
+    ends(machine);
     // The power is cut on the installed system, too.
     let machine = computer.start(None);
     machine.wait_for("platen: step");
