@@ -4,9 +4,10 @@
 //! The program that runs on the computer booted from a medium.
 //!
 //! It is process 1 of the boot image. It finds the medium it came on and checks it: signature, dates, every file,
-//! password, policy. Then it unpacks the programs that came on it, carries the medium's task sequence out on a disk of this computer, and starts it from there.
-//! It never ends by itself: whatever goes wrong, it says a code and waits for a person. Everything that touches the
-//! machine is in [`machine`], [`volumes`] and [`terminal`], and in the library's `target`.
+//! password, policy. Then it unpacks the programs that came on it, carries the medium's task sequence out on a disk of
+//! this computer, and starts it from there. It never ends by itself: whatever goes wrong, it says a code and waits for
+//! a person. Everything that touches the machine is in [`machine`], [`volumes`] and [`terminal`], and in the library's
+//! `target`.
 //!
 //! `platen-deploy first-start` is the same program on the system that was installed: it does the rest of the sequence.
 

@@ -204,21 +204,21 @@ impl<'a> Carrier<'a> {
         let id = self.property(step, "DriverPackageID").ok_or_else(|| said("the step names no driver package"))?;
         let root = self.system_root()?;
         linux::is_linux(&root).map_err(said)?;
-        let to = root.join(linux::DRIVERS).join(&id);
         let contents = self.contents()?;
-        let report = &mut *self.report;
         let folder = contents.driver_package(&id)?;
+        let to = linux::inside(&root, &format!("{}/{id}", linux::DRIVERS)).map_err(said)?;
+        let report = &mut *self.report;
         contents.copy(folder, &to, &mut |progress| report.progress("copying drivers", progress))?;
         Ok(Done::ok(format!("{id} in /{}/{id}", linux::DRIVERS)))
     }
 
     fn restart(&mut self, step: &Step) -> Result<Done, StepError> {
-        let to_boot_system = self.property(step, "Target").is_some_and(|target| target.eq_ignore_ascii_case("WinPE"));
-        if !self.surroundings.in_deployed() && self.surroundings.has_system() && !to_boot_system {
+        let goes_on_deployed = self.surroundings.goes_on_deployed(step);
+        if !self.surroundings.in_deployed() && goes_on_deployed {
             let detail = self.hand_over()?;
             return Ok(Done { leaves_boot_system: true, ..Done::ok(detail) });
         }
-        if self.surroundings.in_deployed() && to_boot_system {
+        if self.surroundings.in_deployed() && !goes_on_deployed {
             return Err(said("the boot system is on the medium, which is not here any more; disable the step"));
         }
         self.machine.sync()?;

@@ -461,3 +461,21 @@ fn without_a_step_that_leaves_the_boot_system_the_disk_starts_all_the_same() {
     assert!(machine.boots.is_some());
     assert_eq!(bench.state_folder(), None, "there is nothing left to do");
 }
+
+#[test]
+#[cfg(unix)]
+fn links_of_an_image_lead_nowhere_out_of_it() {
+    let outside = tempfile::tempdir().expect("a folder");
+    let mut bench = Bench::new(&installation(REST));
+    let mut machine = bench.machine();
+    with_init(&mut machine);
+    machine.link = Some(("var", outside.path().to_owned()));
+    let end = bench.boot_system(&mut machine);
+    assert_eq!(end, End::StartFromDisk, "{:#?}", bench.lines.0);
+    // An absolute link means the image's own root, as it does for the system.
+    let left: Vec<_> = std::fs::read_dir(outside.path()).expect("lists").flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let root = machine.folder_of(&Machine::volumes(&machine)[0]);
+    let below = outside.path().strip_prefix("/").expect("absolute");
+    assert!(root.join(below).join("lib/platen/drivers/DRV1/net.ko").is_file());
+}

@@ -190,6 +190,17 @@ impl<'c> Surroundings<'c> {
         self.environment.property(step, switch).is_some_and(|word| word.eq_ignore_ascii_case("true"))
     }
 
+    /// Whether the deployed system runs behind a step that succeeded.
+    pub fn goes_on_deployed(&self, step: &Step) -> bool {
+        match step.kind {
+            StepKind::SetupWindowsAndConfigMgr => true,
+            // MDT's restarts all name WinPE, and lead into what is on the disk.
+            StepKind::RestartComputer => self.has_system && (self.is_mdt || !step.returns_to_boot_system()),
+            StepKind::PrepareWindowsForCapture => false,
+            _ => self.in_deployed,
+        }
+    }
+
     /// Which system runs after a step that succeeded or was forgiven.
     pub fn travel(&mut self, step: &Step) -> Result<(), EnvironmentError> {
         self.has_system |= step.deploys_system();
@@ -199,15 +210,7 @@ impl<'c> Surroundings<'c> {
             self.windows = OldWindows::Gone;
         }
         let before = self.in_deployed;
-        match step.kind {
-            StepKind::SetupWindowsAndConfigMgr => self.in_deployed = true,
-            // MDT's restarts all name WinPE, and lead into what is on the disk.
-            StepKind::RestartComputer => {
-                self.in_deployed = self.has_system && (self.is_mdt || !step.returns_to_boot_system());
-            }
-            StepKind::PrepareWindowsForCapture => self.in_deployed = false,
-            _ => {}
-        }
+        self.in_deployed = self.goes_on_deployed(step);
         if before != self.in_deployed {
             let word = if self.in_deployed { "false" } else { "true" };
             self.environment.set("_SMSTSInWinPE", word, false, Origin::BuiltIn)?;

@@ -51,6 +51,8 @@ pub(crate) struct FolderMachine {
     volumes: Vec<Volume>,
     /// What an image holds, by index.
     pub(crate) image: Vec<(&'static str, String)>,
+    /// A link in the image, and where it leads.
+    pub(crate) link: Option<(&'static str, PathBuf)>,
     /// Exit codes of the next commands; 0 when there are no more.
     pub(crate) codes: VecDeque<i64>,
     pub(crate) output: String,
@@ -78,8 +80,8 @@ impl FolderMachine {
             .collect();
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
         let (ran, codes, output) = (Vec::new(), VecDeque::new(), String::new());
-        let (boots, folder) = (None, folder.to_owned());
-        Self { folder, computer, disks, volumes, image, codes, output, ran, boots, power }
+        let (boots, link, folder) = (None, None, folder.to_owned());
+        Self { link, folder, computer, disks, volumes, image, codes, output, ran, boots, power }
     }
 
     pub(crate) fn folder_of(&self, volume: &Volume) -> PathBuf {
@@ -172,6 +174,9 @@ impl Machine for FolderMachine {
             progress(Progress { done_bytes: done, total_bytes });
         }
         let letter = if volume.file_system == FileSystem::Ext4 { "boot/vmlinuz-6.1" } else { "vmlinuz" };
+        if let Some((name, target)) = &self.link {
+            std::os::unix::fs::symlink(target, root.join(name)).expect("links");
+        }
         fs::create_dir_all(root.join("boot")).expect("makes");
         fs::write(root.join(letter), "kernel").expect("writes");
         Ok(())
