@@ -49,11 +49,6 @@ impl<'m> Contents<'m> {
         Self { root, manifest, policy }
     }
 
-    /// The medium's root folder.
-    pub fn root(&self) -> &'m Path {
-        self.root
-    }
-
     /// The operating system image of this id; an empty id means the only one there is.
     pub fn system_image(&self, id: &str) -> Result<&'m OperatingSystemImage, ContentError> {
         let image = self.policy.operating_system_image.as_ref();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use platen_media::MediaPath;
 use platen_sequence::run::Origin;
 use platen_sequence::{Step, StepKind};
 
@@ -16,6 +17,8 @@ use super::layout::DiskLayout;
 use super::linux;
 use super::machine::{BootSetup, FileSystem, Order, Volume};
 
+/// Folders of the medium: what UEFI firmware starts, and GRUB's images for BIOS.
+const BOOT_FILES: [&str; 2] = ["EFI/BOOT", "platen/bios"];
 /// Below the state's folder: contents that were copied.
 pub(super) const PACKAGES: &str = "Packages";
 
@@ -246,7 +249,7 @@ impl<'a> Carrier<'a> {
         let boot = boot.unwrap_or(&system).clone();
         let detail = format!("{} starts {}", described(&boot), linux.kernel);
         let (disk, name) = (system.disk, "Platen".to_owned());
-        let boot_files = self.contents()?.root().to_owned();
+        let boot_files = self.boot_files()?;
         self.machine.sync()?;
         self.machine.make_bootable(&BootSetup { disk, system, boot, name, linux }, &boot_files)?;
         // Boot code is written to a disk that is not in use; what is kept after that goes to its volumes again.
@@ -255,6 +258,19 @@ impl<'a> Carrier<'a> {
         }
         self.machine.sync()?;
         Ok(detail)
+    }
+
+    /// The medium's boot files in memory, each compared with the manifest on its way: what the disk starts with is signed.
+    fn boot_files(&self) -> Result<PathBuf, StepError> {
+        let Home::Medium { contents, memory, .. } = &self.home else {
+            return Err(said("the medium is not here any more"));
+        };
+        let to = memory.with_file_name("boot-files");
+        for folder in BOOT_FILES {
+            let folder = MediaPath::new(folder).map_err(|error| said(error.to_string()))?;
+            contents.copy(&folder, &to.join(folder.as_str()), &mut |_| {})?;
+        }
+        Ok(to)
     }
 
     /// A command of the boot system or of the deployed one.
