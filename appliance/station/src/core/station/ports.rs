@@ -88,11 +88,18 @@ impl Station {
             return;
         }
         let objection = self.objection(mapped.as_ref(), &inserted);
-        let stage = if objection.is_some() { Stage::Refused } else { Stage::Recalling };
+        // Seen only when its job had ended, which has not let go of it: nothing more is done with it until it is pulled.
+        let is_held = self.is_held(&inserted.drive);
+        let stage = match objection {
+            Some(_) => Stage::Refused,
+            None if is_held => Stage::Worked,
+            None => Stage::Recalling,
+        };
         let port = self.ports.entry(name).or_insert(Port::new(mapped));
         port.inside = Some(Inside { inserted: inserted.clone(), past, stage });
         match objection {
             Some((code, text)) => self.refuse(&inserted.drive, code, text, effects),
+            None if is_held => {}
             None => effects.push(Effect::Recall(inserted)),
         }
     }

@@ -352,3 +352,24 @@ fn roles_are_asked_for_and_a_failed_login_takes_them_away() {
     assert_eq!(refused(arm(&mut station, GUEST)), Some(Code::NotPermitted));
     assert!(Roles::default().may(Role::Operator, crate::config::Action::Arm), "control");
 }
+
+/// Found by a random history: its power was cut, it came back, its job failed and was given up without letting go, and only
+/// then the drive was seen in its port.
+#[test]
+fn a_drive_that_its_job_never_let_go_gets_no_other() {
+    let mut world = World::new();
+    let stick = |socket| Op::Insert { socket, serial: None, class: DriveClass::UsbRemovable, small: false };
+    let cut = |is_late| Op::CutPower { which: 0, is_late };
+    let goes = |goes_well| Op::JobGoesOn { which: 0, goes_well };
+    let look = Op::Look { which: 0, is_other: false, fails: false };
+    let arm = Op::Arm { kind: JobKind::Write, wanted: None, ports: Vec::new() };
+    let begun = [stick(0), stick(2), arm, Op::Recall(1), look, Op::Prepare { which: 0, fails: false }];
+    let worked = [goes(false), goes(true), stick(0), goes(true), cut(false), Op::Pull(3), cut(false), cut(true)];
+    let given_up = [cut(false), goes(true), goes(false), Op::JobOver(0)];
+    for op in begun.into_iter().chain(worked).chain(given_up) {
+        world.apply(op);
+        world.check();
+    }
+    world.wind_down();
+    world.check();
+}
