@@ -192,7 +192,10 @@ mod tests {
         assert_eq!(taken(&|rule| rule.largest_bytes = 100_000_000_000), "a");
         assert_eq!(taken(&|rule| rule.serial_numbers = vec!["S-a".into()]), "a");
         let usb = vec![disk("c", "USB", 100, false)];
-        assert!(choose(usb.clone(), None, false).is_err() && choose(usb.clone(), Some(&rule(true)), true).is_err());
+        for (rule, unattended) in [(None, false), (Some(rule(true)), true)] {
+            let refused = choose(usb.clone(), rule.as_ref(), unattended).expect_err("nobody asked for it");
+            assert!(matches!(refused, NoDisk::NoneFits { .. }), "{refused}");
+        }
         let rule_usb = policy::TargetDisk { interfaces: vec!["USB".into()], ..rule(true) };
         assert_eq!(choose(usb.clone(), Some(&rule_usb), true), Ok(Choice::Disks(usb)));
         let none = taken(&|rule| rule.smallest_bytes = 1_000_000_000_000);

@@ -28,13 +28,6 @@ pub enum ContentError {
     Io { doing: &'static str, path: String, source: std::io::Error },
 }
 
-impl ContentError {
-    /// The drive was taken out, or does not answer any more: it may help to insert it again.
-    pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Io { doing: "reading", .. })
-    }
-}
-
 /// A medium's contents: the folder in which it is mounted, and what its signed manifest says of each file.
 #[derive(Debug, Clone, Copy)]
 pub struct Contents<'m> {

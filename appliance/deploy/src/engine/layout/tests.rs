@@ -239,7 +239,8 @@ fn too_small_a_disk_is_named_with_what_would_do() {
         panic!("must be refused");
     };
     // The last one has 8 MiB by a tenth of what is left.
-    assert!(layout.place(expected_bytes - 512, 512).is_err());
+    let refused = layout.place(expected_bytes - 512, 512).expect_err("a sector too small");
+    assert!(matches!(refused, LayoutProblem::SmallDisk { .. }), "{refused}");
     let table = layout.place(expected_bytes, 512).expect("this one does");
     assert!(table.partitions.iter().all(|one| one.sectors >= 8 * 2048), "{table:?}");
     table.sectors(&[]).expect("a table");
