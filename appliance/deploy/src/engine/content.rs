@@ -63,6 +63,11 @@ impl<'m> Contents<'m> {
         })
     }
 
+    /// All driver packages of the medium, by id.
+    pub fn driver_package_ids(&self) -> impl Iterator<Item = &'m str> + use<'m> {
+        self.policy.driver_packages.iter().map(|package| &*package.id)
+    }
+
     /// An application.
     pub fn application(&self, id: &str) -> Result<&'m Software, ContentError> {
         software(&self.policy.applications, "application", id)
