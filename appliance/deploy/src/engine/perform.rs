@@ -40,6 +40,7 @@ impl<'a> Carrier<'a> {
             StepKind::ApplyDataImage => self.apply_data(step),
             StepKind::CaptureUserState => self.capture_user_state(),
             StepKind::RestoreUserState => self.restore_user_state(),
+            StepKind::ReleaseStateStore => self.release_state_store(),
             StepKind::ApplyDriverPackage => self.apply_drivers(step),
             StepKind::ApplyWindowsSettings => {
                 let root = self.system_root()?;

@@ -126,9 +126,22 @@ impl Carrier<'_> {
             give(&path, &to.join(&name))?;
             given.push(name);
         }
-        fs::remove_dir(&from).map_err(io("removing", &from))?;
+        // The folder stays: when the power is cut now, the step comes again and finds that all is done.
         self.machine.sync()?;
         Ok(Done::ok(format!("given back to /{USERS}: {}", listed(&given))))
+    }
+
+    /// Removes the state store, when nothing is left in it.
+    pub(super) fn release_state_store(&mut self) -> Result<Done, StepError> {
+        let Some((letter, below)) = self.state_store() else { return Ok(Done::ok("there is none on this computer")) };
+        let root = self.store.folder().parent().unwrap_or(Path::new("/")).to_owned();
+        let store = folder(&root, &below)?;
+        let left = entries(&store)?;
+        if left.is_empty() {
+            fs::remove_dir(&store).map_err(io("removing", &store))?;
+            return Ok(Done::ok(format!("{letter}:/{below} is removed")));
+        }
+        Ok(Done::ok(format!("{letter}:/{below} stays: it still has {}", listed(&names(&left)))))
     }
 }
 
@@ -167,6 +180,10 @@ fn give(from: &Path, to: &Path) -> Result<(), StepError> {
         Ok(false) => fs::remove_file(to).map_err(io("replacing", to))?,
     }
     fs::rename(from, to).map_err(io("giving back", to))
+}
+
+fn names(entries: &[(String, PathBuf)]) -> Vec<String> {
+    entries.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn listed(names: &[String]) -> String {

@@ -121,8 +121,6 @@ impl<'c> Surroundings<'c> {
                 }
                 Ok(self.shown("OSDStateStorePath"))
             }
-            // It stands on the computer's own disk: there is nobody to give it back to.
-            StepKind::ReleaseStateStore => Ok(String::new()),
             _ if step.script_label() == Some("MDT: Next Phase") => {
                 let phase = self.environment.get("PHASE").unwrap_or_default();
                 let at = PHASES.iter().position(|known| known.eq_ignore_ascii_case(phase));

@@ -141,7 +141,10 @@ impl Machine for FolderMachine {
     }
 
     fn adopt(&mut self, volumes: &[Volume]) {
-        self.volumes = volumes.to_vec();
+        let is_made =
+            |known: &Volume| volumes.iter().any(|it| (it.disk, it.partition) == (known.disk, known.partition));
+        self.volumes.retain(|known| !is_made(known));
+        self.volumes.extend(volumes.iter().cloned());
     }
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
