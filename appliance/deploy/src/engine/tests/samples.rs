@@ -143,10 +143,16 @@ fn differences(planned: &DryRun, (found, end): &(Vec<Fate>, End)) -> Vec<String>
 /// The whole way over all restarts.
 fn carried_out(sequence: &TaskSequence, computer: &Computer) -> (Vec<Fate>, End) {
     let mut bench = Bench::of(medium(sequence), computer.clone());
+    all_the_way(&mut bench, |_| {})
+}
+
+/// The same of a bench; `has` says what is on the computer's disk each time it starts.
+fn all_the_way(bench: &mut Bench, has: impl Fn(&mut FolderMachine)) -> (Vec<Fate>, End) {
     let (mut fates, mut in_deployed) = (Vec::new(), false);
     for _ in 0..9 {
         let mut machine = bench.machine();
         with_init(&mut machine);
+        has(&mut machine);
         let before = bench.lines.2.len();
         let end = if in_deployed { bench.deployed(&mut machine) } else { bench.boot_system(&mut machine) };
         let of_engine = ["Start from the disk", "End of the task sequence"];
@@ -161,6 +167,13 @@ fn carried_out(sequence: &TaskSequence, computer: &Computer) -> (Vec<Fate>, End)
         }
     }
     panic!("no end: {:#?}", bench.lines.0);
+}
+
+/// An example of this repository.
+fn example(name: &str) -> TaskSequence {
+    let path = folder().join("../../../example/sequences").join(name).with_extension("toml");
+    let text = std::fs::read_to_string(path).expect("reads");
+    TaskSequence::from_toml(&text, &mut |_| Err(String::new())).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn planned(sequence: &TaskSequence, computer: &Computer) -> DryRun {
@@ -229,6 +242,34 @@ fn with_what_cant_be_done_disabled_the_samples_run_to_their_end() {
         before > 90 && after > 30,
         "steps that were done: {before} in the boot system, {after} on the installed one"
     );
+}
+
+#[test]
+fn the_examples_run_to_their_end_as_their_dry_run_says() {
+    for computer in computers() {
+        let sequence = example("build-and-capture");
+        let carried_out = carried_out(&sequence, &computer);
+        assert_eq!(differences(&planned(&sequence, &computer), &carried_out), Vec::<String>::new());
+        assert_eq!(carried_out.1, End::Finished, "{}", computer.name);
+    }
+    for (computer, keeps) in computers().iter().flat_map(|computer| [(computer, false), (computer, true)]) {
+        let sequence = example("refresh");
+        let mut bench = Bench::of(medium(&sequence), computer.clone());
+        bench.variables = vec![("KeepUserState".to_owned(), keeps.to_string(), false)];
+        let planned = DryRun::of(&sequence, computer, &bench.variables).expect("within the limits");
+        let disk = bench.disk.path().join("disk0-1");
+        std::fs::create_dir_all(disk.join("home/lee")).expect("makes");
+        std::fs::create_dir_all(disk.join("etc")).expect("makes");
+        std::fs::write(disk.join("etc/os-release"), "ID=old\n").expect("writes");
+        std::fs::write(disk.join("home/lee/photo.jpg"), "photo").expect("writes");
+        let has = |machine: &mut FolderMachine| drop(machine.with_volume(1, Some('C'), true));
+        let carried_out = all_the_way(&mut bench, has);
+        assert_eq!(differences(&planned, &carried_out), Vec::<String>::new(), "{} {keeps}", computer.name);
+        // Of a Windows the users' files are left to USMT: then nothing is done at all.
+        let stops = keeps && computer.windows.is_some();
+        assert_eq!(carried_out.1 == End::Finished, !stops, "{} {keeps}", computer.name);
+        assert_eq!(disk.join("home/lee/photo.jpg").is_file(), keeps, "{}", computer.name);
+    }
 }
 
 #[test]
