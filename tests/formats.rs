@@ -29,7 +29,7 @@ fn formats() -> PathBuf {
 }
 
 /// The folder of each release.
-fn releases() -> Vec<PathBuf> {
+pub(crate) fn releases() -> Vec<PathBuf> {
     let entries = fs::read_dir(formats()).expect("lists").map(|entry| entry.expect("lists").path());
     let found: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     assert!(!found.is_empty(), "no sample is there");
@@ -57,16 +57,16 @@ fn station_of(release: &Path) -> Station {
     station
 }
 
-fn read_json(path: &Path) -> Value {
+pub(crate) fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).expect("reads")).expect("JSON")
 }
 
-fn write_json(path: &Path, value: &Value) {
+pub(crate) fn write_json(path: &Path, value: &Value) {
     fs::write(path, serde_json::to_vec_pretty(value).expect("JSON")).expect("writes");
 }
 
 /// A field more in every object, but for those whose fields are names of media, or annotations, which are texts.
-fn add_fields(value: &mut Value) {
+pub(crate) fn add_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             let is_map = fields.keys().any(|key| key.starts_with("SAMPLE") || key.starts_with("org.opencontainers"));
@@ -158,7 +158,7 @@ fn stations_of_every_release_go_on_with_cache_and_ledger() {
 }
 
 /// What [`policies_of_every_release_are_read`] knows of the samples.
-fn policy() -> DeploymentPolicy {
+pub(crate) fn policy() -> DeploymentPolicy {
     let sequence = "<sequence version=\"3.10\"><step type=\"SMS_TaskSequence_PartitionDiskAction\" name=\"Partition Disk 0\" \
                     description=\"\"><action>osddiskpart.exe</action></step></sequence>";
     let path = |text| MediaPath::new(text).expect("a path");

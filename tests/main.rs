@@ -12,6 +12,7 @@ mod deploy;
 mod display;
 mod drive_jobs;
 mod formats;
+mod formats_boot;
 mod guard;
 mod guest;
 mod hostile;

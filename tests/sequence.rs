@@ -77,13 +77,15 @@ fn a_dry_run_says_where_each_step_runs() {
     station.files("", &[("laptop.toml", LAPTOP), ("parent.xml", PARENT)]);
     let run =
         |more: &[&str]| sequence(&station, &[&["run", &station.text("parent.xml"), "--dry", "--facts"], more].concat());
-    let said = run(&[&station.text("laptop.toml")]).expect(0).stdout;
+    // It says where the sequence will stop, and so does its status.
+    let said = run(&[&station.text("laptop.toml")]).expect(1).stdout;
     assert!(said.starts_with("on UEFI laptop:\n") && said.contains("can't       Execute Task Sequence"), "{said}");
-    assert!(run(&["here"]).expect(0).stdout.starts_with("on this computer:\n"));
+    assert!(said.contains("the sequence ends with an error at "), "{said}");
+    assert!(run(&["here"]).expect(1).stdout.starts_with("on this computer:\n"));
     station.files("", &[("bad.toml", b"schema = 1\nfirmware = \"UEFI\"\narchitecture = \"x86_64\"\nmodle = \"x\"\n")]);
     run(&[&station.text("bad.toml")]).refused(2, &["bad.toml", "line 4: modle", "did you mean model?"]);
     sequence(&station, &["run", &station.text("parent.xml"), "--facts", "here"]).refused(2, &["--dry"]);
-    let json = run(&[&station.text("laptop.toml"), "--json"]).expect(0).recorded();
+    let json = run(&[&station.text("laptop.toml"), "--json"]).expect(1).recorded();
     let [Answer::Document { format: DocumentFormat::TaskSequenceReport, text, .. }] = json.answers()[..] else {
         panic!("{json:?}");
     };

@@ -49,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "platen-fuzz",
         &[
             "platen-cache",
+            "platen-deploy",
             "platen-disk",
             "platen-examine",
             "platen-media",

@@ -4,6 +4,8 @@
 //! What runs on the computer that a medium was made for: the engine that carries a task sequence out, and the machine
 //! it works on.
 
+#[cfg(target_os = "linux")]
+pub mod archive;
 pub mod engine;
 #[cfg(target_os = "linux")]
 pub mod target;

@@ -249,3 +249,6 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError 
     let path = path.to_owned();
     move |source| StateError::Io { doing, path, source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod manifest;
 mod minisign;
 mod oci_index;
 mod policy;
+mod programs;
 mod registry_import;
 mod sequence;
 mod sequence_export;
@@ -68,6 +69,7 @@ pub const TARGETS: &[Target] = &[
         rounds: 6000,
         least: 300,
     },
+    Target { name: "programs", samples: programs::samples, ask: programs::ask, rounds: 3000, least: 150 },
     Target { name: "gpt", samples: gpt::samples, ask: gpt::ask, rounds: 10_000, least: 500 },
     Target { name: "drive", samples: drive::samples, ask: drive::ask, rounds: 600, least: 40 },
     Target { name: "allocation", samples: allocation::samples, ask: allocation::ask, rounds: 3000, least: 200 },

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::*;
 
@@ -34,7 +35,7 @@ fn good() -> Vec<u8> {
 }
 
 /// Unpacks a plain archive into a new folder, which lies in another that must stay as it was.
-fn tried(archive: &[u8]) -> (tempfile::TempDir, Result<Unpacked, ProgramsError>) {
+fn tried(archive: &[u8]) -> (tempfile::TempDir, Result<Unpacked, ArchiveError>) {
     let outer = tempfile::tempdir().expect("temporary folder");
     let root = outer.path().join("root");
     std::fs::create_dir_all(root.join("usr")).expect("made");
@@ -102,7 +103,7 @@ fn a_link_that_stands_there_is_not_followed() {
     std::fs::create_dir(outer.path().join("elsewhere")).expect("made");
     std::os::unix::fs::symlink("../../elsewhere", root.join("usr/bin")).expect("made");
     let said = unpack(&zstd::encode_all(&*good(), 1).expect("packs"), &root).expect_err("refused");
-    assert!(matches!(&said, ProgramsError::Write { path, .. } if path.ends_with("usr/bin")), "{said}");
+    assert!(matches!(&said, ArchiveError::Write { path, .. } if path.ends_with("usr/bin")), "{said}");
     assert_eq!(std::fs::read_dir(outer.path().join("elsewhere")).expect("listed").count(), 0);
 }
 
@@ -126,7 +127,7 @@ fn anything_cut_short_or_changed_is_refused_or_another_archive_and_never_a_panic
     let packed = zstd::encode_all(&*whole, 1).expect("packs");
     let folder = tempfile::tempdir().expect("temporary folder");
     let cut = unpack(&packed[..packed.len() - 1], folder.path()).expect_err("refused");
-    assert!(matches!(cut, ProgramsError::Unpack(_) | ProgramsError::Malformed { .. }), "{cut}");
+    assert!(matches!(cut, ArchiveError::Unpack(_) | ArchiveError::Malformed { .. }), "{cut}");
 }
 
 #[test]
