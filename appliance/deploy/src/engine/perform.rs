@@ -238,10 +238,15 @@ impl<'a> Carrier<'a> {
         let (disk, name) = (system.disk, "Platen".to_owned());
         let boot_files = self.boot_files()?;
         self.machine.sync()?;
-        self.machine.make_bootable(&BootSetup { disk, system, boot, name, linux }, &boot_files)?;
+        let setup = BootSetup { disk, system: system.clone(), boot, name, linux };
+        self.machine.make_bootable(&setup, &boot_files)?;
         // Boot code is written to a disk that is not in use; what is kept after that goes to its volumes again.
         for volume in self.volumes.iter().filter(|volume| volume.letter.is_some()) {
-            self.machine.root(volume)?;
+            let mounted = self.machine.root(volume);
+            // One that was there before may be nobody's here.
+            if *volume == system {
+                mounted?;
+            }
         }
         self.machine.sync()?;
         Ok(detail)
