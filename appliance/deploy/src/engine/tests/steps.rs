@@ -208,3 +208,103 @@ fn a_data_image_never_takes_the_systems_place() {
         assert!(settled.is_file(), "the system is as it was");
     }
 }
+
+/// A sequence as MDT writes it: settings and drivers come before the system and after it.
+fn of_mdt(before: &str, install: &str, after: &str) -> String {
+    let disk = installation("");
+    let (disk, _) = disk.split_once("[[do]]\n        step = \"Apply\"").expect("a disk, then a system");
+    format!(
+        r#"{disk}
+        {before}
+        [[do]]
+        step = "Install"
+        type = "MDT: Install Operating System"
+        command = 'cscript.exe "%SCRIPTROOT%\LTIApply.wsf"'
+        variables = [{{ property = "OSGUID", value = "OS1" }}, {install}]
+        [[do]]
+        step = "Copy Scripts"
+        type = "MDT script"
+        command = 'cscript.exe "%SCRIPTROOT%\LTICopyScripts.wsf"'
+        [[do]]
+        step = "Restart"
+        type = "Restart Computer"
+        command = "smsboot.exe /target:WinPE"
+        {after}
+        "#
+    )
+}
+
+const PREPARE: &str = r#"
+        [[do]]
+        step = "Configure"
+        type = "MDT script"
+        command = 'cscript.exe "%SCRIPTROOT%\ZTIConfigure.wsf"'
+        [[do]]
+        step = "Drivers"
+        type = "MDT: Inject Drivers"
+        [[do]]
+        step = "Again"
+        type = "MDT: Inject Drivers"
+"#;
+
+#[test]
+fn what_mdt_prepares_before_there_is_a_system_is_done_when_there_is_one() {
+    let by_variable = r#"{ property = "DestinationOSInstallType", value = "ByVariable" },
+                         { property = "DestinationOSVariable", value = "OSDisk" }"#;
+    for (before, is_done) in [(PREPARE, true), ("", false)] {
+        let mut bench = Bench::new(&of_mdt(before, by_variable, ""));
+        let mut machine = bench.machine();
+        with_init(&mut machine);
+        assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{:#?}", bench.lines.0);
+        let root = machine.folder_of(&Machine::volumes(&machine)[0]);
+        let name = std::fs::read_to_string(root.join("etc/hostname")).unwrap_or_default();
+        assert_eq!(name == "branch-7\n", is_done, "{name}");
+        assert_eq!(root.join("var/lib/platen/drivers/DRV1/net.ko").is_file(), is_done);
+        let said = bench.lines.0.join("\n");
+        assert_eq!(said.matches("DRV1 in /var/lib/platen/drivers").count(), usize::from(is_done), "once: {said}");
+    }
+}
+
+#[test]
+fn a_system_of_mdt_goes_where_its_own_words_say() {
+    let with = |kind: &str| {
+        format!(
+            "{{ property = \"DestinationOSInstallType\", value = \"{kind}\" }}, {{ property = \"DestinationDisk\", value = \
+             \"0\" }}, {{ property = \"DestinationPartition\", value = \"7\" }}"
+        )
+    };
+    for (kind, is_found) in [("NextPartition", true), ("ByDiskPartition", false)] {
+        let mut bench = Bench::new(&of_mdt("", &with(kind), ""));
+        let mut machine = bench.machine();
+        with_init(&mut machine);
+        let end = bench.boot_system(&mut machine);
+        assert_eq!(end == End::StartFromDisk, is_found, "{kind}: {:#?}", bench.lines.0);
+    }
+}
+
+#[test]
+fn applications_of_mdt_are_those_of_the_step_or_of_the_lists() {
+    let application = |more: &str| {
+        let command = r#"'cscript.exe "%SCRIPTROOT%\ZTIApplications.wsf"'"#;
+        format!("[[do]]\nstep = \"Applications\"\ntype = \"MDT: Install Application\"\ncommand = {command}\n{more}\n")
+    };
+    let named = application("variables = [{ property = \"ApplicationGUID\", value = \"APP1\" }]");
+    let tattoo = "[[do]]\nstep = \"Tattoo\"\ntype = \"MDT script\"\ncommand = 'cscript.exe ZTITatoo.wsf'\n";
+    for (after, lists, ran) in [
+        (&named, &[][..], &["APP1> sh APP1.sh"][..]),
+        (&application(""), &["MandatoryApplications001", "Applications001"], &["APP1> sh APP1.sh", "APP2> sh APP2.sh"]),
+        (&application(""), &[], &[]),
+    ] {
+        let mut bench = Bench::new(&of_mdt("", "", &format!("{after}{tattoo}")));
+        let ids = ["APP1", "APP2"];
+        let pairs = lists.iter().zip(ids).map(|(name, id)| ((*name).to_owned(), id.to_owned(), false));
+        bench.variables.extend(pairs);
+        let mut machine = bench.machine();
+        with_init(&mut machine);
+        assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{:#?}", bench.lines.0);
+        let mut system = bench.machine();
+        assert_eq!(bench.deployed(&mut system), End::Finished, "{:#?}", bench.lines.0);
+        // What else there is of MDT's is a program that the installed system has.
+        assert_eq!(system.ran, [ran, &["cscript.exe ZTITatoo.wsf"]].concat());
+    }
+}
