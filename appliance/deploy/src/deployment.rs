@@ -92,7 +92,9 @@ impl Stopped {
     fn code(&self) -> Code {
         match self {
             Self::NoDisk(_) | Self::OtherDisks => Code::TargetDisk,
-            Self::PrestartFiles(ContentError::Changed { .. }) => Code::TargetTampered,
+            Self::PrestartFiles(ContentError::Changed { .. }) | Self::Engine(EngineError::Medium { .. }) => {
+                Code::TargetTampered
+            }
             Self::Engine(_) => Code::TargetFault,
             _ => Code::TargetStep,
         }
