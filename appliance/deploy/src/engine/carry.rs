@@ -291,6 +291,11 @@ impl<'a> Carrier<'a> {
         Ok(end)
     }
 
+    /// A variable as it is now.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.surroundings.environment.get(name)
+    }
+
     /// Where the state stands now.
     pub fn folder(&self) -> &Path {
         self.store.folder()
