@@ -26,6 +26,8 @@ use crate::screen::{Mark, Screen};
 
 /// Entries of the log on the error screen.
 const LOG_LINES: usize = 6;
+/// This program for a deployed Windows, among the programs of the boot image.
+const WINDOWS_RUNNER: &str = "/usr/lib/platen/platen-deploy.exe";
 /// What a prestart command's files are copied to.
 const PRESTART_FOLDER: &str = "/run/platen/prestart";
 
@@ -332,7 +334,13 @@ fn carry(
         .collect();
     let surroundings = Surroundings::new(sequence, computer, &variables)?;
     let contents = Contents::new(root, manifest, policy);
-    let home = Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
+    let home = Home::Medium {
+        contents,
+        policy,
+        runner: Path::new("/proc/self/exe"),
+        windows_runner: Path::new(WINDOWS_RUNNER),
+        memory: Path::new(MEMORY_FOLDER),
+    };
     let media = (manifest.id.clone(), manifest.revision);
     let mut lines = Lines::on(screen);
     let carrier =
