@@ -33,6 +33,8 @@ const LOG_LINES: usize = 6;
 /// How long the error screen of a failed step stands there: `SMSTSErrorDialogTimeout` of Configuration Manager, where the
 /// sequence does not say another.
 const ERROR_SCREEN: Duration = Duration::from_secs(900);
+/// This program for a deployed Windows, among the programs of the boot image.
+const WINDOWS_RUNNER: &str = "/usr/lib/platen/platen-deploy.exe";
 /// What a prestart command's files are copied to.
 const PRESTART_FOLDER: &str = "/run/platen/prestart";
 
@@ -348,7 +350,13 @@ fn carry(
         .collect();
     let surroundings = Surroundings::new(sequence, computer, &variables)?;
     let contents = Contents::new(root, manifest, policy);
-    let home = Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
+    let home = Home::Medium {
+        contents,
+        policy,
+        runner: Path::new("/proc/self/exe"),
+        windows_runner: Path::new(WINDOWS_RUNNER),
+        memory: Path::new(MEMORY_FOLDER),
+    };
     let media = (manifest.id.clone(), manifest.revision);
     let mut lines = Lines::on(screen, page(task));
     let carrier =

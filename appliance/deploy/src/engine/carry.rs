@@ -45,6 +45,8 @@ pub enum Home<'m> {
         policy: &'m DeploymentPolicy,
         /// This program, for the deployed system.
         runner: &'m Path,
+        /// The same for a deployed Windows.
+        windows_runner: &'m Path,
         /// Where the state stands as long as no volume is formatted.
         memory: &'m Path,
     },

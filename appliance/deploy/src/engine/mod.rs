@@ -20,6 +20,8 @@ pub mod machine;
 mod perform;
 pub mod software;
 pub mod state;
+mod system;
+pub mod windows;
 
 /// Where the state stands before the first volume is formatted: in the boot system's memory.
 pub const MEMORY_FOLDER: &str = "/run/platen/_SMSTaskSequence";

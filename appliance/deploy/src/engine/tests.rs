@@ -19,7 +19,7 @@ use self::folder::{FolderMachine, POWER_CUT, Power};
 use super::carry::{Carrier, End, EngineError, Home, Means, Report, TakenAlong};
 use super::content::Contents;
 use super::log::{self, Level};
-use super::machine::{Machine, Progress};
+use super::machine::{Machine, Progress, Starts};
 use super::software::{SEQUENCE, SOFTWARE};
 use super::state::{FOLDER, State, Store};
 
@@ -249,7 +249,13 @@ impl Bench {
         let surroundings = Surroundings::new(&self.medium.sequence, &self.computer, &self.variables).expect("limits");
         let contents = Contents::new(self.medium.folder.path(), &self.medium.manifest, &self.medium.policy);
         let runner = std::env::current_exe().expect("a program");
-        let home = Home::Medium { contents, policy: &self.medium.policy, runner: &runner, memory: &memory };
+        let home = Home::Medium {
+            contents,
+            policy: &self.medium.policy,
+            runner: &runner,
+            windows_runner: &runner,
+            memory: &memory,
+        };
         let media = ("PLT00001".to_owned(), 1);
         let means = Means { machine, report: &mut self.lines, store, now };
         let carrier = Carrier::begin(&self.medium.sequence, surroundings, home, media, means);
@@ -313,7 +319,7 @@ fn a_system_is_installed_and_the_rest_runs_on_it() {
     let setup = machine.boots.clone().expect("the disk starts");
     let root = machine.folder_of(&setup.system);
     let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    assert_eq!(setup.linux.kernel, "/boot/vmlinuz-6.1");
+    assert!(matches!(&setup.starts, Starts::Linux(linux) if linux.kernel == "/boot/vmlinuz-6.1"), "{setup:?}");
     assert_eq!(text("etc/hostname"), "branch-7\n");
     assert_eq!(text("var/lib/platen/drivers/DRV1/net.ko"), "a driver");
     assert!(text("etc/inittab").contains("::once:/_SMSTaskSequence/platen-deploy first-start"));
