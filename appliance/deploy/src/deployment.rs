@@ -156,7 +156,7 @@ fn deploy(
     screen.gap();
     screen.page(&format!("{} {}", manifest.name, manifest.version));
     let key = policy.sealing_key();
-    let earlier = if before::partitions(sequence) { earlier(machine, task, &key) } else { Earlier::Nothing };
+    let earlier = if before::changes_disks(sequence) { earlier(machine, task, &key) } else { Earlier::Nothing };
     let (store, state) = match earlier {
         Earlier::State { volume, state } => {
             screen.step(Mark::Ok, "Going on", &format!("where it stood before, on {}", place(machine, &volume)));
@@ -174,7 +174,7 @@ fn deploy(
     };
     let is_new = state.is_none();
     let was_left = state.as_ref().is_some_and(|state| state.in_deployed);
-    if before::partitions(sequence) && is_new {
+    if before::changes_disks(sequence) && is_new {
         take_disks(task, machine, screen)?;
     }
     let mut computer = machine.computer();

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use platen_media::Timestamp;
 use platen_media::policy::{DeploymentPolicy, SealingKey, Software};
 use platen_sequence::run::{
-    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, RESTART_CODE, Run, Surroundings,
-    Where,
+    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, Run, Surroundings, Where,
 };
 use platen_sequence::{Entry, Step, StepKind, TaskSequence};
 
@@ -21,8 +20,7 @@ use super::log::{self, Level};
 use super::machine::{Machine, MachineError, Progress, Volume};
 use super::state::{State, StateError, Store};
 
-/// What a step ends with that could not be done, as Configuration Manager says it (E_FAIL).
-pub const FAILED: i64 = 0x8000_4005;
+pub use platen_sequence::run::FAILED_CODE as FAILED;
 
 /// Where a person sees how far a sequence is.
 pub trait Report {
@@ -226,7 +224,7 @@ impl<'a> Carrier<'a> {
             _ => self.perform(step),
         };
         let (code, detail, leaves) = match done {
-            Ok(done) => (done.code.unwrap_or_else(|| success(step)), done.detail, done.leaves_boot_system),
+            Ok(done) => (done.code.unwrap_or_else(|| step.success_code()), done.detail, done.leaves_boot_system),
             Err(error) => (FAILED, platen_media::chain(&self.unless_changed(path, error)?), false),
         };
         let restarts = step.kind == StepKind::RestartComputer || leaves;
@@ -348,12 +346,6 @@ impl<'a> Carrier<'a> {
         self.set("_SMSTSMDataPath", &self.store.folder().display().to_string())?;
         Ok(())
     }
-}
-
-/// The code of a step that has none of its own: sequences may list others than 0 as success.
-fn success(step: &Step) -> i64 {
-    let listed = step.success_codes.iter().find(|&&code| code != RESTART_CODE).copied();
-    if step.succeeds_with(0) { 0 } else { listed.unwrap_or(RESTART_CODE) }
 }
 
 /// Small codes in decimal, Windows' own in hexadecimal.

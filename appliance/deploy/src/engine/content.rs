@@ -64,7 +64,7 @@ impl<'m> Contents<'m> {
     }
 
     /// All driver packages: ids and folders.
-    pub fn driver_packages(&self) -> impl Iterator<Item = (&'m str, &'m MediaPath)> {
+    pub fn driver_packages(&self) -> impl Iterator<Item = (&'m str, &'m MediaPath)> + use<'m> {
         self.policy.driver_packages.iter().map(|package| (&*package.id, &package.folder))
     }
 

@@ -33,6 +33,9 @@ impl<'a> Carrier<'a> {
         if let Some(result) = self.surroundings.perform(step) {
             return result.map(Done::ok).map_err(said);
         }
+        if let Some(result) = self.perform_mdt(step) {
+            return result;
+        }
         match step.kind {
             StepKind::FormatAndPartitionDisk => self.partition(step),
             StepKind::ApplyOperatingSystemImage => self.apply_system(step),
@@ -41,6 +44,10 @@ impl<'a> Carrier<'a> {
             | StepKind::ApplyDriverPackage
             | StepKind::AutoApplyDrivers => self.on_system(step),
             StepKind::JoinDomainOrWorkgroup if !self.surroundings.in_deployed() => self.on_system(step),
+            StepKind::ApplyDataImage => self.apply_data(step),
+            StepKind::CaptureUserState => self.capture_user_state(),
+            StepKind::RestoreUserState => self.restore_user_state(),
+            StepKind::ReleaseStateStore => self.release_state_store(),
             StepKind::SetupWindowsAndConfigMgr => {
                 let detail = self.hand_over()?;
                 Ok(Done { leaves_boot_system: true, ..Done::ok(detail) })
@@ -132,17 +139,10 @@ impl<'a> Carrier<'a> {
     }
 
     fn apply_system(&mut self, step: &Step) -> Result<Done, StepError> {
-        let id = self.property(step, "ImagePackageID").or_else(|| self.property(step, "InstallPackageID"));
-        let contents = self.contents()?;
-        let image = contents.system_image(id.as_deref().unwrap_or_default())?;
-        let index = self.property(step, "ImageIndex").or_else(|| self.property(step, "InstallEditionIndex"));
-        let index = match index {
-            None => image.index,
-            Some(text) => text.parse().ok().filter(|index| *index > 0).ok_or_else(|| {
-                said(format!("image index: expected a number from 1, found {text:?}; correct the step"))
-            })?,
-        };
+        self.take_volumes();
+        let (contents, (image, index)) = (self.contents()?, self.image(step)?);
         let volume = self.destination(step)?;
+        self.stand_on(&volume)?;
         let protected = self.protected(&volume);
         let report = &mut *self.report;
         let files = contents.checked_image(image, &mut |progress| report.progress("checking the image", progress))?;
@@ -166,18 +166,8 @@ impl<'a> Carrier<'a> {
         Ok(Done::ok(detail))
     }
 
-    /// What stays on a volume when a system is put on it: the users' state that was kept there, by its path below the
-    /// volume's root.
-    fn protected(&self, volume: &Volume) -> Vec<String> {
-        let path = self.surroundings.environment.get("OSDStateStorePath").unwrap_or_default().replace('\\', "/");
-        let (letter, below) = path.split_once(':').unwrap_or_default();
-        let is_here = volume.letter.is_some_and(|own| letter.eq_ignore_ascii_case(&own.to_string()));
-        let below = below.trim_matches('/');
-        if is_here && !below.is_empty() { vec![below.to_owned()] } else { Vec::new() }
-    }
-
-    /// Where a system goes: the volume that the step names, or the first that can hold one.
-    fn destination(&self, step: &Step) -> Result<Volume, StepError> {
+    /// Where an image goes: the volume that the step names, or the first that can hold a system.
+    pub(super) fn destination(&self, step: &Step) -> Result<Volume, StepError> {
         let named = |names: &[&str]| names.iter().find_map(|name| self.property(step, name));
         let letter = match named(&["DestinationVariable"]) {
             // The property holds the name of a variable that holds the letter.
@@ -205,7 +195,7 @@ impl<'a> Carrier<'a> {
         found.cloned().ok_or_else(|| {
             let known: Vec<String> = self.volumes.iter().map(described).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            said(format!("no volume to put a system on: expected one formatted by this sequence, found {known}"))
+            said(format!("no volume to put an image on: expected one formatted by this sequence, found {known}"))
         })
     }
 
@@ -243,9 +233,6 @@ impl<'a> Carrier<'a> {
         if !self.surroundings.in_deployed() && goes_on_deployed {
             let detail = self.hand_over()?;
             return Ok(Done { leaves_boot_system: true, ..Done::ok(detail) });
-        }
-        if self.surroundings.in_deployed() && !goes_on_deployed {
-            return Err(said("the boot system is on the medium, which is not here any more; disable the step"));
         }
         self.machine.sync()?;
         Ok(Done::ok("restart"))
@@ -309,7 +296,7 @@ impl<'a> Carrier<'a> {
     }
 
     /// A command of the boot system or of the deployed one.
-    fn command(&mut self, step: &Step) -> Result<Done, StepError> {
+    pub(super) fn command(&mut self, step: &Step) -> Result<Done, StepError> {
         let line = self.surroundings.environment.expand(step.command());
         if line.trim().is_empty() {
             return Err(said("the step has no command; give it one, or disable it"));
@@ -373,7 +360,7 @@ impl<'a> Carrier<'a> {
     }
 }
 
-fn described(volume: &Volume) -> String {
+pub(super) fn described(volume: &Volume) -> String {
     let file_system = match volume.file_system {
         FileSystem::Ntfs => "NTFS",
         FileSystem::Fat32 => "FAT32",

@@ -4,6 +4,8 @@
 //! Whole sequences on a machine in a folder.
 
 mod folder;
+mod samples;
+mod steps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -105,7 +107,6 @@ struct Medium {
 
 impl Medium {
     fn new(text: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let files = [
             ("platen/content/OS1/install.swm", "first part"),
             ("platen/content/OS1/install2.swm", "second part"),
@@ -114,8 +115,21 @@ impl Medium {
             ("platen/content/APP2/app.sh", "exit 0"),
             ("EFI/BOOT/BOOTX64.EFI", "shim"),
         ];
+        let sequence = sequence(text);
+        let policy = json!({
+            "schema": 1, "media_id": "PLT00001", "revision": 1, "task_sequence": sequence.to_json(), "variables": [],
+            "operating_system_image": {"id": "OS1", "path": "platen/content/OS1/install.swm", "index": 1, "parts": 2},
+            "driver_packages": [{"id": "DRV1", "name": "d", "version": "1", "folder": "platen/content/DRV1"}],
+            "applications": [software("APP1", &[]), software("APP2", &["APP1"]), software("APP3", &[])],
+            "packages": [],
+        });
+        Self::of(sequence, &files, &policy)
+    }
+
+    fn of(sequence: TaskSequence, files: &[(&str, &str)], policy: &serde_json::Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
         let mut records = Vec::new();
-        for (path, text) in files {
+        for &(path, text) in files {
             let to = folder.path().join(path);
             std::fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             std::fs::write(&to, text).expect("writes");
@@ -129,22 +143,16 @@ impl Medium {
                 modified: None,
             });
         }
-        let sequence = sequence(text);
-        let software = |id: &str, depends_on: &[&str]| {
-            json!({"id": id, "name": id, "version": "1", "folder": format!("platen/content/{id}"),
-                   "install": format!("sh {id}.sh"), "depends_on": depends_on})
-        };
-        let policy = json!({
-            "schema": 1, "media_id": "PLT00001", "revision": 1, "task_sequence": sequence.to_json(), "variables": [],
-            "operating_system_image": {"id": "OS1", "path": "platen/content/OS1/install.swm", "index": 1, "parts": 2},
-            "driver_packages": [{"id": "DRV1", "name": "d", "version": "1", "folder": "platen/content/DRV1"}],
-            "applications": [software("APP1", &[]), software("APP2", &["APP1"]), software("APP3", &[])],
-            "packages": [],
-        });
         let policy = DeploymentPolicy::from_json(policy.to_string().as_bytes()).expect("a policy");
         let manifest = manifest(records);
         Self { folder, manifest, policy, sequence }
     }
+}
+
+/// An application or a package of a policy.
+fn software(id: &str, depends_on: &[&str]) -> serde_json::Value {
+    json!({"id": id, "name": id, "version": "1", "folder": format!("platen/content/{id}"),
+           "install": format!("sh {id}.sh"), "depends_on": depends_on})
 }
 
 /// As much of a manifest as the engine looks at.
@@ -174,8 +182,9 @@ fn manifest(files: Vec<FileRecord>) -> Manifest {
     }
 }
 
+/// What was said, and the path and detail of each end.
 #[derive(Default)]
-struct Lines(Vec<String>, Power);
+struct Lines(Vec<String>, Power, Vec<(String, String)>);
 
 impl Report for Lines {
     fn begins(&mut self, number: usize, of: usize, _: &str, name: &str) {
@@ -186,6 +195,7 @@ impl Report for Lines {
     fn ended(&mut self, level: Level, path: &str, detail: &str) {
         self.1.on();
         self.0.push(format!("{level:?} {path}: {detail}"));
+        self.2.push((path.to_owned(), detail.to_owned()));
     }
 }
 
@@ -206,12 +216,17 @@ struct Bench {
 impl Bench {
     fn new(text: &str) -> Self {
         let variables = [("OSDComputerName", "Branch-7", false), ("Token", "it-works", false), ("Word", SECRET, true)];
+        let variables = variables.map(|(name, value, secret)| (name.to_owned(), value.to_owned(), secret)).into();
+        Self { variables, ..Self::of(Medium::new(text), computer()) }
+    }
+
+    fn of(medium: Medium, computer: Computer) -> Self {
         Self {
-            medium: Medium::new(text),
+            medium,
             memory: tempfile::tempdir().expect("a folder"),
             disk: tempfile::tempdir().expect("a folder"),
-            computer: computer(),
-            variables: variables.map(|(name, value, secret)| (name.to_owned(), value.to_owned(), secret)).into(),
+            computer,
+            variables: Vec::new(),
             lines: Lines::default(),
         }
     }

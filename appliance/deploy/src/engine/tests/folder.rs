@@ -88,6 +88,16 @@ impl FolderMachine {
         Self { link, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
     }
 
+    /// A volume that was there before.
+    pub(crate) fn with_volume(&mut self, partition: u32, letter: Option<char>, is_boot: bool) -> PathBuf {
+        let (disk, file_system, label) = (0, FileSystem::Ext4, String::new());
+        let volume = Volume { disk, partition, file_system, size_bytes: 20 << 30, label, letter, is_boot };
+        let folder = self.folder_of(&volume);
+        fs::create_dir_all(&folder).expect("makes");
+        self.volumes.push(volume);
+        folder
+    }
+
     pub(crate) fn folder_of(&self, volume: &Volume) -> PathBuf {
         self.folder.join(format!("disk{}-{}", volume.disk, volume.partition))
     }
@@ -135,7 +145,10 @@ impl Machine for FolderMachine {
     }
 
     fn adopt(&mut self, volumes: &[Volume]) {
-        self.volumes = volumes.to_vec();
+        let is_made =
+            |known: &Volume| volumes.iter().any(|it| (it.disk, it.partition) == (known.disk, known.partition));
+        self.volumes.retain(|known| !is_made(known));
+        self.volumes.extend(volumes.iter().cloned());
     }
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
