@@ -27,7 +27,6 @@ use platen_disk::table::{LIST_BYTES, Listed, list};
 use platen_media::Scheme;
 use platen_sequence::run::Computer;
 
-pub use self::command::TIMED_OUT;
 pub use self::places::Places;
 
 use self::mounts::Mounts;
