@@ -15,7 +15,7 @@ mod collect;
 mod error;
 pub(crate) mod modules;
 mod packages;
-mod pe;
+pub(super) mod pe;
 
 use std::path::{Path, PathBuf};
 

@@ -18,6 +18,7 @@ pub mod linux;
 pub mod log;
 pub mod machine;
 mod perform;
+mod script;
 pub mod software;
 pub mod state;
 

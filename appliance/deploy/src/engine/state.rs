@@ -138,6 +138,11 @@ impl Store {
         write(&self.folder, name, bytes)
     }
 
+    /// Removes a file that was kept beside the state.
+    pub fn remove_file(&self, name: &str) -> Result<(), StateError> {
+        remove(&self.folder.join(name))
+    }
+
     /// Takes everything along to another folder and goes on there; what was in that one is gone.
     pub fn move_to(&mut self, folder: &Path) -> Result<(), StateError> {
         if self.folder == folder {
