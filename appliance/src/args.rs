@@ -299,10 +299,6 @@ pub enum BootImageVerb {
         /// The program to run; by default platen-deploy beside this program, or in ../lib/platen
         #[arg(long, value_name = "FILE")]
         deploy: Option<PathBuf>,
-        /// The program that goes on in a deployed Windows; by default platen-deploy.exe, looked for likewise. Without it,
-        /// media install no Windows
-        #[arg(long, value_name = "FILE")]
-        deploy_windows: Option<PathBuf>,
     },
 }
 

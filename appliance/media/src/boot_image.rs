@@ -16,5 +16,3 @@ pub const MODULES: &str = "usr/lib/modules";
 pub const MODULE_ORDER: &str = "order";
 /// The same for the modules of [`PROGRAMS`].
 pub const DEPLOYMENT_MODULE_ORDER: &str = "deployment-order";
-/// In [`PROGRAMS`]: the program that goes on in a deployed Windows, where it was built.
-pub const DEPLOY_WINDOWS: &str = "usr/lib/platen/platen-deploy.exe";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use platen_author::boot_image::{self, BootImageError, OwnPrograms};
+use platen_author::boot_image::{self, BootImageError};
 use platen_author::boot_kit::{self, BootKitError, BootKitErrorKind, CollectOptions};
 use platen_author::{AuthorError, AuthorErrorKind, BuildOptions, BuildProgress, DriveNeeds, Signer, keys};
 use platen_cache::layout::{IndexEntry, Layout};
@@ -100,39 +100,35 @@ pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure>
 }
 
 pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Failure> {
-    let BootImageVerb::Build { kit, trusted, out, deploy, deploy_windows } = verb;
+    let BootImageVerb::Build { kit, trusted, out, deploy } = verb;
     let deploy = match deploy {
         Some(path) => path,
-        None => own_program("platen-deploy")?.ok_or_else(|| {
-            let text = "platen-deploy is not there; build it (appliance/build-programs) or give --deploy FILE";
-            Failure::new(Exit::Machine, text)
-        })?,
+        None => deploy_program()?,
     };
-    let deploy_windows = match deploy_windows {
-        Some(path) => Some(path),
-        None => own_program("platen-deploy.exe")?,
-    };
-    let own = OwnPrograms { deploy: &deploy, deploy_windows: deploy_windows.as_deref() };
-    let image = boot_image::build(&kit, &own, &trusted, &out).map_err(assembling)?;
+    let image = boot_image::build(&kit, &deploy, &trusted, &out).map_err(assembling)?;
     output.answer(document(DocumentFormat::BootImage, &out, image.record()), || {
         let record = image.record();
         let keys = record.trusted_keys.join(", ");
         format!(
-            "boot image {}: kernel {}, {} drivers, {} Windows, trusts {keys}",
+            "boot image {}: kernel {}, {} drivers, trusts {keys}",
             out.display(),
             record.kernel.release,
-            record.modules.len(),
-            if record.deploy_windows.is_some() { "goes on in" } else { "installs no" },
+            record.modules.len()
         )
     });
     Ok(ExitCode::SUCCESS)
 }
 
-/// One of our programs as it was built beside this one, or as the package installs it: nobody calls it by its name.
-fn own_program(name: &str) -> Result<Option<PathBuf>, Failure> {
+/// `platen-deploy` as it was built beside this program, or as the package installs it: nobody calls it by its name.
+fn deploy_program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Machine, error))?;
-    let places = [program.with_file_name(name), program.with_file_name("../lib/platen").join(name)];
-    Ok(places.into_iter().find(|path| path.is_file()))
+    let beside = program.with_file_name("platen-deploy");
+    let installed = program.with_file_name("../lib/platen/platen-deploy");
+    if let Some(found) = [&beside, &installed].into_iter().find(|path| path.is_file()) {
+        return Ok(found.clone());
+    }
+    let text = format!("{} is not there; build it (appliance/build-programs) or give --deploy FILE", beside.display());
+    Err(Failure::new(Exit::Machine, text))
 }
 
 pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure> {

@@ -25,7 +25,7 @@ use crate::boot::kit::{BootKitError, BootKitErrorKind};
 use crate::keys::KeyError;
 
 pub use build::build;
-pub use platen_media::boot_image::{DEPLOY_WINDOWS, PROGRAMS};
+pub use platen_media::boot_image::PROGRAMS;
 
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
@@ -98,9 +98,6 @@ pub struct BootImageRecord {
     pub boot_kit_sha256: Sha256,
     /// `/init`.
     pub deploy: FileDigest,
-    /// In the archive of programs: `platen-deploy.exe`. None: it was not built, or the boot kit has no programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deploy_windows: Option<FileDigest>,
     /// Numbers of the keys whose media it accepts, as minisign prints them.
     pub trusted_keys: Vec<String>,
     /// In the initramfs, in the order in which they are loaded.
@@ -124,16 +121,6 @@ impl Stored for BootImageRecord {
     fn schema(&self) -> u32 {
         self.schema
     }
-}
-
-/// Our own programs for a boot image.
-#[derive(Debug, Clone, Copy)]
-pub struct OwnPrograms<'a> {
-    /// `platen-deploy`, statically linked.
-    pub deploy: &'a Path,
-    /// `platen-deploy.exe`, which goes on where the system that was installed is a Windows; None: media with this boot image
-    /// install none.
-    pub deploy_windows: Option<&'a Path>,
 }
 
 /// A built boot image.
@@ -193,9 +180,6 @@ pub enum BootImageError {
     /// Another kind of file.
     #[error("{}: expected a program for x86_64 Linux, found something else", path.display())]
     NotAProgram { path: PathBuf },
-    /// Another kind of file, where a program for Windows is asked for.
-    #[error("{}: expected a program for x86_64 Windows, found {found}; build it with appliance/build-windows-program", path.display())]
-    NotForWindows { path: PathBuf, found: String },
     /// There are no libraries in a boot image.
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
@@ -227,7 +211,9 @@ impl BootImageError {
         match self {
             Self::Kit(error) => error.kind(),
             Self::Io { .. } => BootKitErrorKind::Machine,
-            Self::NoKeys | Self::Key { .. } | Self::NotAProgram { .. } | Self::NotStatic { .. } | Self::NotForWindows { .. } => BootKitErrorKind::Request,
+            Self::NoKeys | Self::Key { .. } | Self::NotAProgram { .. } | Self::NotStatic { .. } => {
+                BootKitErrorKind::Request
+            }
             _ => BootKitErrorKind::Content,
         }
     }

@@ -15,7 +15,7 @@ mod collect;
 mod error;
 pub(crate) mod modules;
 mod packages;
-pub(super) mod pe;
+mod pe;
 
 use std::path::{Path, PathBuf};
 

@@ -84,7 +84,6 @@ pub fn boot_image(folder: &Path, architecture: &str) {
         kernel: KernelRecord { package: "linux".into(), version: "6.1".into(), release: "6.1".into() },
         boot_kit_sha256: Sha256::of(b"kit"),
         deploy: files[0].clone(),
-        deploy_windows: None,
         trusted_keys: vec!["0".into()],
         modules: Vec::new(),
         deployment_modules: Vec::new(),

@@ -12,8 +12,8 @@ use platen_media::boot_image::{
 };
 
 use super::{
-    BootImage, BootImageError, BootImageRecord, DEPLOY_WINDOWS, FileDigest, INITRD, KERNEL, KernelRecord, ModuleRecord,
-    OwnPrograms, PROGRAMS, PackagedFile, RECORD, SCHEMA, io, read,
+    BootImage, BootImageError, BootImageRecord, FileDigest, INITRD, KERNEL, KernelRecord, ModuleRecord, PROGRAMS,
+    PackagedFile, RECORD, SCHEMA, io, read,
 };
 use crate::boot::cpio::Archive;
 use crate::boot::elf;
@@ -29,18 +29,17 @@ const PROGRAMS_LEVEL: i32 = 9;
 
 /// Builds a boot image into `out`, which appears only when complete; an earlier boot image in its place is replaced.
 ///
-/// `trusted_keys` are minisign public key files.
+/// `deploy_program` is `platen-deploy`, statically linked; `trusted_keys` are minisign public key files.
 pub fn build(
     kit: &Path,
-    own: &OwnPrograms<'_>,
+    deploy_program: &Path,
     trusted_keys: &[PathBuf],
     out: &Path,
 ) -> Result<BootImage, BootImageError> {
     kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
     let kit = BootKit::open(kit).map_err(BootImageError::Kit)?;
-    let deploy = read(own.deploy)?;
-    check_static(own.deploy, &deploy)?;
-    let deploy_windows = own.deploy_windows.map(read_for_windows).transpose()?;
+    let deploy = read(deploy_program)?;
+    check_static(deploy_program, &deploy)?;
     let keys = read_keys(trusted_keys)?;
 
     let mut initramfs = Archive::default();
@@ -72,7 +71,6 @@ pub fn build(
         },
         boot_kit_sha256: kit.record_sha256(),
         deploy: deploy_record,
-        deploy_windows: None,
         trusted_keys: keys.into_keys().collect(),
         modules,
         deployment_modules,
@@ -82,10 +80,6 @@ pub fn build(
     };
     let mut files = vec![(INITRD, pack(INITRD, &initramfs.bytes(), INITRD_LEVEL)?), (KERNEL, read(&kernel_path)?)];
     if !record.programs.is_empty() {
-        if let Some(program) = deploy_windows {
-            record.deploy_windows = Some(digest(DEPLOY_WINDOWS, &program));
-            programs.file(DEPLOY_WINDOWS, 0o644, program);
-        }
         add_licences(&kit, &mut programs)?;
         files.push((PROGRAMS, pack_programs(&programs.bytes())?));
     }
@@ -222,14 +216,5 @@ pub(super) fn check_static(path: &Path, program: &[u8]) -> Result<(), BootImageE
             Err(BootImageError::NotStatic { path: path.to_owned(), interpreter })
         }
         Err(_) => Err(BootImageError::NotAProgram { path: path.to_owned() }),
-    }
-}
-
-/// A program that is for Windows on such a machine.
-fn read_for_windows(path: &Path) -> Result<Vec<u8>, BootImageError> {
-    let program = read(path)?;
-    match kit::pe::read(&program) {
-        Ok(_) => Ok(program),
-        Err(found) => Err(BootImageError::NotForWindows { path: path.to_owned(), found }),
     }
 }

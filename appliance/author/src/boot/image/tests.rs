@@ -35,15 +35,7 @@ impl Bench {
 
     fn build(&self, deploy: &str, keys: &[&str], out: &str) -> Result<BootImage, BootImageError> {
         let keys: Vec<PathBuf> = keys.iter().map(|name| self.path(name)).collect();
-        let own = OwnPrograms { deploy: &self.path(deploy), deploy_windows: None };
-        build(&self.path("kit"), &own, &keys, &self.path(out))
-    }
-
-    fn build_for_windows(&self, program: &[u8], out: &str) -> Result<BootImage, BootImageError> {
-        let path = self.path("platen-deploy.exe");
-        std::fs::write(&path, program).expect("written");
-        let own = OwnPrograms { deploy: &self.path("deploy"), deploy_windows: Some(&path) };
-        build(&self.path("kit"), &own, &[self.path("one")], &self.path(out))
+        build(&self.path("kit"), &self.path(deploy), &keys, &self.path(out))
     }
 }
 
@@ -119,26 +111,6 @@ fn programs_are_in_an_archive_of_their_own_and_recorded_with_their_terms() {
     assert_eq!(linker.licence_sha256, Sha256::of(b"terms of libc6"));
     assert_eq!(record.programs.len(), kit::tests::PROGRAMS.len());
     assert_eq!(image.file_names().collect::<Vec<_>>(), [KERNEL, INITRD, PROGRAMS]);
-}
-
-#[test]
-fn the_program_for_windows_is_among_them_where_it_was_built() {
-    let Some(bench) = Bench::new() else { return };
-    let program = crate::boot::kit::pe::tests::program(false);
-    let image = bench.build_for_windows(&program, "image").expect("built");
-    let recorded = image.record().deploy_windows.clone().expect("recorded");
-    assert_eq!((&*recorded.path, recorded.sha256), (DEPLOY_WINDOWS, Sha256::of(&program)));
-    let has = |image: &BootImage| {
-        let files = listed(&std::fs::read(image.folder().join(PROGRAMS)).expect("there"));
-        files.iter().any(|line| line.ends_with(&format!(" {DEPLOY_WINDOWS}")))
-    };
-    assert!(has(&image));
-    let without = bench.build("deploy", &["one"], "without").expect("built");
-    assert!(!has(&without) && without.record().deploy_windows.is_none());
-
-    let linux = std::fs::read(bench.path("deploy")).expect("there");
-    let refused = bench.build_for_windows(&linux, "other").expect_err("no program for Windows");
-    assert!(matches!(refused, BootImageError::NotForWindows { .. }), "{refused}");
 }
 
 #[test]

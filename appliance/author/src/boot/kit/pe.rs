@@ -9,15 +9,15 @@ use object::{LittleEndian, pe};
 
 /// What was read from an EFI program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EfiProgram {
+pub(super) struct EfiProgram {
     /// It has a certificate table (which says nothing of whose certificates they are: the firmware decides that).
-    pub(crate) signed: bool,
+    pub(super) signed: bool,
     /// The lines of its `.sbat` section, by which revoked versions are told from good ones.
-    pub(crate) sbat: Vec<String>,
+    pub(super) sbat: Vec<String>,
 }
 
-/// Reads the headers of a 64-bit EFI program, which are those of a program for Windows; the error says what it is instead.
-pub(crate) fn read(bytes: &[u8]) -> Result<EfiProgram, String> {
+/// Reads the headers of a 64-bit EFI program; the error says what it is instead.
+pub(super) fn read(bytes: &[u8]) -> Result<EfiProgram, String> {
     let damaged = |error: object::Error| format!("something else ({error})");
     let program = PeFile64::parse(bytes).map_err(damaged)?;
     let machine = program.nt_headers().file_header().machine.get(LittleEndian);
@@ -40,11 +40,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<EfiProgram, String> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Headers as a linker writes them, one `.sbat` section, optionally a certificate table.
-    pub(crate) fn program(signed: bool) -> Vec<u8> {
+    pub(in super::super) fn program(signed: bool) -> Vec<u8> {
         let mut b = vec![0u8; 0x400];
         b[..2].copy_from_slice(b"MZ");
         b[0x3c] = 0x80;
