@@ -4,6 +4,9 @@
 //! What runs on the computer that a medium was made for: the engine that carries a task sequence out, and the machine
 //! it works on.
 
+mod child;
 pub mod engine;
 #[cfg(target_os = "linux")]
 pub mod target;
+#[cfg(windows)]
+pub mod windows;

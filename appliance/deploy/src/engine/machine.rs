@@ -88,6 +88,9 @@ pub struct ImageFiles {
     pub more: Vec<PathBuf>,
 }
 
+/// The exit code of a command that its limit ended: `ERROR_TIMEOUT`, as sequences see it.
+pub const TIMED_OUT: i64 = 0x8007_05B4;
+
 /// A command of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {

@@ -20,6 +20,7 @@ pub mod log;
 pub mod machine;
 mod mdt;
 mod perform;
+mod script;
 pub mod software;
 pub mod state;
 mod system;

@@ -54,6 +54,7 @@ impl<'a> Carrier<'a> {
             }
             StepKind::RestartComputer => self.restart(step),
             StepKind::RunCommandLine => self.command(step),
+            StepKind::RunPowerShellScript => self.powershell(step),
             StepKind::InstallApplication => self.install_applications(step),
             StepKind::InstallPackage => self.install_packages(step),
             StepKind::DownloadPackageContent => self.provide_package(step),
@@ -319,6 +320,16 @@ impl<'a> Carrier<'a> {
     }
 
     pub(super) fn run_line(&mut self, line: String, folder: Option<PathBuf>, step: &Step) -> Result<Done, StepError> {
+        self.run_line_for_output(line, folder, step).map(|(done, _)| done)
+    }
+
+    /// The same, with what it printed.
+    pub(super) fn run_line_for_output(
+        &mut self,
+        line: String,
+        folder: Option<PathBuf>,
+        step: &Step,
+    ) -> Result<(Done, String), StepError> {
         let limit = step.timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
         let shown = self.surroundings.environment.masked(&line);
         let data = self.store.folder().display().to_string();
@@ -326,7 +337,7 @@ impl<'a> Carrier<'a> {
         let ended = self.machine.run(&Order { line, folder, variables, limit })?;
         let output = ended.output.trim();
         let separator = if output.is_empty() { "" } else { "; " };
-        Ok(Done { code: Some(ended.code), ..Done::ok(format!("{shown}{separator}{output}")) })
+        Ok((Done { code: Some(ended.code), ..Done::ok(format!("{shown}{separator}{output}")) }, ended.output))
     }
 
     /// The folder of a package, which is copied from the medium where that is not done yet.

@@ -407,6 +407,44 @@ fn an_application_that_asks_for_a_restart_is_not_installed_twice() {
 }
 
 #[test]
+fn a_script_runs_from_its_package_or_from_the_step_and_what_it_prints_is_kept() {
+    let rest = r#"
+        [[do]]
+        step = "Setup"
+        type = "Setup Windows and ConfigMgr"
+        [[do]]
+        step = "Own"
+        type = "Run PowerShell Script"
+        variables = [
+          { property = "SourceScript", name = "OSDRunPowerShellScriptSourceScript", value = "'%Token%'" },
+          { property = "ExecutionPolicy", name = "OSDRunPowerShellScriptExecutionPolicy", value = "Bypass" },
+          { property = "OutputVariableName", name = "OSDRunPowerShellScriptOutputVariableName", value = "Said" },
+        ]
+        [[do]]
+        step = "Packaged"
+        type = "Run PowerShell Script"
+        variables = [
+          { property = "PackageID", name = "OSDRunPowerShellScriptPackageID", value = "APP1" },
+          { property = "ScriptName", name = "OSDRunPowerShellScriptScriptName", value = ".\\lib.sh" },
+          { property = "Parameters", name = "OSDRunPowerShellScriptParameters", value = "-Word %Said%" },
+        ]
+    "#;
+    let mut bench = Bench::new(&installation(rest));
+    let mut machine = bench.machine();
+    with_init(&mut machine);
+    assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{:#?}", bench.lines.0);
+    let mut system = bench.machine();
+    system.output = "printed\n".to_owned();
+    assert_eq!(bench.deployed(&mut system), End::Finished, "{:#?}", bench.lines.0);
+    let folder = machine.folder_of(&Machine::volumes(&machine)[0]).join(FOLDER);
+    let shell = "powershell.exe -NoProfile -NonInteractive";
+    let own = format!("{shell} -ExecutionPolicy Bypass -File \"{}\"", folder.join("script.ps1").display());
+    let packaged = folder.join("Packages/APP1/lib.sh");
+    let packaged = format!("APP1> {shell} -File \"{}\" -Word printed", packaged.display());
+    assert_eq!(system.ran, [own, packaged]);
+}
+
+#[test]
 fn what_fails_ends_the_sequence_with_its_code_or_is_forgiven() {
     for (more, codes, ends) in [
         ("", [7, 0], End::Failed { path: "Applications".to_owned(), code: 7 }),

@@ -30,7 +30,6 @@ use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 
-pub use self::command::TIMED_OUT;
 pub use self::places::Places;
 
 use self::mounts::Mounts;
