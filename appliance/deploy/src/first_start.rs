@@ -5,21 +5,26 @@
 //!
 //! The boot system left everything in the folder this program is in. At the end only the log stays there.
 
+#[cfg(target_os = "linux")]
+#[path = "first_start/linux.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "first_start/windows.rs"]
+mod system;
+
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use platen_deploy::engine::carry::{Carrier, End, Home, Means, Report, TakenAlong};
-use platen_deploy::engine::linux;
-use platen_deploy::engine::log::Level;
+use platen_deploy::engine::log::{self, Level};
 use platen_deploy::engine::machine::{Machine, Progress};
 use platen_deploy::engine::software::{SEQUENCE, SOFTWARE};
-use platen_deploy::engine::state::Store;
-use platen_deploy::target::{Places, RealMachine};
+use platen_deploy::engine::state::{FOLDER, Store};
 use platen_media::{Timestamp, chain};
 use platen_sequence::TaskSequence;
 use platen_sequence::run::Surroundings;
 
-/// Lines on standard output, which the unit sends to the console and the journal.
+/// Lines on standard output: on Linux the unit sends them to the console and the journal.
 struct Words;
 
 impl Report for Words {
@@ -34,36 +39,57 @@ impl Report for Words {
     }
 }
 
-/// Exit status 0: done, or a restart was begun; 1: the sequence failed.
+/// Who does the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// This process.
+    Here,
+    /// Another one, which this has started.
+    Elsewhere,
+}
+
+/// Exit status 0: done, a restart was begun, or another process does it; 1: the sequence failed.
 pub(crate) fn run() -> i32 {
     let folder = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
     let folder = folder.unwrap_or_else(|| PathBuf::from("/"));
-    match carry(&folder) {
+    let store = Store::new(&folder);
+    // Where this program was started from anywhere else, there is nothing to do, and nothing to remove.
+    if !folder.ends_with(FOLDER) {
+        return 0;
+    }
+    if system::prepare(&folder) == Start::Elsewhere {
+        return 0;
+    }
+    let ended = carry(&store).and_then(|end| leave(&store, end));
+    match ended {
         Ok(Some(End::Finished)) => {
             println!("PLATEN DEPLOYMENT FINISHED");
             0
         }
-        Ok(Some(End::Restart | End::StartFromDisk)) => {
-            rustix::fs::sync();
-            // The system's own way, so that what else runs ends in order.
-            let restarted = std::process::Command::new("/bin/sh").args(["-c", "reboot"]).status();
-            i32::from(!restarted.is_ok_and(|status| status.success()))
-        }
+        Ok(Some(End::Restart | End::StartFromDisk)) => match system::restart() {
+            Ok(()) => 0,
+            Err(reason) => {
+                note(&folder, Level::Error, &format!("the restart: {reason}; restart by hand, and the rest follows"));
+                1
+            }
+        },
         Ok(Some(End::Failed { path, code })) => {
             println!("PLATEN DEPLOYMENT STOPPED step {path} failed with code {code:#x}");
             1
         }
-        // It was done before, or this is no folder of ours.
+        // It was done before.
         Ok(None) => 0,
         Err(reason) => {
+            note(&folder, Level::Error, &reason);
             println!("PLATEN DEPLOYMENT STOPPED {reason}");
             1
         }
     }
 }
 
-fn carry(folder: &Path) -> Result<Option<End>, String> {
-    let store = Store::new(folder);
+/// None: nothing was left to do.
+fn carry(store: &Store) -> Result<Option<End>, String> {
+    let folder = store.folder();
     let Some(state) = store.load(None).map_err(|error| chain(&error))? else { return Ok(None) };
     let read = |name: &str| {
         let path = folder.join(name);
@@ -73,22 +99,33 @@ fn carry(folder: &Path) -> Result<Option<End>, String> {
     let sequence = TaskSequence::from_json(&json).map_err(|error| format!("{SEQUENCE}: {}", chain(&error)))?;
     let software: TakenAlong =
         serde_json::from_str(&read(SOFTWARE)?).map_err(|error| format!("{SOFTWARE}: {error}"))?;
-    let mut machine = RealMachine::look(Places::default(), None);
-    let computer = machine.computer();
+    let mut machine = system::machine();
+    let computer = system::with_kept_facts(machine.computer(), &state.variables);
     let surroundings = Surroundings::new(&sequence, &computer, &[]).map_err(|error| error.to_string())?;
     let media = (state.media_id.clone(), state.revision);
     let (home, mut words) = (Home::Deployed { software }, Words);
     let means = Means { machine: &mut machine, report: &mut words, store: store.clone(), now };
-    let end = Carrier::begin(&sequence, surroundings, home, media, means)
+    Carrier::begin(&sequence, surroundings, home, media, means)
         .resume(state)
         .and_then(|mut carrier| carrier.carry())
-        .map_err(|error| chain(&error))?;
-    if !matches!(end, End::Restart | End::StartFromDisk) {
-        // Also after a failure: nothing secret stays, and it is not tried again at each start.
+        .map(Some)
+        .map_err(|error| chain(&error))
+}
+
+/// Unless it goes on after a restart: also after a failure nothing secret stays, and it is not tried again at each start.
+/// What could not be removed is removed at the next start.
+fn leave(store: &Store, end: Option<End>) -> Result<Option<End>, String> {
+    if !matches!(end, Some(End::Restart | End::StartFromDisk)) {
         store.clear().map_err(|error| chain(&error))?;
-        linux::remove_first_start(Path::new("/"))?;
+        system::leave(store.folder())?;
     }
-    Ok(Some(end))
+    Ok(end)
+}
+
+/// Says it, and has it in the log. A log that can't be written stops nothing.
+fn note(folder: &Path, level: Level, text: &str) {
+    println!("platen: {text}");
+    let _ = log::add(folder, now(), level, text);
 }
 
 fn now() -> Timestamp {

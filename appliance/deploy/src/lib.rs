@@ -6,6 +6,9 @@
 
 #[cfg(target_os = "linux")]
 pub mod archive;
+mod child;
 pub mod engine;
 #[cfg(target_os = "linux")]
 pub mod target;
+#[cfg(windows)]
+pub mod windows;

@@ -9,24 +9,43 @@
 //! a person. Everything that touches the machine is in [`machine`], [`volumes`] and [`terminal`], and in the library's
 //! `target`.
 //!
-//! `platen-deploy first-start` is the same program on the system that was installed: it does the rest of the sequence.
+//! `platen-deploy first-start` is the same program on the system that was installed: it does the rest of the sequence. On
+//! Windows it is all that there is of it.
 
+#[cfg(target_os = "linux")]
 mod before;
+#[cfg(target_os = "linux")]
 mod boot_menu;
+#[cfg(target_os = "linux")]
 mod check;
+#[cfg(target_os = "linux")]
 mod deployment;
 mod first_start;
+#[cfg(target_os = "linux")]
+mod full_page;
+#[cfg(target_os = "linux")]
 mod lines;
+#[cfg(target_os = "linux")]
+mod log_copy;
+#[cfg(target_os = "linux")]
 mod machine;
+#[cfg(target_os = "linux")]
 mod medium;
+#[cfg(target_os = "linux")]
 mod programs;
+#[cfg(target_os = "linux")]
 mod refusal;
+#[cfg(target_os = "linux")]
 mod report;
+#[cfg(target_os = "linux")]
 mod screen;
+#[cfg(target_os = "linux")]
 mod terminal;
+#[cfg(target_os = "linux")]
 mod volumes;
 
 fn main() {
+    #[cfg(target_os = "linux")]
     if std::process::id() == 1 {
         machine::run()
     }

@@ -43,6 +43,8 @@ pub enum Home<'m> {
         policy: &'m DeploymentPolicy,
         /// This program, for the deployed system.
         runner: &'m Path,
+        /// The same for a deployed Windows.
+        windows_runner: &'m Path,
         /// Where the state stands as long as no volume is formatted.
         memory: &'m Path,
     },
@@ -92,6 +94,14 @@ pub enum EngineError {
     /// Kept for another sequence.
     #[error("going on where the task sequence stood")]
     Cursor(#[from] CursorError),
+    /// The medium is not what was signed: no step's own failure, and nothing that a sequence may pass over.
+    #[error("step {path}")]
+    Medium {
+        /// Path of the step that would have used it.
+        path: String,
+        /// Which file.
+        source: ContentError,
+    },
 }
 
 /// Why a step was not done. It is the step's result, not the engine's end.
@@ -185,7 +195,7 @@ impl<'a> Carrier<'a> {
         self.set("_SMSTSMDataPath", &self.store.folder().display().to_string())?;
         if matches!(self.home, Home::Medium { .. }) && self.surroundings.in_deployed() {
             // The power was cut when all was kept for the deployed system, and the disk did not start yet.
-            return Ok(self.leave());
+            return self.leave();
         }
         loop {
             match self.run.next(self.surroundings.world()) {
@@ -215,7 +225,7 @@ impl<'a> Carrier<'a> {
         };
         let (code, detail, leaves) = match done {
             Ok(done) => (done.code.unwrap_or_else(|| step.success_code()), done.detail, done.leaves_boot_system),
-            Err(error) => (FAILED, platen_media::chain(&error), false),
+            Err(error) => (FAILED, platen_media::chain(&self.unless_changed(path, error)?), false),
         };
         let restarts = step.kind == StepKind::RestartComputer || leaves;
         let after = self.run.ended(code, &mut self.surroundings.environment)?;
@@ -238,35 +248,52 @@ impl<'a> Carrier<'a> {
         let is_restart = after == After::Restart || (restarts && matches!(after, After::GoOn));
         Ok(match (is_restart, leaves) {
             (false, _) => None,
-            (true, true) => Some(self.leave()),
+            (true, true) => Some(self.leave()?),
             (true, false) => Some(End::Restart),
         })
     }
 
     /// All that the deployed system needs is on the disk; only now it starts from it.
-    fn leave(&mut self) -> End {
+    fn leave(&mut self) -> Result<End, EngineError> {
         let path = "Start from the disk";
         match self.make_bootable() {
             Ok(detail) => {
                 self.note(Level::Information, path, &detail);
-                End::StartFromDisk
+                Ok(End::StartFromDisk)
             }
             Err(error) => {
+                let error = self.unless_changed(path, error)?;
                 self.note(Level::Error, path, &platen_media::chain(&error));
-                End::Failed { path: path.to_owned(), code: FAILED }
+                Ok(End::Failed { path: path.to_owned(), code: FAILED })
             }
+        }
+    }
+
+    /// A step's error, unless it is the medium's: then nothing goes on.
+    fn unless_changed(&mut self, path: &str, error: StepError) -> Result<StepError, EngineError> {
+        match error {
+            StepError::Content(source @ ContentError::Changed { .. }) => {
+                self.note(Level::Error, path, &platen_media::chain(&source));
+                Err(EngineError::Medium { path: path.to_owned(), source })
+            }
+            other => Ok(other),
         }
     }
 
     /// Behind the last step. A system that was put on the disk and never started is made to start.
     fn over(&mut self) -> Result<End, EngineError> {
         let is_waiting = self.surroundings.has_system() && !self.surroundings.in_deployed();
-        let end = if is_waiting { self.leave() } else { End::Finished };
+        let end = if is_waiting { self.leave()? } else { End::Finished };
         if !matches!(end, End::Failed { .. }) {
             self.note(Level::Information, "End of the task sequence", "done");
             self.store.clear()?;
         }
         Ok(end)
+    }
+
+    /// A variable as it is now.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.surroundings.environment.get(name)
     }
 
     /// Where the state stands now.

@@ -63,9 +63,9 @@ impl<'m> Contents<'m> {
         })
     }
 
-    /// All driver packages of the medium, by id.
-    pub fn driver_package_ids(&self) -> impl Iterator<Item = &'m str> + use<'m> {
-        self.policy.driver_packages.iter().map(|package| &*package.id)
+    /// All driver packages: ids and folders.
+    pub fn driver_packages(&self) -> impl Iterator<Item = (&'m str, &'m MediaPath)> + use<'m> {
+        self.policy.driver_packages.iter().map(|package| (&*package.id, &package.folder))
     }
 
     /// An application.

@@ -7,6 +7,7 @@ use platen_sequence::run::Origin;
 use platen_sequence::{Step, StepKind, Variable};
 
 use super::carry::{Carrier, Done, StepError};
+use super::system::System;
 
 /// The variable that says what is to be done as soon as there is a system: MDT's scripts may run before, and then only
 /// prepare it.
@@ -94,7 +95,11 @@ impl Carrier<'_> {
 
     fn put_in(&mut self, step: &Step, what: &str) -> Result<Done, StepError> {
         if what == DRIVERS {
-            let ids = self.contents()?.driver_package_ids();
+            let root = self.system_root()?;
+            if System::of(&root).map_err(StepError::Said)? == System::Windows {
+                return self.perform(&as_kind(step, StepKind::AutoApplyDrivers, &[]));
+            }
+            let ids = self.contents()?.driver_packages().map(|(id, _)| id);
             let mut said = Vec::new();
             for id in ids {
                 let package = [("DriverPackageID", id)];

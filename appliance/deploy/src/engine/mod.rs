@@ -20,9 +20,12 @@ pub mod log;
 pub mod machine;
 mod mdt;
 mod perform;
+mod script;
 pub mod software;
 pub mod state;
+mod system;
 mod user_state;
+pub mod windows;
 
 /// Where the state stands before the first volume is formatted: in the boot system's memory.
 pub const MEMORY_FOLDER: &str = "/run/platen/_SMSTaskSequence";

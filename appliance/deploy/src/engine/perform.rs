@@ -4,7 +4,7 @@
 //! What a step does to the machine, by its type.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platen_media::MediaPath;
@@ -15,7 +15,9 @@ use super::carry::{Carrier, Done, Home, StepError};
 use super::content::Contents;
 use super::layout::DiskLayout;
 use super::linux;
-use super::machine::{BootSetup, FileSystem, Order, Volume};
+use super::machine::{BootSetup, FileSystem, Order, Starts, Volume};
+use super::system::System;
+use super::windows::BOOT_MANAGER;
 
 /// Folders of the medium: what UEFI firmware starts, and GRUB's images for BIOS.
 const BOOT_FILES: [&str; 2] = ["EFI/BOOT", "platen/bios"];
@@ -37,25 +39,22 @@ impl<'a> Carrier<'a> {
         match step.kind {
             StepKind::FormatAndPartitionDisk => self.partition(step),
             StepKind::ApplyOperatingSystemImage => self.apply_system(step),
+            StepKind::ApplyWindowsSettings
+            | StepKind::ApplyNetworkSettings
+            | StepKind::ApplyDriverPackage
+            | StepKind::AutoApplyDrivers => self.on_system(step),
+            StepKind::JoinDomainOrWorkgroup if !self.surroundings.in_deployed() => self.on_system(step),
             StepKind::ApplyDataImage => self.apply_data(step),
             StepKind::CaptureUserState => self.capture_user_state(),
             StepKind::RestoreUserState => self.restore_user_state(),
             StepKind::ReleaseStateStore => self.release_state_store(),
-            StepKind::ApplyDriverPackage => self.apply_drivers(step),
-            StepKind::ApplyWindowsSettings => {
-                let root = self.system_root()?;
-                linux::settings(&root, &self.values(step)).map(Done::ok).map_err(said)
-            }
-            StepKind::ApplyNetworkSettings => {
-                let root = self.system_root()?;
-                linux::network(&root, &self.values(step)).map(Done::ok).map_err(said)
-            }
             StepKind::SetupWindowsAndConfigMgr => {
                 let detail = self.hand_over()?;
                 Ok(Done { leaves_boot_system: true, ..Done::ok(detail) })
             }
             StepKind::RestartComputer => self.restart(step),
             StepKind::RunCommandLine => self.command(step),
+            StepKind::RunPowerShellScript => self.powershell(step),
             StepKind::InstallApplication => self.install_applications(step),
             StepKind::InstallPackage => self.install_packages(step),
             StepKind::DownloadPackageContent => self.provide_package(step),
@@ -83,6 +82,25 @@ impl<'a> Carrier<'a> {
             Home::Medium { contents, .. } => Ok(*contents),
             Home::Deployed { .. } => Err(said("the medium is not here any more: the deployed system runs")),
         }
+    }
+
+    /// A change of the system on the disk, in that system's own way.
+    fn on_system(&mut self, step: &Step) -> Result<Done, StepError> {
+        let root = self.system_root()?;
+        let detail = match (System::of(&root).map_err(said)?, step.kind) {
+            (System::Windows, _) => self.on_windows(step, &root)?,
+            (System::Linux, StepKind::ApplyWindowsSettings) => {
+                linux::settings(&root, &self.values(step)).map_err(said)?
+            }
+            (System::Linux, StepKind::ApplyNetworkSettings) => {
+                linux::network(&root, &self.values(step)).map_err(said)?
+            }
+            (System::Linux, StepKind::ApplyDriverPackage) => self.copy_linux_drivers(step, &root)?,
+            (System::Linux, _) => {
+                return Err(said(format!("{} is for Windows, and the image holds a Linux", step.label())));
+            }
+        };
+        Ok(Done::ok(detail))
     }
 
     fn partition(&mut self, step: &Step) -> Result<Done, StepError> {
@@ -133,9 +151,12 @@ impl<'a> Carrier<'a> {
             report.progress("applying the image", progress);
         })?;
         // Applying may have taken the volume away from its folder, where the state stands, too.
-        self.machine.root(&volume)?;
+        let root = self.machine.root(&volume)?;
+        let mut detail = format!("{} image {index} on {}", image.id, described(&volume));
+        if System::of(&root).map_err(said)? == System::Windows {
+            detail += &format!("; {}", self.windows_applied(step, &root)?);
+        }
         self.machine.sync()?;
-        let detail = format!("{} image {index} on {}", image.id, described(&volume));
         if let Some(letter) = volume.letter {
             let drive = format!("{letter}:");
             self.surroundings.environment.set("OSDTargetSystemDrive", &drive, false, Origin::Step)?;
@@ -193,16 +214,19 @@ impl<'a> Carrier<'a> {
         Ok(self.machine.root(&system)?)
     }
 
-    fn apply_drivers(&mut self, step: &Step) -> Result<Done, StepError> {
-        let id = self.property(step, "DriverPackageID").ok_or_else(|| said("the step names no driver package"))?;
-        let root = self.system_root()?;
-        linux::is_linux(&root).map_err(said)?;
+    /// The package's id, from the step.
+    pub(super) fn driver_package_id(&self, step: &Step) -> Result<String, StepError> {
+        self.property(step, "DriverPackageID").ok_or_else(|| said("the step names no driver package"))
+    }
+
+    fn copy_linux_drivers(&mut self, step: &Step, root: &Path) -> Result<String, StepError> {
+        let id = self.driver_package_id(step)?;
         let contents = self.contents()?;
         let folder = contents.driver_package(&id)?;
-        let to = linux::inside(&root, &format!("{}/{id}", linux::DRIVERS)).map_err(said)?;
+        let to = linux::inside(root, &format!("{}/{id}", linux::DRIVERS)).map_err(said)?;
         let report = &mut *self.report;
         contents.copy(folder, &to, &mut |progress| report.progress("copying drivers", progress))?;
-        Ok(Done::ok(format!("{id} in /{}/{id}", linux::DRIVERS)))
+        Ok(format!("{id} in /{}/{id}", linux::DRIVERS))
     }
 
     fn restart(&mut self, step: &Step) -> Result<Done, StepError> {
@@ -218,12 +242,17 @@ impl<'a> Carrier<'a> {
     /// Puts everything on the disk that the deployed system needs for the rest.
     fn hand_over(&mut self) -> Result<String, StepError> {
         let root = self.system_root()?;
-        linux::is_linux(&root).map_err(said)?;
+        let system = System::of(&root).map_err(said)?;
         // The state goes where the system can read it, whichever volume it stood on.
         self.move_state(root.clone())?;
         let taken = self.take_along()?;
-        let Home::Medium { runner, .. } = &self.home else { return Err(said("the medium is not here any more")) };
-        linux::place_first_start(&root, &self.store, runner).map_err(said)?;
+        let Home::Medium { runner, windows_runner, .. } = self.home else {
+            return Err(said("the medium is not here any more"));
+        };
+        match system {
+            System::Linux => linux::place_first_start(&root, &self.store, runner).map_err(said)?,
+            System::Windows => self.hand_over_windows(&root, windows_runner)?,
+        }
         Ok(format!("{taken} contents taken along"))
     }
 
@@ -231,14 +260,21 @@ impl<'a> Carrier<'a> {
     pub(super) fn make_bootable(&mut self) -> Result<String, StepError> {
         let root = self.system_root_of_disk()?;
         let system = self.system.clone().ok_or_else(|| said("there is no system on the disk yet"))?;
-        let linux = linux::boot(&root).map_err(said)?;
         let boot = self.volumes.iter().find(|volume| volume.is_boot && volume.disk == system.disk);
         let boot = boot.unwrap_or(&system).clone();
-        let detail = format!("{} starts {}", described(&boot), linux.kernel);
-        let (disk, name) = (system.disk, "Platen".to_owned());
+        let (starts, name, what) = match System::of(&root).map_err(said)? {
+            System::Linux => {
+                let linux = linux::boot(&root).map_err(said)?;
+                let kernel = linux.kernel.clone();
+                (Starts::Linux(linux), "Platen", kernel)
+            }
+            System::Windows => (Starts::Windows, BOOT_MANAGER, self.windows_boot_files(&root, &system, &boot)?),
+        };
+        let detail = format!("{} starts {what}", described(&boot));
+        let (disk, name) = (system.disk, name.to_owned());
         let boot_files = self.boot_files()?;
         self.machine.sync()?;
-        let setup = BootSetup { disk, system: system.clone(), boot, name, linux };
+        let setup = BootSetup { disk, system: system.clone(), boot, name, starts };
         self.machine.make_bootable(&setup, &boot_files)?;
         // Boot code is written to a disk that is not in use; what is kept after that goes to its volumes again.
         for volume in self.volumes.iter().filter(|volume| volume.letter.is_some()) {
@@ -283,12 +319,22 @@ impl<'a> Carrier<'a> {
         };
         let is_offline = !self.surroundings.in_deployed() && step.runs(false, true).word() == "offline";
         if is_offline {
-            return Err(said("changes of a Windows that is not running are not carried out by this version of Platen"));
+            return self.offline_command(step, &line, folder.as_deref());
         }
         self.run_line(line, folder, step)
     }
 
     pub(super) fn run_line(&mut self, line: String, folder: Option<PathBuf>, step: &Step) -> Result<Done, StepError> {
+        self.run_line_for_output(line, folder, step).map(|(done, _)| done)
+    }
+
+    /// The same, with what it printed.
+    pub(super) fn run_line_for_output(
+        &mut self,
+        line: String,
+        folder: Option<PathBuf>,
+        step: &Step,
+    ) -> Result<(Done, String), StepError> {
         let limit = step.timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
         let shown = self.surroundings.environment.masked(&line);
         let data = self.store.folder().display().to_string();
@@ -296,7 +342,7 @@ impl<'a> Carrier<'a> {
         let ended = self.machine.run(&Order { line, folder, variables, limit })?;
         let output = ended.output.trim();
         let separator = if output.is_empty() { "" } else { "; " };
-        Ok(Done { code: Some(ended.code), ..Done::ok(format!("{shown}{separator}{output}")) })
+        Ok((Done { code: Some(ended.code), ..Done::ok(format!("{shown}{separator}{output}")) }, ended.output))
     }
 
     /// The folder of a package, which is copied from the medium where that is not done yet.

@@ -138,6 +138,11 @@ impl Store {
         write(&self.folder, name, bytes)
     }
 
+    /// Removes a file that was kept beside the state.
+    pub fn remove_file(&self, name: &str) -> Result<(), StateError> {
+        remove(&self.folder.join(name))
+    }
+
     /// Takes everything along to another folder and goes on there; what was in that one is gone.
     pub fn move_to(&mut self, folder: &Path) -> Result<(), StateError> {
         if self.folder == folder {
@@ -154,26 +159,37 @@ impl Store {
         Ok(())
     }
 
-    /// Removes all but the log: nothing secret stays behind.
+    /// Removes all but the log: nothing secret stays behind. Secrets go first, and what can't be removed, such as a file that
+    /// an installer still has open, keeps nothing else.
     pub fn clear(&self) -> Result<(), StateError> {
+        remove(&self.folder.join(SECRETS))?;
+        remove(&self.folder.join(STATE))?;
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(io("listing", &self.folder)(error)),
         };
+        let mut first_error = None;
         for entry in entries {
             let entry = entry.map_err(io("listing", &self.folder))?;
             let path = entry.path();
             // Of which medium the system is from stays known, too: it is no secret.
-            if entry.file_name() == "Logs" || entry.file_name() == INSTALLED_BY {
+            if entry.file_name() == "Logs" || entry.file_name() == INSTALLED_BY || is_held_by_windows(&path) {
                 continue;
             }
             let is_folder = entry.file_type().map_err(io("looking at", &path))?.is_dir();
-            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
-                .map_err(io("removing", &path))?;
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            if let Err(error) = removed {
+                first_error = first_error.or(Some(io("removing", &path)(error)));
+            }
         }
-        Ok(())
+        first_error.map_or(Ok(()), Err)
     }
+}
+
+/// Windows removes no program that runs: who runs it has that done when it has ended.
+fn is_held_by_windows(path: &Path) -> bool {
+    cfg!(windows) && std::env::current_exe().is_ok_and(|own| own == path)
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -18,10 +18,10 @@ use platen_sequence::run::{Computer, Surroundings};
 use serde_json::json;
 
 use self::folder::{FolderMachine, POWER_CUT, Power};
-use super::carry::{Carrier, End, Home, Means, Report, TakenAlong};
+use super::carry::{Carrier, End, EngineError, Home, Means, Report, TakenAlong};
 use super::content::Contents;
 use super::log::{self, Level};
-use super::machine::{Machine, Progress};
+use super::machine::{Machine, Progress, Starts};
 use super::software::{SEQUENCE, SOFTWARE};
 use super::state::{FOLDER, State, Store};
 
@@ -252,6 +252,10 @@ impl Bench {
 
     /// The computer starts from the medium: from the beginning, or from where a state says.
     fn boot_system(&mut self, machine: &mut FolderMachine) -> End {
+        self.try_boot_system(machine).expect("the engine goes on")
+    }
+
+    fn try_boot_system(&mut self, machine: &mut FolderMachine) -> Result<End, EngineError> {
         let memory = self.memory.path().join(FOLDER);
         let _ = std::fs::remove_dir_all(&memory);
         let folder = self.state_folder();
@@ -260,11 +264,17 @@ impl Bench {
         let surroundings = Surroundings::new(&self.medium.sequence, &self.computer, &self.variables).expect("limits");
         let contents = Contents::new(self.medium.folder.path(), &self.medium.manifest, &self.medium.policy);
         let runner = std::env::current_exe().expect("a program");
-        let home = Home::Medium { contents, policy: &self.medium.policy, runner: &runner, memory: &memory };
+        let home = Home::Medium {
+            contents,
+            policy: &self.medium.policy,
+            runner: &runner,
+            windows_runner: &runner,
+            memory: &memory,
+        };
         let media = ("PLT00001".to_owned(), 1);
         let means = Means { machine, report: &mut self.lines, store, now };
         let carrier = Carrier::begin(&self.medium.sequence, surroundings, home, media, means);
-        resumed(carrier, state).carry().expect("the engine goes on")
+        resumed(carrier, state).carry()
     }
 
     /// The computer starts from its disk.
@@ -324,7 +334,7 @@ fn a_system_is_installed_and_the_rest_runs_on_it() {
     let setup = machine.boots.clone().expect("the disk starts");
     let root = machine.folder_of(&setup.system);
     let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    assert_eq!(setup.linux.kernel, "/boot/vmlinuz-6.1");
+    assert!(matches!(&setup.starts, Starts::Linux(linux) if linux.kernel == "/boot/vmlinuz-6.1"), "{setup:?}");
     assert_eq!(text("etc/hostname"), "branch-7\n");
     assert_eq!(text("var/lib/platen/drivers/DRV1/net.ko"), "a driver");
     assert!(text("etc/inittab").contains("::once:/_SMSTaskSequence/platen-deploy first-start"));
@@ -397,6 +407,44 @@ fn an_application_that_asks_for_a_restart_is_not_installed_twice() {
 }
 
 #[test]
+fn a_script_runs_from_its_package_or_from_the_step_and_what_it_prints_is_kept() {
+    let rest = r#"
+        [[do]]
+        step = "Setup"
+        type = "Setup Windows and ConfigMgr"
+        [[do]]
+        step = "Own"
+        type = "Run PowerShell Script"
+        variables = [
+          { property = "SourceScript", name = "OSDRunPowerShellScriptSourceScript", value = "'%Token%'" },
+          { property = "ExecutionPolicy", name = "OSDRunPowerShellScriptExecutionPolicy", value = "Bypass" },
+          { property = "OutputVariableName", name = "OSDRunPowerShellScriptOutputVariableName", value = "Said" },
+        ]
+        [[do]]
+        step = "Packaged"
+        type = "Run PowerShell Script"
+        variables = [
+          { property = "PackageID", name = "OSDRunPowerShellScriptPackageID", value = "APP1" },
+          { property = "ScriptName", name = "OSDRunPowerShellScriptScriptName", value = ".\\lib.sh" },
+          { property = "Parameters", name = "OSDRunPowerShellScriptParameters", value = "-Word %Said%" },
+        ]
+    "#;
+    let mut bench = Bench::new(&installation(rest));
+    let mut machine = bench.machine();
+    with_init(&mut machine);
+    assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{:#?}", bench.lines.0);
+    let mut system = bench.machine();
+    system.output = "printed\n".to_owned();
+    assert_eq!(bench.deployed(&mut system), End::Finished, "{:#?}", bench.lines.0);
+    let folder = machine.folder_of(&Machine::volumes(&machine)[0]).join(FOLDER);
+    let shell = "powershell.exe -NoProfile -NonInteractive";
+    let own = format!("{shell} -ExecutionPolicy Bypass -File \"{}\"", folder.join("script.ps1").display());
+    let packaged = folder.join("Packages/APP1/lib.sh");
+    let packaged = format!("APP1> {shell} -File \"{}\" -Word printed", packaged.display());
+    assert_eq!(system.ran, [own, packaged]);
+}
+
+#[test]
 fn what_fails_ends_the_sequence_with_its_code_or_is_forgiven() {
     for (more, codes, ends) in [
         ("", [7, 0], End::Failed { path: "Applications".to_owned(), code: 7 }),
@@ -421,15 +469,18 @@ fn a_changed_byte_stops_before_the_step_that_would_use_it() {
         ("platen/content/APP2/app.sh", "Setup"),
         ("EFI/BOOT/BOOTX64.EFI", "Start from the disk"),
     ] {
-        let mut bench = Bench::new(&installation(REST));
+        // No step may be forgiven that.
+        let forgiving = "continue-on-error = true\n        type = \"Apply Driver Package\"";
+        let text = installation(REST).replace("type = \"Apply Driver Package\"", forgiving);
+        let mut bench = Bench::new(&text);
         let path = bench.medium.folder.path().join(file);
         let mut bytes = std::fs::read(&path).expect("reads");
         bytes[0] ^= 1;
         std::fs::write(&path, bytes).expect("writes");
         let mut machine = bench.machine();
         with_init(&mut machine);
-        let end = bench.boot_system(&mut machine);
-        assert_eq!(end, End::Failed { path: step.to_owned(), code: 0x8000_4005 }, "{:#?}", bench.lines.0);
+        let end = bench.try_boot_system(&mut machine);
+        assert!(matches!(&end, Err(EngineError::Medium { path, .. }) if path == step), "{end:?}");
         let last = bench.lines.0.last().expect("a line");
         assert!(last.contains(file) && last.contains("content changed"), "{last}");
         assert_eq!(machine.boots, None, "half a system does not start");

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::carry::{Carrier, Done, Home, StepError};
 use super::linux;
 use super::machine::Volume;
+use super::system::System;
 
 /// The folder of the users' own folders, below the system's root.
 const USERS: &str = "home";
@@ -84,13 +85,12 @@ impl Carrier<'_> {
         let volume = self.volumes.iter().find(|volume| volume.letter == Some(letter)).cloned();
         let volume = volume.ok_or_else(|| said(format!("OSDStateStorePath: there is no volume {letter}: here")))?;
         let root = self.machine.root(&volume)?;
-        if root.join("Windows/System32").is_dir() {
+        if System::of(&root).map_err(said)? == System::Windows {
             return Err(said(format!(
                 "{letter}: holds a Windows, whose users' state is captured by USMT in Windows; capture it there, or keep the \
                  files by a protected folder (OSDStateStorePath)"
             )));
         }
-        linux::is_linux(&root).map_err(said)?;
         self.stand_on(&volume)?;
         let (from, to) = (folder(&root, USERS)?, folder(&root, &below)?);
         let mut kept = Vec::new();
@@ -113,7 +113,11 @@ impl Carrier<'_> {
     pub(super) fn restore_user_state(&mut self) -> Result<Done, StepError> {
         let (letter, below) = self.needed_state_store()?;
         let root = self.store.folder().parent().unwrap_or(Path::new("/")).to_owned();
-        linux::is_linux(&root).map_err(said)?;
+        if System::of(&root).map_err(said)? == System::Windows {
+            return Err(said(
+                "the users' state of a Windows is given back by USMT in Windows; do it there by a command",
+            ));
+        }
         if self.system.as_ref().and_then(|system| system.letter) != Some(letter) {
             return Err(said(format!("OSDStateStorePath: {letter}: is not the volume of the installed system")));
         }

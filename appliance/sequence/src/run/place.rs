@@ -87,6 +87,8 @@ impl Step {
         match (in_windows, self.run_in, self.kind.place()) {
             (true, RunIn::WinPE, _) | (true, _, Place::WinPeOnly) => BOOT_SYSTEM_LEFT,
             (true, ..) => Where::FirstStart,
+            // What Windows joins stands in its answer file.
+            (false, RunIn::Both, _) if self.kind == StepKind::JoinDomainOrWorkgroup && has_system => Where::Offline,
             (false, RunIn::FullOS, _) | (false, _, Place::FullOsOnly) => WINDOWS_NOT_YET,
             (false, ..) => self.in_boot_system(has_system),
         }
@@ -213,6 +215,10 @@ impl Step {
 /// A command line by its program, without folder and ending.
 fn of_command(line: &str) -> Where {
     let line = line.trim();
+    let line = match line.get(..7) {
+        Some(shell) if shell.eq_ignore_ascii_case("cmd /c ") => line[7..].trim_start(),
+        _ => line,
+    };
     let word = match line.strip_prefix('"') {
         Some(rest) => rest.split('"').next().unwrap_or(rest),
         None => line.split_whitespace().next().unwrap_or_default(),
@@ -221,7 +227,13 @@ fn of_command(line: &str) -> Where {
     let stem = [".exe", ".com"].iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(&file);
     match stem {
         "diskpart" | "bcdboot" | "sh" | "tsenv" => Where::BootSystem,
-        "reg" | "xcopy" | "robocopy" | "copy" | "md" | "mkdir" | "del" | "rd" | "rmdir" | "powercfg" => Where::Offline,
+        "reg" | "xcopy" | "robocopy" | "copy" | "move" | "md" | "mkdir" | "del" | "erase" | "rd" | "rmdir" => {
+            Where::Offline
+        }
+        "powercfg" => Where::Cannot {
+            why: "power schemes are changed by Windows itself",
+            todo: "move it behind Setup Windows and ConfigMgr",
+        },
         "" => Where::Cannot { why: "it has no command", todo: "give it one, or disable it" },
         _ => WINDOWS_TOO_EARLY,
     }

@@ -144,7 +144,9 @@ fn a_state_store_that_is_none_is_refused() {
     // A Windows is left to USMT.
     let mut bench = Bench::new(REFRESH);
     let (mut machine, root) = old_system(&bench);
-    std::fs::create_dir_all(root.join("Windows/System32")).expect("makes");
+    std::fs::remove_file(root.join("etc/os-release")).expect("removes");
+    std::fs::create_dir_all(root.join("Windows/System32/config")).expect("makes");
+    std::fs::write(root.join("Windows/System32/config/SYSTEM"), "regf").expect("writes");
     assert!(matches!(bench.boot_system(&mut machine), End::Failed { .. }));
     assert!(bench.lines.0.last().is_some_and(|last| last.contains("USMT")), "{:#?}", bench.lines.0);
 }

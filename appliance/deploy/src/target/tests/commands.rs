@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::engine::machine::{Ended, Order};
-use crate::target::{Places, TIMED_OUT, command};
+use crate::engine::machine::{Ended, Order, TIMED_OUT};
+use crate::target::{Places, command};
 
 fn run(line: &str, limit: Option<Duration>) -> Ended {
     let variables = BTreeMap::from([("Greeting".to_owned(), "이 name's".to_owned())]);

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Platen contributors
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+//! The real machine where the system that was installed is a Windows: it runs commands, and its disks are left alone.
+//!
+//! Everything is asked of Windows' own programs (`reg`, `schtasks`, `shutdown`, …) in its system folder, so nothing here
+//! needs more than the standard library.
+
+mod command;
+mod facts;
+pub mod task;
+
+use std::path::{Path, PathBuf};
+
+use platen_sequence::run::Computer;
+
+pub use self::command::{own_program, restart};
+
+use crate::engine::layout::DiskLayout;
+use crate::engine::machine::{
+    BootSetup, Ended, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
+};
+
+/// This computer, which runs the Windows that was installed on it.
+#[derive(Debug)]
+pub struct RunningWindows {
+    computer: Computer,
+}
+
+impl RunningWindows {
+    /// Looks at the computer.
+    pub fn look() -> Self {
+        Self { computer: facts::computer() }
+    }
+}
+
+/// What only the boot system does.
+fn runs_already(what: &str) -> MachineError {
+    MachineError::Unexpected {
+        what: what.to_owned(),
+        expected: "the boot system".to_owned(),
+        found: "the Windows that is on the disk, which runs; move the step before Setup Windows and ConfigMgr"
+            .to_owned(),
+    }
+}
+
+impl Machine for RunningWindows {
+    fn computer(&self) -> Computer {
+        self.computer.clone()
+    }
+
+    fn disks(&self) -> &[TargetDisk] {
+        &[]
+    }
+
+    fn partition(&mut self, _: usize, _: &DiskLayout) -> Result<Vec<Volume>, MachineError> {
+        Err(runs_already("partitioning a disk"))
+    }
+
+    fn volumes(&self) -> Vec<Volume> {
+        Vec::new()
+    }
+
+    /// Windows gives letters of its own.
+    fn adopt(&mut self, _: &[Volume]) {}
+
+    fn root(&mut self, _: &Volume) -> Result<PathBuf, MachineError> {
+        Err(runs_already("a volume that was formatted"))
+    }
+
+    fn apply_image(
+        &mut self,
+        _: &ImageFiles,
+        _: u32,
+        _: &Volume,
+        _: &[String],
+        _: &mut dyn FnMut(Progress),
+    ) -> Result<(), MachineError> {
+        Err(runs_already("applying an image"))
+    }
+
+    fn make_bootable(&mut self, _: &BootSetup, _: &Path) -> Result<(), MachineError> {
+        Err(runs_already("making the disk start"))
+    }
+
+    fn run(&mut self, order: &Order) -> Result<Ended, MachineError> {
+        command::run(order)
+    }
+
+    /// The state flushes its own files, and a restart of Windows flushes all others.
+    fn sync(&mut self) -> Result<(), MachineError> {
+        Ok(())
+    }
+}
