@@ -4,6 +4,7 @@
 //! Whole sequences on a machine in a folder.
 
 mod folder;
+mod windows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,13 @@ struct Medium {
 
 impl Medium {
     fn new(text: &str) -> Self {
+        Self::with(text, &[], &[])
+    }
+
+    /// With more files, below `platen/content`, and packages.
+    fn with(text: &str, more: &[(&str, &str)], packages: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let more = more.iter().map(|(path, text)| (format!("platen/content/{path}"), *text));
         let files = [
             ("platen/content/OS1/install.swm", "first part"),
             ("platen/content/OS1/install2.swm", "second part"),
@@ -115,12 +122,12 @@ impl Medium {
             ("EFI/BOOT/BOOTX64.EFI", "shim"),
         ];
         let mut records = Vec::new();
-        for (path, text) in files {
-            let to = folder.path().join(path);
+        for (path, text) in files.map(|(path, text)| (path.to_owned(), text)).into_iter().chain(more) {
+            let to = folder.path().join(&path);
             std::fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             std::fs::write(&to, text).expect("writes");
             records.push(FileRecord {
-                path: MediaPath::new(path).expect("valid"),
+                path: MediaPath::new(&path).expect("valid"),
                 size_bytes: text.len() as u64,
                 blake3: Blake3::of(text.as_bytes()),
                 sha256: Sha256::of(text.as_bytes()),
@@ -139,7 +146,7 @@ impl Medium {
             "operating_system_image": {"id": "OS1", "path": "platen/content/OS1/install.swm", "index": 1, "parts": 2},
             "driver_packages": [{"id": "DRV1", "name": "d", "version": "1", "folder": "platen/content/DRV1"}],
             "applications": [software("APP1", &[]), software("APP2", &["APP1"]), software("APP3", &[])],
-            "packages": [],
+            "packages": packages.iter().map(|id| software(id, &[])).collect::<Vec<_>>(),
         });
         let policy = DeploymentPolicy::from_json(policy.to_string().as_bytes()).expect("a policy");
         let manifest = manifest(records);
@@ -200,6 +207,7 @@ struct Bench {
     disk: tempfile::TempDir,
     computer: Computer,
     variables: Vec<(String, String, bool)>,
+    windows_runner: PathBuf,
     lines: Lines,
 }
 
@@ -212,6 +220,7 @@ impl Bench {
             disk: tempfile::tempdir().expect("a folder"),
             computer: computer(),
             variables: variables.map(|(name, value, secret)| (name.to_owned(), value.to_owned(), secret)).into(),
+            windows_runner: std::env::current_exe().expect("a program"),
             lines: Lines::default(),
         }
     }
@@ -249,7 +258,7 @@ impl Bench {
             contents,
             policy: &self.medium.policy,
             runner: &runner,
-            windows_runner: &runner,
+            windows_runner: &self.windows_runner,
             memory: &memory,
         };
         let media = ("PLT00001".to_owned(), 1);
