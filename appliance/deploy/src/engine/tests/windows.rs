@@ -283,14 +283,14 @@ fn a_windows_gets_all_that_its_steps_say() {
         let software = at("Windows/System32/config/SOFTWARE");
         let system = at("Windows/System32/config/SYSTEM");
         assert_eq!(value(&software, r"\Branch", "Name"), "it-works");
-        assert_eq!(value(&software, r"\Branch", "Number"), "0x7");
+        assert_eq!(value(&software, r"\Branch", "Number"), "7");
         assert_eq!(value(&software, r"\Microsoft\Windows\CurrentVersion", "ProgramFilesDir"), r"C:\Program Files");
         assert_eq!(
             value(&software, r"\Microsoft\Windows\CurrentVersion", "DevicePath"),
             r"%SystemRoot%\inf;%SystemDrive%\Drivers\DRV1;%SystemDrive%\Drivers\DRV1\net;%SystemDrive%\Drivers\DRV1\other"
         );
         assert_eq!(value(&system, r"\ControlSet002\Branch", "@"), "own");
-        assert_eq!(value(&at("Users/Default/NTUSER.DAT"), r"\Control", "Wide"), "0x10");
+        assert_eq!(value(&at("Users/Default/NTUSER.DAT"), r"\Control", "Wide"), "16");
 
         // Files.
         assert_eq!(fs::read_to_string(at("Program Files/Tools/Run.CMD")).expect("copied"), "rem\r\n");
