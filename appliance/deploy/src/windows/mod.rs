@@ -39,7 +39,8 @@ fn runs_already(what: &str) -> MachineError {
     MachineError::Unexpected {
         what: what.to_owned(),
         expected: "the boot system".to_owned(),
-        found: "the Windows that is on the disk, which runs; move the step before Setup Windows and ConfigMgr".to_owned(),
+        found: "the Windows that is on the disk, which runs; move the step before Setup Windows and ConfigMgr"
+            .to_owned(),
     }
 }
 

@@ -44,7 +44,8 @@ fn made() -> Option<&'static Made> {
         return None;
     }
     let is_here = Path::new("/usr/sbin/debootstrap").is_file();
-    let is_here = need::root() && need::demand("wine", is_here, "no debootstrap; run appliance/install-packages windows");
+    let is_here =
+        need::root() && need::demand("wine", is_here, "no debootstrap; run appliance/install-packages windows");
     is_here.then(|| MADE.get_or_init(make))
 }
 
@@ -62,7 +63,11 @@ fn make() -> Made {
     let _ = std::fs::remove_dir_all(&disk);
     std::fs::create_dir_all(&disk).expect("makes");
     std::fs::write(disk.join("shutdown.c"), SHUTDOWN).expect("writes");
-    said(&inside(&builder, &disk, "x86_64-w64-mingw32-gcc-posix -o /mnt/shutdown.exe /mnt/shutdown.c; wineboot -i; wineserver -w"));
+    said(&inside(
+        &builder,
+        &disk,
+        "x86_64-w64-mingw32-gcc-posix -o /mnt/shutdown.exe /mnt/shutdown.c; wineboot -i; wineserver -w",
+    ));
     let shutdown = disk.join("drive_c/windows/system32/shutdown.exe");
     std::fs::remove_file(&shutdown).expect("Wine has one");
     std::fs::rename(disk.join("shutdown.exe"), &shutdown).expect("moves");
@@ -115,9 +120,13 @@ impl Computer {
     pub fn new() -> Option<Self> {
         let made = made()?;
         let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        // Links, not copies: Wine replaces what it changes.
+        // Most of it is never changed. The registry is: a file with several links Wine writes in place.
         let copied = Command::new("cp").arg("-alT").args([&made.disk, disk.path()]).status().expect("cp");
         assert!(copied.success());
+        for hive in ["system.reg", "user.reg", "userdef.reg"] {
+            std::fs::remove_file(disk.path().join(hive)).expect("a link");
+            std::fs::copy(made.disk.join(hive), disk.path().join(hive)).expect("a copy");
+        }
         Some(Self { made, disk })
     }
 
