@@ -93,6 +93,13 @@ type = "Run Command Line"
 variables = [{ property = "PackageID", name = "PackageID", value = "PKG1" }]
 command = 'word.cmd "%Word%"'
 [[do]]
+step = "A script"
+type = "Run PowerShell Script"
+variables = [
+  { property = "ExecutionPolicy", name = "OSDRunPowerShellScriptExecutionPolicy", value = "Bypass" },
+  { property = "SourceScript", name = "OSDRunPowerShellScriptSourceScript", value = "exit 0" },
+]
+[[do]]
 step = "Windows' own codes"
 type = "Run Command Line"
 continue-on-error = true
@@ -172,6 +179,8 @@ fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
         "Installer: failed with code 1627, and the sequence goes on",
         "Too long: failed with code 0x800705b4, and the sequence goes on",
         "Windows' own codes: failed with code 0x80070643, and the sequence goes on",
+        // Wine's does nothing, and says that it did.
+        "A script: done: powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File \"C:\\_SMSTaskSequence\\script.ps1\"",
         "A word: done: word.cmd \"********\"; it is ********",
         "End of the task sequence: done",
     ] {
