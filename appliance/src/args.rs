@@ -299,6 +299,10 @@ pub enum BootImageVerb {
         /// The program to run; by default platen-deploy beside this program, or in ../lib/platen
         #[arg(long, value_name = "FILE")]
         deploy: Option<PathBuf>,
+        /// Other programs of Platen for the booted computer; by default platen-hive and platen-deploy.exe where they are
+        /// beside platen-deploy
+        #[arg(long = "program", value_name = "FILE")]
+        programs: Vec<PathBuf>,
     },
 }
 

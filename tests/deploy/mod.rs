@@ -68,6 +68,14 @@ impl Computer {
         self.folder.path().join("disk.img")
     }
 
+    /// A drive of its own: what starts from one leaves its log there.
+    fn drive(&self, drive: &Path) -> PathBuf {
+        let own = self.folder.path().join("drive.img");
+        let arguments = ["--sparse=always", drive.to_str().expect("UTF-8"), own.to_str().expect("UTF-8")];
+        tool("cp", &arguments).expect(0);
+        own
+    }
+
     fn start(&self, drive: Option<&Path>) -> Machine {
         let (disk, variables) = (self.disk(), self.folder.path().join("variables.fd"));
         let options = Options::without_medium(self.firmware);
@@ -95,10 +103,15 @@ fn installs(firmware: Firmware) {
         static DRIVE: OnceLock<PathBuf> = OnceLock::new();
         let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, "", ""));
         let computer = Computer::new(firmware);
-        let machine = computer.start(Some(drive));
+        let drive = computer.drive(drive);
+        let machine = computer.start(Some(&drive));
         let said = machine.wait_for_one_of(&["restarts now. Remove", "Press Enter to turn"]);
         assert!(said.contains("PLATEN DEPLOYMENT OK id=PLTDEP01 version=1.0 revision=1"), "{said}");
         ends(machine);
+        let log = log_on(&drive);
+        assert!(log.contains("Apply Operating System: done") && log.contains("TSManager"), "{log}");
+        // With the log on it, it is the medium that it was.
+        station().platen(&["verify", drive.to_str().expect("UTF-8")]).expect(0);
         let report = computer.report();
         for expected in [
             "SYSTEM host=branch-17 zone=UTC",
@@ -146,6 +159,7 @@ fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
     let prestart = "[prestart]\ncommand = \"sh ask.sh\"\npath = \"prestart\"\n";
     let drive = drive("PLTDEP02", &sequence, more, &format!("{secret}{prestart}"));
     let computer = Computer::new(Firmware::SeaBios);
+    let drive = computer.drive(&drive);
     let begin = || {
         let mut machine = computer.start(Some(&drive));
         machine.wait_for("Password    (US keys):");
@@ -170,6 +184,8 @@ fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
     let said = machine.wait_for_one_of(&["restarts now. Remove", "Press Enter to turn"]);
     assert!(said.contains("PLATEN DEPLOYMENT OK") && !said.contains(SECRET), "{said}");
     ends(machine);
+    let log = log_on(&drive);
+    assert!(log.contains("Restart in the boot system") && !log.contains(SECRET), "{log}");
     // The power is cut on the installed system, too.
     let machine = computer.start(None);
     machine.wait_for("platen: step");
@@ -179,6 +195,14 @@ fn a_long_way_with_restarts_and_power_cuts_comes_to_its_end() {
     for expected in ["token=token-0815 model\nlong\n", "applications=first\nsecond\n", "secrets=\n"] {
         assert!(report.contains(expected), "{expected}\n{report}");
     }
+}
+
+/// The log that a deployment left on its drive, as mtools read it.
+fn log_on(drive: &Path) -> String {
+    let first = format!("{}@@1M", drive.display());
+    let listed = tool("mdir", &["-i", &first, "-b", "::/Platen-Logs"]).expect(0).stdout;
+    let path = listed.lines().find(|line| line.ends_with(".log")).expect("a log").trim().to_owned();
+    tool("mtype", &["-i", &first, &path]).expect(0).stdout
 }
 
 /// Where a BIOS finds the code that it starts.

@@ -5,7 +5,7 @@
 
 use platen_deploy::engine::machine::TargetDisk;
 use platen_media::policy;
-use platen_sequence::{StepKind, TaskSequence};
+use platen_sequence::{Step, StepKind, TaskSequence};
 
 /// Which disks the sequence may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,9 +120,13 @@ fn listed(disks: &[TargetDisk]) -> String {
     if disks.is_empty() { "none".to_owned() } else { disks.iter().map(shown).collect::<Vec<_>>().join("; ") }
 }
 
-/// Whether the sequence erases a disk at all.
-pub(crate) fn partitions(sequence: &TaskSequence) -> bool {
-    sequence.steps().iter().any(|entry| !entry.disabled && entry.step.kind == StepKind::FormatAndPartitionDisk)
+/// Whether the sequence changes a disk at all.
+pub(crate) fn changes_disks(sequence: &TaskSequence) -> bool {
+    let changes = |step: &Step| {
+        let kinds = [StepKind::FormatAndPartitionDisk, StepKind::ApplyDataImage, StepKind::CaptureUserState];
+        kinds.contains(&step.kind) || step.deploys_system()
+    };
+    sequence.steps().iter().any(|entry| !entry.disabled && changes(entry.step))
 }
 
 /// Lines of the form NAME=VALUE, as a prestart command prints them. Others are passed over: it may say what it does.

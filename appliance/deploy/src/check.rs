@@ -1,12 +1,16 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Whether a medium may be used: signature, dates, every file, password, policy; in this order, so that nothing is
-//! believed before it was proved.
+//! Whether a medium may be used: signature, dates, files, password, policy; in this order, so that nothing is believed
+//! before it was proved.
+//!
+//! What steps of a task sequence use is read when they use it, and compared then: the first step does not wait for
+//! gigabytes that the tenth needs. Here such a file has to be there and as long as it should be. On a medium without a
+//! task sequence nothing comes later, so all of it is read.
 
 use std::time::{Duration, Instant};
 
-use platen_media::manifest::{Manifest, MediaKind, NotValid, Validity};
+use platen_media::manifest::{FileRecord, Manifest, MediaKind, NotValid, Validity};
 use platen_media::policy::{DeploymentPolicy, MASK, PolicyError};
 use platen_media::sign::{SignedMedia, TrustedKeys};
 use platen_media::{Moment, Timestamp, envelope};
@@ -14,6 +18,7 @@ use platen_sequence::TaskSequence;
 
 use crate::boot_menu::Wanted;
 use crate::medium::{FileReport, Medium};
+use crate::programs;
 use crate::refusal::Refusal;
 use crate::screen::{Mark, Screen};
 
@@ -119,18 +124,32 @@ fn window(validity: Validity) -> String {
     }
 }
 
+/// Whether a file's bytes are compared when something uses them: contents by the step that does, programs when they are
+/// unpacked.
+fn is_checked_at_use(manifest: &Manifest, file: &FileRecord) -> bool {
+    let content = manifest.contents.get(file.content as usize);
+    manifest.kind == MediaKind::StandAlone && content.is_some_and(|content| content.kind.is_for_steps())
+        || programs::find(manifest).is_some_and(|programs| std::ptr::eq(programs, file))
+}
+
 fn files(medium: &Medium, manifest: &Manifest, screen: &mut Screen<'_>) -> Result<FileReport, Refusal> {
     let count = manifest.files.len();
-    let total = mebibytes(manifest.content_bytes());
+    let (later, at_once): (Vec<_>, Vec<_>) = manifest.files.iter().partition(|file| is_checked_at_use(manifest, file));
+    let size = |files: &[&FileRecord]| mebibytes(files.iter().map(|file| file.size_bytes).sum());
+    let total = size(&at_once);
     let mut shown: Option<Instant> = None;
-    let report = medium.check_files(manifest, |progress| {
-        if shown.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) {
-            let percent = progress.done_bytes.saturating_mul(100) / progress.total_bytes.max(1);
-            let done = mebibytes(progress.done_bytes);
-            screen.progress("Files", &format!("{percent:>3} %   {done} of {total} read and compared"));
-            shown = Some(Instant::now());
-        }
-    });
+    let report = medium.check_files(
+        manifest,
+        |file| !is_checked_at_use(manifest, file),
+        |progress| {
+            if shown.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) {
+                let percent = progress.done_bytes.saturating_mul(100) / progress.total_bytes.max(1);
+                let done = mebibytes(progress.done_bytes);
+                screen.progress("Files", &format!("{percent:>3} %   {done} of {total} read and compared"));
+                shown = Some(Instant::now());
+            }
+        },
+    );
     let bad = report.problems.len();
     if bad > 0 {
         screen.step(Mark::Stop, "Files", &format!("{bad} of {count} files missing, changed or unreadable"));
@@ -142,7 +161,11 @@ fn files(medium: &Medium, manifest: &Manifest, screen: &mut Screen<'_>) -> Resul
         }
         return Err(Refusal::Files { problems: report.problems });
     }
-    screen.step(Mark::Ok, "Files", &format!("{count} files, {total} read and compared"));
+    screen.step(Mark::Ok, "Files", &format!("{} files, {total} read and compared", at_once.len()));
+    if !later.is_empty() {
+        let text = format!("{} more, {}: each is compared when it is used", later.len(), size(&later));
+        screen.step(Mark::Ok, "Files", &text);
+    }
     let unexpected = medium.unexpected(manifest, MAX_LISTED);
     if !unexpected.is_empty() {
         screen.step(Mark::Note, "Files", "not part of the medium, and not used:");

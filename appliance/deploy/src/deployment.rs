@@ -5,6 +5,7 @@
 //! sequence, and how it ends.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use platen_deploy::engine::MEMORY_FOLDER;
 use platen_deploy::engine::carry::{Carrier, End, EngineError, Home, Means};
@@ -16,16 +17,24 @@ use platen_deploy::target::{Places, RealMachine};
 use platen_events::Code;
 use platen_media::manifest::Manifest;
 use platen_media::policy::{DeploymentPolicy, SealingKey};
-use platen_media::{Timestamp, chain};
+use platen_media::{LOGS_FOLDER, Timestamp, chain};
 use platen_sequence::TaskSequence;
 use platen_sequence::run::{Computer, EnvironmentError, Surroundings};
 
 use crate::before::{self, Choice, NoDisk, shown};
+use crate::full_page::{Doing, Failure};
+use crate::log_copy;
 use crate::report::Lines;
 use crate::screen::{Mark, Screen};
+use crate::volumes;
 
 /// Entries of the log on the error screen.
 const LOG_LINES: usize = 6;
+/// How long the error screen of a failed step stands there: `SMSTSErrorDialogTimeout` of Configuration Manager, where the
+/// sequence does not say another.
+const ERROR_SCREEN: Duration = Duration::from_secs(900);
+/// This program for a deployed Windows, among the programs of the boot image.
+const WINDOWS_RUNNER: &str = "/usr/lib/platen/platen-deploy.exe";
 /// What a prestart command's files are copied to.
 const PRESTART_FOLDER: &str = "/run/platen/prestart";
 
@@ -46,6 +55,8 @@ pub(crate) enum Leaving {
     Restart,
     /// A person turns it off.
     Stay,
+    /// A person turns it off, or this time does.
+    OffAfter(Duration),
 }
 
 /// Why the sequence did not come to its end.
@@ -85,14 +96,16 @@ pub(crate) enum Stopped {
     Engine(#[from] EngineError),
     /// A step failed.
     #[error("step {path} failed with code {code:#x}")]
-    Step { path: String, code: i64, log: Vec<String> },
+    Step { path: String, code: i64, log: Vec<String>, shown_for: Duration },
 }
 
 impl Stopped {
     fn code(&self) -> Code {
         match self {
             Self::NoDisk(_) | Self::OtherDisks => Code::TargetDisk,
-            Self::PrestartFiles(ContentError::Changed { .. }) => Code::TargetTampered,
+            Self::PrestartFiles(ContentError::Changed { .. }) | Self::Engine(EngineError::Medium { .. }) => {
+                Code::TargetTampered
+            }
             Self::Engine(_) => Code::TargetFault,
             _ => Code::TargetStep,
         }
@@ -123,7 +136,12 @@ pub(crate) fn run(task: &Task<'_>, now: fn() -> Timestamp, screen: &mut Screen<'
                 }
             }
             screen.line(&code.sentence("-"));
-            Leaving::Stay
+            screen.show(&failure(task, &stopped, &machine).page());
+            match &stopped {
+                // Nobody may be there, and a screen that stays on for days helps nobody.
+                Stopped::Step { shown_for, .. } => Leaving::OffAfter(*shown_for),
+                _ => Leaving::Stay,
+            }
         }
     }
 }
@@ -138,7 +156,7 @@ fn deploy(
     screen.gap();
     screen.page(&format!("{} {}", manifest.name, manifest.version));
     let key = policy.sealing_key();
-    let earlier = if before::partitions(sequence) { earlier(machine, task, &key) } else { Earlier::Nothing };
+    let earlier = if before::changes_disks(sequence) { earlier(machine, task, &key) } else { Earlier::Nothing };
     let (store, state) = match earlier {
         Earlier::State { volume, state } => {
             screen.step(Mark::Ok, "Going on", &format!("where it stood before, on {}", place(machine, &volume)));
@@ -156,7 +174,7 @@ fn deploy(
     };
     let is_new = state.is_none();
     let was_left = state.as_ref().is_some_and(|state| state.in_deployed);
-    if before::partitions(sequence) && is_new {
+    if before::changes_disks(sequence) && is_new {
         take_disks(task, machine, screen)?;
     }
     let mut computer = machine.computer();
@@ -332,19 +350,38 @@ fn carry(
         .collect();
     let surroundings = Surroundings::new(sequence, computer, &variables)?;
     let contents = Contents::new(root, manifest, policy);
-    let home = Home::Medium { contents, policy, runner: Path::new("/proc/self/exe"), memory: Path::new(MEMORY_FOLDER) };
+    let home = Home::Medium {
+        contents,
+        policy,
+        runner: Path::new("/proc/self/exe"),
+        windows_runner: Path::new(WINDOWS_RUNNER),
+        memory: Path::new(MEMORY_FOLDER),
+    };
     let media = (manifest.id.clone(), manifest.revision);
-    let mut lines = Lines::on(screen);
+    let mut lines = Lines::on(screen, page(task));
     let carrier =
         Carrier::begin(sequence, surroundings, home, media, Means { machine, report: &mut lines, store, now });
     let mut carrier = match state {
         Some(state) => carrier.resume(state)?,
         None => carrier,
     };
-    let end = carrier.carry()?;
+    let end = carrier.carry();
     let folder = carrier.folder().to_owned();
+    let name = log_copy::name(&manifest.id, &computer.serial_number, now());
+    let is_over = !matches!(end, Ok(End::Restart));
+    let end = match (end, carrier.variable("SMSTSErrorDialogTimeout").map(str::to_owned)) {
+        (Ok(End::Failed { path, code }), timeout) => {
+            let seconds = timeout.and_then(|text| text.trim().parse().ok());
+            let shown_for = seconds.map_or(ERROR_SCREEN, Duration::from_secs);
+            Err(Stopped::Step { path, code, log: log::last(&folder, LOG_LINES), shown_for })
+        }
+        (end, _) => end.map_err(Stopped::from),
+    };
+    if is_over {
+        keep_log(root, &folder, &name, screen);
+    }
+    let end = end?;
     match end {
-        End::Failed { path, code } => Err(Stopped::Step { path, code, log: log::last(&folder, LOG_LINES) }),
         End::StartFromDisk => {
             let text = format!("{}\n", installed_by(manifest));
             Store::new(&folder).keep_file(INSTALLED_BY, text.as_bytes()).map_err(EngineError::State)?;
@@ -354,9 +391,72 @@ fn carry(
     }
 }
 
+/// Whoever brings the drive back brings the log along. A drive that takes none is used all the same.
+fn keep_log(medium: &Path, state: &Path, name: &str, screen: &mut Screen<'_>) {
+    match volumes::writing(medium, || log_copy::keep(medium, &state.join(log::LOG), name)) {
+        Ok(()) => screen.step(Mark::Ok, "Log", &format!("also on the medium, in {LOGS_FOLDER}/{name}")),
+        Err(error) => screen.step(Mark::Note, "Log", &format!("not copied to the medium: {error}")),
+    }
+}
+
+/// The page of a sequence that stopped.
+fn failure(task: &Task<'_>, stopped: &Stopped, machine: &RealMachine) -> Failure {
+    let Manifest { id, revision, name, version, .. } = task.manifest;
+    let code = stopped.code();
+    let (log, step) = match stopped {
+        Stopped::Step { path, log, .. } => (log.clone(), number_of(task.sequence, path)),
+        Stopped::Engine(EngineError::Medium { path, .. }) => (Vec::new(), number_of(task.sequence, path)),
+        _ => (Vec::new(), None),
+    };
+    let step = step.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let serial_number = machine.computer().serial_number;
+    let serial_number = if serial_number.is_empty() { "-" } else { &serial_number };
+    let status = match stopped {
+        Stopped::Step { code, .. } => format!(" {:08X}", code & 0xffff_ffff),
+        _ => String::new(),
+    };
+    Failure {
+        code,
+        medium: (name.clone(), version.clone()),
+        reason: chain(stopped),
+        log,
+        computer: match stopped {
+            Stopped::Step { .. } | Stopped::Engine(_) | Stopped::Resume(_) => {
+                "This computer's disk is not ready for use."
+            }
+            _ => "Nothing was written to this computer.",
+        },
+        // Capitals, which a code holds twice as many of.
+        reference: Some(format!("{code} {id}/{revision} STEP {step}{status} SN {serial_number}").to_uppercase()),
+    }
+}
+
+/// A step's number, as the page of its progress showed it.
+fn number_of(sequence: &TaskSequence, path: &str) -> Option<usize> {
+    sequence.steps().iter().position(|entry| entry.path == path).map(|at| at + 1)
+}
+
+/// What a page says all the time.
+fn page(task: &Task<'_>) -> Doing {
+    let Task { manifest, policy, .. } = task;
+    let organisation = policy.variables.iter().find(|variable| variable.name.eq_ignore_ascii_case("_SMSTSOrgName"));
+    let until = manifest.validity.until.map_or_else(String::new, |until| format!(", valid until {until}"));
+    Doing {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        organisation: organisation.map(|variable| variable.value.clone()).unwrap_or_default(),
+        medium: format!("Medium {} revision {}{until}", manifest.id, manifest.revision),
+        step: (0, 0),
+        step_name: String::new(),
+        share: None,
+        left: None,
+    }
+}
+
 fn finish(task: &Task<'_>, end: &End, machine: &mut RealMachine, screen: &mut Screen<'_>) -> Leaving {
     let Manifest { id, version, revision, .. } = task.manifest;
     let _ = machine.sync();
+    screen.leave_page();
     screen.gap();
     if *end == End::Restart {
         screen.line("The computer restarts now, and goes on from the medium. Leave it in.");

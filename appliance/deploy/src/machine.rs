@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
+use platen_events::Code;
 use platen_media::Timestamp;
 use platen_media::boot_image::{DEPLOYMENT_MODULE_ORDER, MODULE_ORDER, MODULES};
 use platen_media::manifest::Manifest;
@@ -22,10 +23,11 @@ use platen_media::sign::TrustedKeys;
 use crate::boot_menu::{Wanted, keyboard};
 use crate::check::{check, mebibytes, show_plan};
 use crate::deployment::{self, Leaving, Task};
+use crate::full_page::Failure;
 use crate::medium::Medium;
 use crate::programs::{self, Unpacked};
 use crate::refusal::Refusal;
-use crate::screen::{Console, Mark, Screen};
+use crate::screen::{Console, Mark, Screen, Typed};
 use crate::terminal::Terminals;
 use crate::volumes::{Mounted, Round, Standing, Verdict, Volume, volumes};
 
@@ -59,10 +61,16 @@ pub(crate) fn run() -> ! {
         sleep(TO_READ);
         let _ = reboot(RebootMode::RB_AUTOBOOT);
     }
+    let until = match ended {
+        Ok(Leaving::OffAfter(limit)) => Some(Instant::now() + limit),
+        _ => None,
+    };
     let pressed = catch_unwind(AssertUnwindSafe(|| {
-        Screen::new(&mut terminals).wait_for_enter("Press Enter to turn this computer off.")
+        let mut screen = Screen::new(&mut terminals);
+        screen.line("Press Enter to turn this computer off.");
+        screen.enter_until(until)
     }));
-    if matches!(pressed, Ok(true)) {
+    if matches!(pressed, Ok(Typed::Byte(_) | Typed::TimeUp)) {
         Screen::new(&mut terminals).end();
         let _ = reboot(RebootMode::RB_POWER_OFF);
     }
@@ -130,6 +138,19 @@ fn refuse(refusal: &Refusal, wanted: Option<&Wanted>, port: &str, screen: &mut S
     screen.gap();
     screen.headline(Mark::Stop, &format!("PLATEN MEDIA REFUSED code={code} id={id} {}", refusal.chain()));
     screen.line(&code.sentence(port));
+    screen.show(&failure(refusal, code, wanted).page());
+}
+
+/// The page of a medium that is not used. What its name is was not proven, so only its id is said.
+fn failure(refusal: &Refusal, code: Code, wanted: Option<&Wanted>) -> Failure {
+    Failure {
+        code,
+        medium: (wanted.map_or_else(String::new, Wanted::to_string), String::new()),
+        reason: refusal.chain(),
+        log: Vec::new(),
+        computer: "Nothing was written to this computer.",
+        reference: None,
+    }
 }
 
 /// The file systems everything else needs, and a quiet kernel: its messages would run over the screen.

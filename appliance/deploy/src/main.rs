@@ -22,7 +22,11 @@ mod check;
 mod deployment;
 mod first_start;
 #[cfg(target_os = "linux")]
+mod full_page;
+#[cfg(target_os = "linux")]
 mod lines;
+#[cfg(target_os = "linux")]
+mod log_copy;
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]

@@ -109,13 +109,26 @@ impl Medium {
         bytes.ok_or(Refusal::TooLong { path, limit_bytes, found_bytes })
     }
 
-    /// Reads every file the manifest lists and compares size and BLAKE3. Does not stop at the first problem.
-    pub(crate) fn check_files(&self, manifest: &Manifest, mut progress: impl FnMut(Progress)) -> FileReport {
-        let total_bytes = manifest.content_bytes();
+    /// Looks for every file the manifest lists, with its size, and reads those for which `is_read` says so: their BLAKE3
+    /// is compared, too. Does not stop at the first problem.
+    pub(crate) fn check_files(
+        &self,
+        manifest: &Manifest,
+        is_read: impl Fn(&FileRecord) -> bool,
+        mut progress: impl FnMut(Progress),
+    ) -> FileReport {
+        let read = manifest.files.iter().filter(|file| is_read(file));
+        let total_bytes = read.map(|file| file.size_bytes).sum();
         let mut report = FileReport::default();
         let mut done_bytes = 0;
         let mut buffer = vec![0; 1 << 20];
         for file in &manifest.files {
+            if !is_read(file) {
+                if let Err(what) = self.open(file) {
+                    report.problems.push(FileProblem { path: file.path.as_str().to_owned(), what });
+                }
+                continue;
+            }
             let mut kept = Vec::new();
             let policy = [envelope::POLICY_CLEAR, envelope::POLICY_ENCRYPTED]
                 .into_iter()
@@ -150,9 +163,10 @@ impl Medium {
         }
     }
 
-    fn check_file(&self, record: &FileRecord, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> Result<(), Wrong> {
+    /// The file, if it is there and as long as it should be.
+    fn open(&self, record: &FileRecord) -> Result<File, Wrong> {
         let path = self.root.join(record.path.as_str());
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
+        let file = File::open(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Wrong::Missing,
             _ => Wrong::Unreadable(error),
         })?;
@@ -163,6 +177,11 @@ impl Medium {
         if metadata.len() != record.size_bytes {
             return Err(Wrong::Size { expected_bytes: record.size_bytes, found_bytes: metadata.len() });
         }
+        Ok(file)
+    }
+
+    fn check_file(&self, record: &FileRecord, buffer: &mut [u8], mut each: impl FnMut(&[u8])) -> Result<(), Wrong> {
+        let mut file = self.open(record)?;
         let mut hasher = blake3::Hasher::new();
         let mut found_bytes = 0;
         loop {

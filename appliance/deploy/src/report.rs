@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! How far a task sequence is, for whoever stands before the computer: every step as a line, the one that runs with its
-//! bar and the time that is left of it.
+//! How far a task sequence is, for whoever stands before the computer: a page on screens that are large enough; elsewhere
+//! every step as a line, the one that runs with its bar and the time that is left of it.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use platen_deploy::engine::carry::Report;
 use platen_deploy::engine::log::Level;
 use platen_deploy::engine::machine::Progress;
 
+use crate::full_page::{Doing, about};
 use crate::screen::{Mark, Screen};
 
 /// Often enough to be seen moving, seldom enough for a serial line.
@@ -19,17 +20,19 @@ const BAR: usize = 20;
 /// Before so much of the time has gone by, nobody knows how long it takes.
 const ESTIMATE_AFTER: Duration = Duration::from_secs(3);
 
-/// Lines on a screen.
+/// A page, and lines.
 pub(crate) struct Lines<'s, 'c> {
     screen: &'s mut Screen<'c>,
+    page: Doing,
     step: (usize, usize),
     /// What is going on, since when, and when it was shown last.
     doing: Option<(String, Instant, Instant)>,
 }
 
 impl<'s, 'c> Lines<'s, 'c> {
-    pub(crate) fn on(screen: &'s mut Screen<'c>) -> Self {
-        Self { screen, step: (0, 0), doing: None }
+    /// `page` has what does not change: the medium and whose computers these are.
+    pub(crate) fn on(screen: &'s mut Screen<'c>, page: Doing) -> Self {
+        Self { screen, page, step: (0, 0), doing: None }
     }
 
     fn title(&self) -> String {
@@ -42,6 +45,9 @@ impl Report for Lines<'_, '_> {
     fn begins(&mut self, number: usize, of: usize, _: &str, name: &str) {
         self.step = (number, of);
         self.doing = None;
+        self.page =
+            Doing { step: (number, of), step_name: name.to_owned(), share: None, left: None, ..self.page.clone() };
+        self.screen.show(&self.page.page());
         self.screen.progress(&self.title(), name);
     }
 
@@ -56,8 +62,11 @@ impl Report for Lines<'_, '_> {
             return;
         }
         self.doing = Some((what.to_owned(), since, now));
-        let text = bar(what, progress, now - since);
-        self.screen.progress(&self.title(), &text);
+        let left = left(progress, now - since);
+        let share = (progress.total_bytes > 0).then(|| (what.to_owned(), share(progress)));
+        self.page = Doing { share, left, ..self.page.clone() };
+        self.screen.show(&self.page.page());
+        self.screen.progress(&self.title(), &bar(what, progress, left));
     }
 
     fn ended(&mut self, level: Level, path: &str, detail: &str) {
@@ -72,27 +81,26 @@ impl Report for Lines<'_, '_> {
     }
 }
 
-/// `[##########----------]  47 %  applying the image, about 9 min left`
-fn bar(what: &str, progress: Progress, took: Duration) -> String {
-    let Progress { done_bytes, total_bytes } = progress;
-    if total_bytes == 0 {
-        return format!("{what}, {} MiB", done_bytes >> 20);
-    }
-    let share = (done_bytes as f64 / total_bytes as f64).clamp(0.0, 1.0);
-    let full = (share * BAR as f64) as usize;
-    let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR - full));
-    let left = match took > ESTIMATE_AFTER && share > 0.01 && share < 1.0 {
-        true => format!(", {} left", about(took.mul_f64((1.0 - share) / share))),
-        false => String::new(),
-    };
-    format!("[{bar}] {:>3.0} %  {what}{left}", share * 100.0)
+fn share(progress: Progress) -> f64 {
+    (progress.done_bytes as f64 / progress.total_bytes.max(1) as f64).clamp(0.0, 1.0)
 }
 
-fn about(left: Duration) -> String {
-    match left.as_secs() {
-        seconds @ 0..60 => format!("about {} s", seconds.next_multiple_of(5).max(5)),
-        seconds => format!("about {} min", seconds.div_ceil(60)),
+/// How long it still takes, if it goes on as so far.
+fn left(progress: Progress, took: Duration) -> Option<Duration> {
+    let share = share(progress);
+    (took > ESTIMATE_AFTER && share > 0.01 && share < 1.0).then(|| took.mul_f64((1.0 - share) / share))
+}
+
+/// `[##########----------]  47 %  applying the image, about 9 min left`
+fn bar(what: &str, progress: Progress, left: Option<Duration>) -> String {
+    if progress.total_bytes == 0 {
+        return format!("{what}, {} MiB", progress.done_bytes >> 20);
     }
+    let share = share(progress);
+    let full = (share * BAR as f64) as usize;
+    let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR - full));
+    let left = left.map_or_else(String::new, |left| format!(", {} left", about(left)));
+    format!("[{bar}] {:>3.0} %  {what}{left}", share * 100.0)
 }
 
 #[cfg(test)]
@@ -103,7 +111,8 @@ mod tests {
     #[test]
     fn a_bar_says_how_far_and_how_long() {
         let shown = |done_bytes, took_s| {
-            bar("applying", Progress { done_bytes, total_bytes: 200 }, Duration::from_secs(took_s))
+            let progress = Progress { done_bytes, total_bytes: 200 };
+            bar("applying", progress, left(progress, Duration::from_secs(took_s)))
         };
         assert_eq!(shown(0, 0), "[--------------------]   0 %  applying");
         assert_eq!(shown(100, 2), "[##########----------]  50 %  applying");
@@ -112,14 +121,45 @@ mod tests {
         assert_eq!(shown(200, 90), "[####################] 100 %  applying");
         assert_eq!(shown(400, 90), "[####################] 100 %  applying", "more than was said");
         let unknown = Progress { done_bytes: 3 << 20, total_bytes: 0 };
-        assert_eq!(bar("reading", unknown, Duration::ZERO), "reading, 3 MiB");
+        assert_eq!(bar("reading", unknown, None), "reading, 3 MiB");
+    }
+
+    fn page() -> Doing {
+        Doing {
+            name: "Windows 11 Office".to_owned(),
+            version: "24.11.2".to_owned(),
+            organisation: String::new(),
+            medium: String::new(),
+            step: (0, 0),
+            step_name: String::new(),
+            share: None,
+            left: None,
+        }
+    }
+
+    #[test]
+    fn screens_have_a_page_and_serial_lines_their_lines() {
+        for (size, has_page) in [(Some((80, 25)), true), (Some((79, 25)), false), (None, false)] {
+            let mut typist = Typist { screen_size: size, ..Typist::default() };
+            let mut screen = Screen::new(&mut typist);
+            let mut lines = Lines::on(&mut screen, page());
+            lines.begins(2, 9, "Install / Apply", "Apply");
+            lines.progress("applying", Progress { done_bytes: 1, total_bytes: 2 });
+            lines.ended(Level::Information, "Install / Apply", "done");
+            screen.leave_page();
+            screen.line("afterwards");
+            assert_eq!(typist.on_screens.contains("Step 2 of 9"), has_page, "{size:?}");
+            assert_eq!(typist.on_screens.contains("[ OK ]"), !has_page, "{size:?}");
+            assert!(typist.shown.contains("Step 2/9") && !typist.shown.contains("\x1b]P"), "{:?}", typist.shown);
+            assert!(typist.on_screens.contains("afterwards"), "lines come back");
+        }
     }
 
     #[test]
     fn each_step_is_a_line_with_how_it_went() {
         let mut typist = Typist::default();
         let mut screen = Screen::new(&mut typist);
-        let mut lines = Lines::on(&mut screen);
+        let mut lines = Lines::on(&mut screen, page());
         lines.begins(2, 9, "Install / Apply", "Apply");
         lines.progress("applying", Progress { done_bytes: 1, total_bytes: 2 });
         lines.progress("applying", Progress { done_bytes: 1, total_bytes: 2 });

@@ -6,8 +6,11 @@
 //! Words first, colour second. Text from a medium is shown only after it lost everything that could move the cursor.
 //! The fonts of screens have no letters but Latin ones; there, others are shown as they sound.
 
+use std::time::Instant;
+
 use platen_media::keyboard::{Keyboard, compose_hangul};
 
+use crate::full_page::{self, Grid};
 use crate::lines::{cut, latin, plain, wrapped};
 
 /// Where a person is: every screen and serial line at once.
@@ -16,11 +19,25 @@ pub(crate) trait Console {
     fn print(&mut self, text: &str, on_screens: &str);
     /// Of the narrowest terminal that knows how wide it is.
     fn columns(&self) -> Option<usize>;
-    /// Waits for the next byte typed anywhere; none when nobody will ever type.
-    fn read_byte(&mut self) -> Option<u8>;
+    /// Columns and lines of the smallest screen that is no serial line; none where there is no screen.
+    fn screen_size(&self) -> Option<(usize, usize)>;
+    /// Whether screens show a page; lines are for serial lines alone then.
+    fn has_page(&mut self) -> &mut bool;
+    /// Waits for the next byte typed anywhere, until then at most.
+    fn read_byte(&mut self, until: Option<Instant>) -> Typed;
     /// The layout of the keyboards here; serial lines have their own.
     fn keyboard(&mut self) -> Keyboard;
     fn set_keyboard(&mut self, keyboard: Keyboard);
+}
+
+/// What waiting for a person came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typed {
+    Byte(u8),
+    /// Nobody will ever type.
+    Nobody,
+    /// Nobody did in time.
+    TimeUp,
 }
 
 /// What [`Console::read_byte`] gives when a key of the keyboard changed its layout. It types nothing.
@@ -65,6 +82,28 @@ impl<'a> Screen<'a> {
         Self { console }
     }
 
+    /// Shows a page on screens that are large enough; others, and serial lines, have the lines that say the same.
+    pub(crate) fn show(&mut self, page: &Grid) {
+        let Some((columns, rows)) = self.console.screen_size() else { return };
+        if columns < full_page::COLUMNS || rows < full_page::ROWS {
+            return;
+        }
+        let before = if std::mem::replace(self.console.has_page(), true) { "" } else { full_page::EMPTY };
+        self.console.print("", &format!("{before}{}", page.to_console(columns, rows)));
+    }
+
+    /// Screens have lines again.
+    pub(crate) fn leave_page(&mut self) {
+        if std::mem::take(self.console.has_page()) {
+            self.console.print("", full_page::AWAY);
+        }
+    }
+
+    fn print(&mut self, text: &str, on_screens: &str) {
+        let has_page = *self.console.has_page();
+        self.console.print(text, if has_page { "" } else { on_screens });
+    }
+
     fn columns(&self) -> usize {
         self.console.columns().unwrap_or(COLUMNS).min(COLUMNS)
     }
@@ -77,16 +116,17 @@ impl<'a> Screen<'a> {
             format!("{FRESH_LINE}{lead}{lines}\x1b[0m\n")
         };
         let text = plain(text);
-        self.console.print(&lines(&text), &lines(&latin(&text)));
+        self.print(&lines(&text), &lines(&latin(&text)));
     }
 
     fn raw(&mut self, text: &str) {
-        self.console.print(text, &latin(text));
+        self.print(text, &latin(text));
     }
 
     /// An empty screen with a title on top, which stays there when the rest scrolls. A serial line keeps what was there
     /// before.
     pub(crate) fn page(&mut self, title: &str) {
+        self.leave_page();
         let version = concat!("platen-deploy ", env!("CARGO_PKG_VERSION"), " ");
         let columns = self.columns();
         let title = cut(&format!(" PLATEN   {title}"), columns.saturating_sub(version.len() + 1));
@@ -106,7 +146,7 @@ impl<'a> Screen<'a> {
         let width = self.columns() - 1;
         let line = |text: &str| format!("{FRESH_LINE}{}", cut(text, width));
         let text = format!("  [ .. ]  {name:<11} {}", plain(detail));
-        self.console.print(&line(&text), &line(&latin(&text)));
+        self.print(&line(&text), &line(&latin(&text)));
     }
 
     /// A line below a step.
@@ -132,6 +172,7 @@ impl<'a> Screen<'a> {
 
     /// Leaves terminals as others expect them.
     pub(crate) fn end(&mut self) {
+        self.leave_page();
         self.raw(&format!("{SCROLL_ALL}\x1b[H\x1b[2J"));
     }
 
@@ -147,11 +188,12 @@ impl<'a> Screen<'a> {
     }
 
     fn ask_for(&mut self, echo: Echo, question: impl Fn(&str) -> String) -> Option<String> {
+        self.leave_page();
         let mut typed = Vec::new();
         let mut skip = Escape::No;
         self.ask_again(echo, &question, &typed);
         loop {
-            let byte = self.console.read_byte()?;
+            let Typed::Byte(byte) = self.console.read_byte(None) else { return None };
             if skip.swallows(byte) {
                 continue;
             }
@@ -207,11 +249,16 @@ impl<'a> Screen<'a> {
     /// Waits until Enter was pressed; false when nobody can type.
     pub(crate) fn wait_for_enter(&mut self, text: &str) -> bool {
         self.line(text);
+        self.enter_until(None) == Typed::Byte(b'\r')
+    }
+
+    /// The same, until then at most. A carriage return stands for Enter, whatever it sent.
+    pub(crate) fn enter_until(&mut self, until: Option<Instant>) -> Typed {
         loop {
-            match self.console.read_byte() {
-                Some(b'\r' | b'\n') => return true,
-                Some(_) => {}
-                None => return false,
+            match self.console.read_byte(until) {
+                Typed::Byte(b'\r' | b'\n') => return Typed::Byte(b'\r'),
+                Typed::Byte(_) => {}
+                other => return other,
             }
         }
     }
@@ -277,6 +324,8 @@ pub(crate) mod tests {
         pub(crate) keys: std::collections::VecDeque<u8>,
         pub(crate) keyboard: Keyboard,
         pub(crate) columns: Option<usize>,
+        pub(crate) screen_size: Option<(usize, usize)>,
+        pub(crate) has_page: bool,
     }
 
     impl Typist {
@@ -303,8 +352,16 @@ pub(crate) mod tests {
             self.keyboard = keyboard;
         }
 
-        fn read_byte(&mut self) -> Option<u8> {
-            self.keys.pop_front()
+        fn screen_size(&self) -> Option<(usize, usize)> {
+            self.screen_size
+        }
+
+        fn has_page(&mut self) -> &mut bool {
+            &mut self.has_page
+        }
+
+        fn read_byte(&mut self, _: Option<Instant>) -> Typed {
+            self.keys.pop_front().map_or(Typed::Nobody, Typed::Byte)
         }
     }
 

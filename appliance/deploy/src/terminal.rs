@@ -9,6 +9,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -16,7 +18,7 @@ use nix::sys::termios::{InputFlags, LocalFlags, SetArg, tcgetattr, tcsetattr};
 use platen_media::keyboard::{KeyPress, Keyboard, Typing};
 use rustix::termios::tcgetwinsize;
 
-use crate::screen::{Console, KEYBOARD_CHANGED};
+use crate::screen::{Console, KEYBOARD_CHANGED, Typed};
 
 /// A terminal that takes nothing for so long is not read by anyone.
 const WRITE_WITHIN_MS: u16 = 5_000;
@@ -42,13 +44,20 @@ pub(crate) struct Terminals {
     typing: Typing,
     /// Typed on a keyboard and not asked for yet.
     typed: VecDeque<u8>,
+    has_page: bool,
 }
 
 impl Terminals {
     pub(crate) fn open() -> Self {
         let active = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
         let terminals = console_names(&active).iter().filter_map(|path| open_terminal(path).ok()).collect();
-        Self { terminals, keyboards: BTreeMap::new(), typing: Typing::default(), typed: VecDeque::new() }
+        Self {
+            terminals,
+            keyboards: BTreeMap::new(),
+            typing: Typing::default(),
+            typed: VecDeque::new(),
+            has_page: false,
+        }
     }
 
     /// Opens keyboards that were not there before. Other input devices among them type nothing.
@@ -142,16 +151,34 @@ impl Console for Terminals {
         self.terminals.iter().map(columns).filter(|&columns| columns > 0).min()
     }
 
-    fn read_byte(&mut self) -> Option<u8> {
+    fn screen_size(&self) -> Option<(usize, usize)> {
+        let screens = self.terminals.iter().filter(|terminal| terminal.is_screen && terminal.writes);
+        let sizes = screens.filter_map(|terminal| tcgetwinsize(&terminal.file).ok());
+        sizes.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row))).min()
+    }
+
+    fn has_page(&mut self) -> &mut bool {
+        &mut self.has_page
+    }
+
+    fn read_byte(&mut self, until: Option<Instant>) -> Typed {
         loop {
             if let Some(byte) = self.typed.pop_front() {
-                return Some(byte);
+                return Typed::Byte(byte);
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Typed::TimeUp;
             }
             self.find_keyboards();
             let has_keyboards = !self.keyboards.is_empty();
             let mut open: Vec<&mut Terminal> = self.terminals.iter_mut().filter(|terminal| terminal.reads).collect();
             if open.is_empty() && !has_keyboards {
-                return None;
+                // A keyboard may still come, as long as there is a limit to waiting for one.
+                if until.is_none() {
+                    return Typed::Nobody;
+                }
+                sleep(Duration::from_millis(u64::from(LOOK_AGAIN_MS)));
+                continue;
             }
             let terminals = open.iter().map(|terminal| terminal.file.as_fd());
             let mut ready: Vec<PollFd<'_>> = terminals
@@ -171,7 +198,7 @@ impl Console for Terminals {
                 match terminal.file.read(&mut byte) {
                     // A screen's terminal repeats what its keyboards said already, as if they were American.
                     Ok(1) if terminal.is_screen && has_keyboards => {}
-                    Ok(1) => return Some(byte[0]),
+                    Ok(1) => return Typed::Byte(byte[0]),
                     Err(error)
                         if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {
                     }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount, umount};
@@ -79,6 +79,19 @@ impl Mounted {
     pub(crate) fn medium(&self) -> Medium {
         Medium::new(&self.point)
     }
+}
+
+/// Lets something be written to a volume that is mounted here, and only that: before and after, it is read only.
+pub(crate) fn writing<T>(point: &Path, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let remount = |flags: MsFlags| {
+        let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let none: Option<&str> = None;
+        mount(none, point, none, flags, none).map_err(io::Error::from)
+    };
+    remount(MsFlags::empty())?;
+    let written = write();
+    let closed = remount(MsFlags::MS_RDONLY);
+    written.and_then(|written| closed.map(|()| written))
 }
 
 impl Drop for Mounted {

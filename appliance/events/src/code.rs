@@ -22,13 +22,20 @@ pub enum Advice {
     PullAndSetAside,
 }
 
-impl fmt::Display for Advice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Advice {
+    /// As every screen, line and row says it.
+    pub const fn word(self) -> &'static str {
+        match self {
             Self::Ready => "READY",
             Self::TryAgain => "TRY AGAIN",
             Self::PullAndSetAside => "NOT USABLE",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

@@ -12,23 +12,9 @@ use platen_windows::registry::Change;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use serde::{Deserialize, Serialize};
 
-use crate::HiveError;
 use crate::session::Session;
-
-/// Bigger files are no hives; those of a used Windows have some 200 MiB.
-pub const MAX_HIVE_BYTES: u64 = 1 << 30;
-
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Applied {
-    /// How many changes were made.
-    pub changes: usize,
-    /// Windows had not written all of it when it was last used: what is in its log files is lost.
-    pub was_dirty: bool,
-}
+use crate::{Applied, HiveError, MAX_HIVE_BYTES};
 
 /// Makes all changes, or none. The file is never half written: whoever opens it finds the old hive or the new one.
 ///

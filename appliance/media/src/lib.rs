@@ -36,5 +36,5 @@ pub use moment::Moment;
 pub use path::{MAX_LEVELS, MediaPath, PathError};
 pub use platen_disk::{LabelError, Scheme, VolumeLabel, fold_name};
 pub use reading::{read_at_most, read_piece};
-pub use systems::is_made_by_system;
+pub use systems::{LOGS_FOLDER, is_made_by_system};
 pub use timestamp::{ParseTimestampError, Timestamp};

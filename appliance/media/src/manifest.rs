@@ -81,6 +81,18 @@ pub enum ContentKind {
     Generated,
 }
 
+impl ContentKind {
+    /// Steps of a task sequence, or the command before them, use it; the computer starts without it.
+    pub fn is_for_steps(self) -> bool {
+        match self {
+            Self::OperatingSystemImage | Self::DriverPackage | Self::Application | Self::Package | Self::Prestart => {
+                true
+            }
+            Self::BootKit | Self::BootImage | Self::Policy | Self::Tree | Self::Generated => false,
+        }
+    }
+}
+
 impl fmt::Display for ContentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! What operating systems leave on every drive they see. It is named in reports, never refused and never used.
+//! What operating systems leave on every drive they see, and what booted computers log on it. It is named in reports, never
+//! refused and never used.
 
 use platen_disk::fold_name;
 
 /// First names of paths, raised to upper case.
-const MADE_BY_SYSTEMS: [&str; 11] = [
+const MADE_BY_SYSTEMS: [&str; 12] = [
+    "PLATEN-LOGS",
     "SYSTEM VOLUME INFORMATION",
     "$RECYCLE.BIN",
     "RECYCLER",
@@ -22,6 +24,9 @@ const MADE_BY_SYSTEMS: [&str; 11] = [
 
 /// Names of files that are made in every folder somebody looks at, raised to upper case.
 const MADE_ANYWHERE: [&str; 3] = [".DS_STORE", "THUMBS.DB", "DESKTOP.INI"];
+
+/// Where the computers that a medium was used on leave their logs.
+pub const LOGS_FOLDER: &str = "Platen-Logs";
 
 /// Whether a path that is not listed in the manifest was made by an operating system: by its first name, or, for what
 /// file managers leave in every folder, by its last.
@@ -50,6 +55,7 @@ mod tests {
             "EFI/BOOT/._BOOTX64.EFI",
             "sources/.DS_Store",
             "sources/Thumbs.db",
+            "Platen-Logs/PLT00001-ABC123-20261130-194501.log",
         ] {
             assert!(is_made_by_system(theirs), "{theirs}");
         }

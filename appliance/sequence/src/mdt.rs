@@ -45,13 +45,18 @@ impl Step {
     }
 
     /// What the script of MDT does that its command runs, whatever the step's type.
-    pub(crate) fn script_label(&self) -> Option<&'static str> {
+    pub fn script_label(&self) -> Option<&'static str> {
         let runs_command = matches!(self.kind, StepKind::Script | StepKind::RunCommandLine);
         self.script().filter(|_| runs_command).map(|(_, label)| label)
     }
 
+    /// Whether its command runs a script of MDT, as those of its steps do that have a type.
+    pub fn runs_script_of_mdt(&self) -> bool {
+        self.kind == StepKind::Script || self.kind.type_name().starts_with("BDD_") || self.script().is_some()
+    }
+
     /// The entry of MDT's script that its command runs.
-    fn script(&self) -> Option<(&'static str, &'static str)> {
+    pub(crate) fn script(&self) -> Option<(&'static str, &'static str)> {
         let is = |word: &str, script: &str| {
             let file = word.trim_matches('"').rsplit(['\\', '/']).next().unwrap_or(word);
             let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);

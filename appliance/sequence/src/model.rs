@@ -279,7 +279,8 @@ pub(crate) fn check_environment(found_bytes: u64) -> Result<(), Limit> {
 impl Step {
     /// The variable that Set Task Sequence Variable sets, with its value.
     pub fn sets(&self) -> Option<(&str, &str)> {
-        let name = (self.kind == StepKind::SetVariable).then(|| self.property("VariableName")).flatten()?;
+        let is = self.kind == StepKind::SetVariable || self.script_label() == Some("MDT: Set Task Sequence Variable");
+        let name = is.then(|| self.property("VariableName")).flatten()?;
         Some((name, self.property("VariableValue").unwrap_or_default()))
     }
 

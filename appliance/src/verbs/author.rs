@@ -100,12 +100,14 @@ pub fn boot_kit(verb: BootKitVerb, output: &Output) -> Result<ExitCode, Failure>
 }
 
 pub fn boot_image(verb: BootImageVerb, output: &Output) -> Result<ExitCode, Failure> {
-    let BootImageVerb::Build { kit, trusted, out, deploy } = verb;
+    let BootImageVerb::Build { kit, trusted, out, deploy, programs } = verb;
     let deploy = match deploy {
         Some(path) => path,
         None => deploy_program()?,
     };
-    let image = boot_image::build(&kit, &deploy, &trusted, &out).map_err(assembling)?;
+    let programs = if programs.is_empty() { own_programs(&deploy) } else { programs };
+    let parts = boot_image::Parts { kit: &kit, deploy: &deploy, own_programs: &programs, trusted_keys: &trusted };
+    let image = boot_image::build(&parts, &out).map_err(assembling)?;
     output.answer(document(DocumentFormat::BootImage, &out, image.record()), || {
         let record = image.record();
         let keys = record.trusted_keys.join(", ");
@@ -129,6 +131,12 @@ fn deploy_program() -> Result<PathBuf, Failure> {
     }
     let text = format!("{} is not there; build it (appliance/build-programs) or give --deploy FILE", beside.display());
     Err(Failure::new(Exit::Machine, text))
+}
+
+/// What is needed for Windows images, where it is beside `platen-deploy`. A step that misses one of them says so.
+fn own_programs(deploy: &Path) -> Vec<PathBuf> {
+    let beside = ["platen-hive", "platen-deploy.exe"].map(|name| deploy.with_file_name(name));
+    beside.into_iter().filter(|path| path.is_file()).collect()
 }
 
 pub fn media(verb: MediaVerb, output: &Arc<Output>) -> Result<ExitCode, Failure> {

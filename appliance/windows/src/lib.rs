@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod bcd;
+pub mod command_line;
 pub mod drivers;
 pub mod inf;
 pub mod modalias;

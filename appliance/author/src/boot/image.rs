@@ -27,6 +27,22 @@ use crate::keys::KeyError;
 pub use build::build;
 pub use platen_media::boot_image::PROGRAMS;
 
+/// Where Platen's own programs are in a boot image.
+const OWN_PROGRAMS: &str = "usr/lib/platen";
+
+/// What a boot image is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'p> {
+    /// The folder of the boot kit.
+    pub kit: &'p Path,
+    /// `platen-deploy`, statically linked.
+    pub deploy: &'p Path,
+    /// Other programs of Platen's own that a deployment starts or takes along.
+    pub own_programs: &'p [PathBuf],
+    /// minisign public key files.
+    pub trusted_keys: &'p [PathBuf],
+}
+
 /// Name of the record in a boot image's folder.
 pub const RECORD: &str = "boot-image.json";
 /// The schema number this version writes, and the newest it reads.
@@ -108,6 +124,9 @@ pub struct BootImageRecord {
     /// What a deployment may start, sorted by path. None when the boot kit has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<PackagedFile>,
+    /// Platen's own programs beside `/init`, by their places in the boot image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_programs: Vec<FileDigest>,
     /// What those need, sorted by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub libraries: Vec<PackagedFile>,
@@ -183,6 +202,11 @@ pub enum BootImageError {
     /// There are no libraries in a boot image.
     #[error("{}: expected a statically linked program, found one that needs {interpreter}; build it with appliance/build-programs", path.display())]
     NotStatic { path: PathBuf, interpreter: String },
+    /// A program of Platen's own that would not start.
+    #[error(
+        "{}: it needs {library}, which the boot kit has not; collect the boot kit anew", path.display()
+    )]
+    NoLibrary { path: PathBuf, library: String },
     /// A program of the kit comes without the terms by which it may be passed on.
     #[error(
         "boot kit: {path}: expected the copyright file of package {package} beside it, found none; collect the boot kit anew"

@@ -88,6 +88,7 @@ pub fn boot_image(folder: &Path, architecture: &str) {
         modules: Vec::new(),
         deployment_modules: Vec::new(),
         programs: Vec::new(),
+        own_programs: Vec::new(),
         libraries: Vec::new(),
         files,
     };

@@ -73,7 +73,11 @@ impl Bench {
                 size_bytes: bytes.len() as u64,
                 blake3: Blake3::of(&bytes),
                 sha256: Sha256::of(&bytes),
-                content: 0,
+                content: match path {
+                    _ if path.starts_with("EFI/") => 1,
+                    _ if path == policy_path => 2,
+                    _ => 0,
+                },
                 at,
                 modified: None,
             });
@@ -96,13 +100,13 @@ impl Bench {
             needs_drive_bytes: None,
             needs_drive_4096_bytes: None,
             bios: None,
-            contents: vec![Content {
-                id: "ALL".into(),
-                kind: ContentKind::Package,
-                name: "All".into(),
-                version: "1".into(),
-                size_bytes,
-            }],
+            contents: [ContentKind::Package, ContentKind::BootKit, ContentKind::Policy]
+                .into_iter()
+                .map(|kind| {
+                    let id = kind.to_string();
+                    Content { name: id.clone(), id, kind, version: "1".into(), size_bytes }
+                })
+                .collect(),
             blobs: vec![Blob { sha256: Sha256::of(&blob), size_bytes }],
             files: records,
             folders: Vec::new(),
@@ -195,7 +199,8 @@ fn a_good_medium_is_accepted_and_its_plan_shown_without_secrets() {
         "Windows 11 for counters",
         "medium PLT00001   version 24.2   revision 7   stand-alone",
         "valid without limit",
-        "5 files, 3.0 MiB read and compared",
+        "2 files, 3.0 MiB read and compared",
+        "3 more, 0.0 MiB: each is compared when it is used",
         "1/1 Partition Disk 0",
         "OSDComputerName = (asked for)",
         "OSDJoinPassword = ********",
@@ -311,6 +316,22 @@ fn every_changed_and_missing_file_is_named() {
         assert!(text.contains("네트워크.inf: missing"), "{text}");
     }
     assert!(shown.contains("3 of 5 files"), "{shown}");
+}
+
+/// The steps that use it compare it (`engine::content`); nobody waits for it here.
+#[test]
+fn what_a_step_uses_is_compared_by_the_step_and_all_of_a_medium_without_steps_here() {
+    let mut bench = Bench::new();
+    write(&bench.path("platen/content/드라이버/네트워크.inf"), b"[version]");
+    let (result, shown) = bench.check_typing("");
+    assert!(result.is_ok() && !shown.contains("STOP"), "{shown}");
+    bench.change(|m| {
+        m.files.pop();
+        m.kind = MediaKind::Tree;
+    });
+    let (code, shown) = bench.refused();
+    assert_eq!(code, Code::TargetTampered);
+    assert!(shown.contains("네트워크.inf: content changed"), "{shown}");
 }
 
 #[test]

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use platen_media::Timestamp;
 use platen_media::policy::{DeploymentPolicy, SealingKey, Software};
 use platen_sequence::run::{
-    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, RESTART_CODE, Run, Surroundings,
-    Where,
+    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, Run, Surroundings, Where,
 };
 use platen_sequence::{Entry, Step, StepKind, TaskSequence};
 
@@ -21,8 +20,7 @@ use super::log::{self, Level};
 use super::machine::{Machine, MachineError, Progress, Volume};
 use super::state::{State, StateError, Store};
 
-/// What a step ends with that could not be done, as Configuration Manager says it (E_FAIL).
-pub const FAILED: i64 = 0x8000_4005;
+pub use platen_sequence::run::FAILED_CODE as FAILED;
 
 /// Where a person sees how far a sequence is.
 pub trait Report {
@@ -45,6 +43,8 @@ pub enum Home<'m> {
         policy: &'m DeploymentPolicy,
         /// This program, for the deployed system.
         runner: &'m Path,
+        /// The same for a deployed Windows.
+        windows_runner: &'m Path,
         /// Where the state stands as long as no volume is formatted.
         memory: &'m Path,
     },
@@ -94,6 +94,14 @@ pub enum EngineError {
     /// Kept for another sequence.
     #[error("going on where the task sequence stood")]
     Cursor(#[from] CursorError),
+    /// The medium is not what was signed: no step's own failure, and nothing that a sequence may pass over.
+    #[error("step {path}")]
+    Medium {
+        /// Path of the step that would have used it.
+        path: String,
+        /// Which file.
+        source: ContentError,
+    },
 }
 
 /// Why a step was not done. It is the step's result, not the engine's end.
@@ -187,7 +195,7 @@ impl<'a> Carrier<'a> {
         self.set("_SMSTSMDataPath", &self.store.folder().display().to_string())?;
         if matches!(self.home, Home::Medium { .. }) && self.surroundings.in_deployed() {
             // The power was cut when all was kept for the deployed system, and the disk did not start yet.
-            return Ok(self.leave());
+            return self.leave();
         }
         loop {
             match self.run.next(self.surroundings.world()) {
@@ -216,8 +224,8 @@ impl<'a> Carrier<'a> {
             _ => self.perform(step),
         };
         let (code, detail, leaves) = match done {
-            Ok(done) => (done.code.unwrap_or_else(|| success(step)), done.detail, done.leaves_boot_system),
-            Err(error) => (FAILED, platen_media::chain(&error), false),
+            Ok(done) => (done.code.unwrap_or_else(|| step.success_code()), done.detail, done.leaves_boot_system),
+            Err(error) => (FAILED, platen_media::chain(&self.unless_changed(path, error)?), false),
         };
         let restarts = step.kind == StepKind::RestartComputer || leaves;
         let after = self.run.ended(code, &mut self.surroundings.environment)?;
@@ -240,35 +248,52 @@ impl<'a> Carrier<'a> {
         let is_restart = after == After::Restart || (restarts && matches!(after, After::GoOn));
         Ok(match (is_restart, leaves) {
             (false, _) => None,
-            (true, true) => Some(self.leave()),
+            (true, true) => Some(self.leave()?),
             (true, false) => Some(End::Restart),
         })
     }
 
     /// All that the deployed system needs is on the disk; only now it starts from it.
-    fn leave(&mut self) -> End {
+    fn leave(&mut self) -> Result<End, EngineError> {
         let path = "Start from the disk";
         match self.make_bootable() {
             Ok(detail) => {
                 self.note(Level::Information, path, &detail);
-                End::StartFromDisk
+                Ok(End::StartFromDisk)
             }
             Err(error) => {
+                let error = self.unless_changed(path, error)?;
                 self.note(Level::Error, path, &platen_media::chain(&error));
-                End::Failed { path: path.to_owned(), code: FAILED }
+                Ok(End::Failed { path: path.to_owned(), code: FAILED })
             }
+        }
+    }
+
+    /// A step's error, unless it is the medium's: then nothing goes on.
+    fn unless_changed(&mut self, path: &str, error: StepError) -> Result<StepError, EngineError> {
+        match error {
+            StepError::Content(source @ ContentError::Changed { .. }) => {
+                self.note(Level::Error, path, &platen_media::chain(&source));
+                Err(EngineError::Medium { path: path.to_owned(), source })
+            }
+            other => Ok(other),
         }
     }
 
     /// Behind the last step. A system that was put on the disk and never started is made to start.
     fn over(&mut self) -> Result<End, EngineError> {
         let is_waiting = self.surroundings.has_system() && !self.surroundings.in_deployed();
-        let end = if is_waiting { self.leave() } else { End::Finished };
+        let end = if is_waiting { self.leave()? } else { End::Finished };
         if !matches!(end, End::Failed { .. }) {
             self.note(Level::Information, "End of the task sequence", "done");
             self.store.clear()?;
         }
         Ok(end)
+    }
+
+    /// A variable as it is now.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.surroundings.environment.get(name)
     }
 
     /// Where the state stands now.
@@ -321,12 +346,6 @@ impl<'a> Carrier<'a> {
         self.set("_SMSTSMDataPath", &self.store.folder().display().to_string())?;
         Ok(())
     }
-}
-
-/// The code of a step that has none of its own: sequences may list others than 0 as success.
-fn success(step: &Step) -> i64 {
-    let listed = step.success_codes.iter().find(|&&code| code != RESTART_CODE).copied();
-    if step.succeeds_with(0) { 0 } else { listed.unwrap_or(RESTART_CODE) }
 }
 
 /// Small codes in decimal, Windows' own in hexadecimal.

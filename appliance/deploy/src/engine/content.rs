@@ -63,6 +63,11 @@ impl<'m> Contents<'m> {
         })
     }
 
+    /// All driver packages: ids and folders.
+    pub fn driver_packages(&self) -> impl Iterator<Item = (&'m str, &'m MediaPath)> + use<'m> {
+        self.policy.driver_packages.iter().map(|package| (&*package.id, &package.folder))
+    }
+
     /// An application.
     pub fn application(&self, id: &str) -> Result<&'m Software, ContentError> {
         software(&self.policy.applications, "application", id)

@@ -24,20 +24,6 @@ const UNIT_LINK: &str = "etc/systemd/system/multi-user.target.wants/platen-first
 /// The name by which the line in an inittab is known.
 const INITTAB_MARK: &str = "# platen: first start";
 
-/// Whether there is a Linux system below this root.
-pub(super) fn is_linux(root: &Path) -> Result<(), String> {
-    let signs = ["etc/os-release", "usr/lib/os-release", "sbin/init", "usr/sbin/init"];
-    // A link may be absolute, to what only the system itself sees.
-    let is_there = |name: &str| root.join(name).symlink_metadata().is_ok();
-    if signs.iter().any(|name| is_there(name)) {
-        return Ok(());
-    }
-    Err(match root.join("Windows/System32").is_dir() {
-        true => "the image holds a Windows; this version of Platen installs Linux images only".to_owned(),
-        false => format!("the image holds no system: expected one of {}, found none", signs.join(", ")),
-    })
-}
-
 /// A path below the root of which no folder is a link that leads out of it. Folders that are missing are made.
 pub(crate) fn inside(root: &Path, path: &str) -> Result<PathBuf, String> {
     let mut at = root.to_owned();
@@ -94,7 +80,6 @@ fn write(root: &Path, path: &str, text: &str) -> Result<(), String> {
 
 /// Apply Windows Settings, as far as a Linux system has the same: its name and its time zone.
 pub(super) fn settings(root: &Path, value: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    is_linux(root)?;
     let mut said = Vec::new();
     if let Some(name) = value("OSDComputerName").or_else(|| value("_SMSTSMachineName")) {
         check_host_name(&name)?;
@@ -217,7 +202,6 @@ fn with_prefix((address, mask): (&String, &String)) -> Result<String, String> {
 
 /// Apply Network Settings: for systemd-networkd where the image has it, otherwise for ifupdown.
 pub(super) fn network(root: &Path, value: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    is_linux(root)?;
     let count = match value("OSDAdapterCount") {
         None => 0,
         Some(text) => text
@@ -301,7 +285,6 @@ fn interfaces(adapters: &[Adapter]) -> String {
 
 /// The kernel and initramfs of the image: the ones that its own links name, or the newest by name.
 pub(super) fn boot(root: &Path) -> Result<LinuxBoot, String> {
-    is_linux(root)?;
     let listed = |folder: &str, beginning: &str| -> Option<String> {
         let entries = fs::read_dir(root.join(folder)).ok()?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

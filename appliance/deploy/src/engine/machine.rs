@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platen_sequence::run::Computer;
+use platen_windows::bcd::Partition;
+use platen_windows::drivers::Device;
+use platen_windows::registry::Change;
 use serde::{Deserialize, Serialize};
 
 use super::layout::DiskLayout;
@@ -121,8 +124,17 @@ pub struct BootSetup {
     pub boot: Volume,
     /// What people see in the firmware's list.
     pub name: String,
-    /// For a Linux system: where its kernel and initramfs are below the system volume's root, and its arguments.
-    pub linux: LinuxBoot,
+    /// What starts there.
+    pub starts: Starts,
+}
+
+/// What a disk starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Starts {
+    /// A kernel, by GRUB.
+    Linux(LinuxBoot),
+    /// Windows' boot manager, whose files and boot store are on the boot volume already.
+    Windows,
 }
 
 /// What GRUB starts.
@@ -168,6 +180,9 @@ pub trait Machine {
     /// What conditions ask about.
     fn computer(&self) -> Computer;
 
+    /// Its devices, by the ids under which Windows looks for their drivers.
+    fn devices(&self) -> Vec<Device>;
+
     /// Its disks, in the order of their numbers.
     fn disks(&self) -> &[TargetDisk];
 
@@ -193,6 +208,15 @@ pub trait Machine {
         protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError>;
+
+    /// Makes all changes in a registry hive, or none.
+    fn change_hive(&mut self, hive: &Path, changes: &[Change]) -> Result<(), MachineError>;
+
+    /// By what a boot store knows the partition of a volume.
+    fn boot_id(&self, volume: &Volume) -> Result<Partition, MachineError>;
+
+    /// Bytes that nobody can guess.
+    fn random(&mut self) -> Result<[u8; 32], MachineError>;
 
     /// Makes the firmware start the system on the disk from now on.
     fn make_bootable(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError>;

@@ -13,14 +13,19 @@
 
 pub mod carry;
 pub mod content;
+mod data_image;
 pub mod layout;
 pub mod linux;
 pub mod log;
 pub mod machine;
+mod mdt;
 mod perform;
 mod script;
 pub mod software;
 pub mod state;
+mod system;
+pub mod windows;
+mod user_state;
 
 /// Where the state stands before the first volume is formatted: in the boot system's memory.
 pub const MEMORY_FOLDER: &str = "/run/platen/_SMSTaskSequence";

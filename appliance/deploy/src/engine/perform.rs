@@ -4,7 +4,7 @@
 //! What a step does to the machine, by its type.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platen_media::MediaPath;
@@ -15,7 +15,9 @@ use super::carry::{Carrier, Done, Home, StepError};
 use super::content::Contents;
 use super::layout::DiskLayout;
 use super::linux;
-use super::machine::{BootSetup, FileSystem, Order, Volume};
+use super::machine::{BootSetup, FileSystem, Order, Starts, Volume};
+use super::system::System;
+use super::windows::BOOT_MANAGER;
 
 /// Folders of the medium: what UEFI firmware starts, and GRUB's images for BIOS.
 const BOOT_FILES: [&str; 2] = ["EFI/BOOT", "platen/bios"];
@@ -31,18 +33,21 @@ impl<'a> Carrier<'a> {
         if let Some(result) = self.surroundings.perform(step) {
             return result.map(Done::ok).map_err(said);
         }
+        if let Some(result) = self.perform_mdt(step) {
+            return result;
+        }
         match step.kind {
             StepKind::FormatAndPartitionDisk => self.partition(step),
             StepKind::ApplyOperatingSystemImage => self.apply_system(step),
-            StepKind::ApplyDriverPackage => self.apply_drivers(step),
-            StepKind::ApplyWindowsSettings => {
-                let root = self.system_root()?;
-                linux::settings(&root, &self.values(step)).map(Done::ok).map_err(said)
-            }
-            StepKind::ApplyNetworkSettings => {
-                let root = self.system_root()?;
-                linux::network(&root, &self.values(step)).map(Done::ok).map_err(said)
-            }
+            StepKind::ApplyWindowsSettings
+            | StepKind::ApplyNetworkSettings
+            | StepKind::ApplyDriverPackage
+            | StepKind::AutoApplyDrivers => self.on_system(step),
+            StepKind::JoinDomainOrWorkgroup if !self.surroundings.in_deployed() => self.on_system(step),
+            StepKind::ApplyDataImage => self.apply_data(step),
+            StepKind::CaptureUserState => self.capture_user_state(),
+            StepKind::RestoreUserState => self.restore_user_state(),
+            StepKind::ReleaseStateStore => self.release_state_store(),
             StepKind::SetupWindowsAndConfigMgr => {
                 let detail = self.hand_over()?;
                 Ok(Done { leaves_boot_system: true, ..Done::ok(detail) })
@@ -77,6 +82,25 @@ impl<'a> Carrier<'a> {
             Home::Medium { contents, .. } => Ok(*contents),
             Home::Deployed { .. } => Err(said("the medium is not here any more: the deployed system runs")),
         }
+    }
+
+    /// A change of the system on the disk, in that system's own way.
+    fn on_system(&mut self, step: &Step) -> Result<Done, StepError> {
+        let root = self.system_root()?;
+        let detail = match (System::of(&root).map_err(said)?, step.kind) {
+            (System::Windows, _) => self.on_windows(step, &root)?,
+            (System::Linux, StepKind::ApplyWindowsSettings) => {
+                linux::settings(&root, &self.values(step)).map_err(said)?
+            }
+            (System::Linux, StepKind::ApplyNetworkSettings) => {
+                linux::network(&root, &self.values(step)).map_err(said)?
+            }
+            (System::Linux, StepKind::ApplyDriverPackage) => self.copy_linux_drivers(step, &root)?,
+            (System::Linux, _) => {
+                return Err(said(format!("{} is for Windows, and the image holds a Linux", step.label())));
+            }
+        };
+        Ok(Done::ok(detail))
     }
 
     fn partition(&mut self, step: &Step) -> Result<Done, StepError> {
@@ -116,17 +140,10 @@ impl<'a> Carrier<'a> {
     }
 
     fn apply_system(&mut self, step: &Step) -> Result<Done, StepError> {
-        let id = self.property(step, "ImagePackageID").or_else(|| self.property(step, "InstallPackageID"));
-        let contents = self.contents()?;
-        let image = contents.system_image(id.as_deref().unwrap_or_default())?;
-        let index = self.property(step, "ImageIndex").or_else(|| self.property(step, "InstallEditionIndex"));
-        let index = match index {
-            None => image.index,
-            Some(text) => text.parse().ok().filter(|index| *index > 0).ok_or_else(|| {
-                said(format!("image index: expected a number from 1, found {text:?}; correct the step"))
-            })?,
-        };
+        self.take_volumes();
+        let (contents, (image, index)) = (self.contents()?, self.image(step)?);
         let volume = self.destination(step)?;
+        self.stand_on(&volume)?;
         let protected = self.protected(&volume);
         let report = &mut *self.report;
         let files = contents.checked_image(image, &mut |progress| report.progress("checking the image", progress))?;
@@ -134,9 +151,12 @@ impl<'a> Carrier<'a> {
             report.progress("applying the image", progress);
         })?;
         // Applying may have taken the volume away from its folder, where the state stands, too.
-        self.machine.root(&volume)?;
+        let root = self.machine.root(&volume)?;
+        let mut detail = format!("{} image {index} on {}", image.id, described(&volume));
+        if System::of(&root).map_err(said)? == System::Windows {
+            detail += &format!("; {}", self.windows_applied(step, &root)?);
+        }
         self.machine.sync()?;
-        let detail = format!("{} image {index} on {}", image.id, described(&volume));
         if let Some(letter) = volume.letter {
             let drive = format!("{letter}:");
             self.surroundings.environment.set("OSDTargetSystemDrive", &drive, false, Origin::Step)?;
@@ -147,18 +167,8 @@ impl<'a> Carrier<'a> {
         Ok(Done::ok(detail))
     }
 
-    /// What stays on a volume when a system is put on it: the users' state that was kept there, by its path below the
-    /// volume's root.
-    fn protected(&self, volume: &Volume) -> Vec<String> {
-        let path = self.surroundings.environment.get("OSDStateStorePath").unwrap_or_default().replace('\\', "/");
-        let (letter, below) = path.split_once(':').unwrap_or_default();
-        let is_here = volume.letter.is_some_and(|own| letter.eq_ignore_ascii_case(&own.to_string()));
-        let below = below.trim_matches('/');
-        if is_here && !below.is_empty() { vec![below.to_owned()] } else { Vec::new() }
-    }
-
-    /// Where a system goes: the volume that the step names, or the first that can hold one.
-    fn destination(&self, step: &Step) -> Result<Volume, StepError> {
+    /// Where an image goes: the volume that the step names, or the first that can hold a system.
+    pub(super) fn destination(&self, step: &Step) -> Result<Volume, StepError> {
         let named = |names: &[&str]| names.iter().find_map(|name| self.property(step, name));
         let letter = match named(&["DestinationVariable"]) {
             // The property holds the name of a variable that holds the letter.
@@ -186,7 +196,7 @@ impl<'a> Carrier<'a> {
         found.cloned().ok_or_else(|| {
             let known: Vec<String> = self.volumes.iter().map(described).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            said(format!("no volume to put a system on: expected one formatted by this sequence, found {known}"))
+            said(format!("no volume to put an image on: expected one formatted by this sequence, found {known}"))
         })
     }
 
@@ -204,16 +214,19 @@ impl<'a> Carrier<'a> {
         Ok(self.machine.root(&system)?)
     }
 
-    fn apply_drivers(&mut self, step: &Step) -> Result<Done, StepError> {
-        let id = self.property(step, "DriverPackageID").ok_or_else(|| said("the step names no driver package"))?;
-        let root = self.system_root()?;
-        linux::is_linux(&root).map_err(said)?;
+    /// The package's id, from the step.
+    pub(super) fn driver_package_id(&self, step: &Step) -> Result<String, StepError> {
+        self.property(step, "DriverPackageID").ok_or_else(|| said("the step names no driver package"))
+    }
+
+    fn copy_linux_drivers(&mut self, step: &Step, root: &Path) -> Result<String, StepError> {
+        let id = self.driver_package_id(step)?;
         let contents = self.contents()?;
         let folder = contents.driver_package(&id)?;
-        let to = linux::inside(&root, &format!("{}/{id}", linux::DRIVERS)).map_err(said)?;
+        let to = linux::inside(root, &format!("{}/{id}", linux::DRIVERS)).map_err(said)?;
         let report = &mut *self.report;
         contents.copy(folder, &to, &mut |progress| report.progress("copying drivers", progress))?;
-        Ok(Done::ok(format!("{id} in /{}/{id}", linux::DRIVERS)))
+        Ok(format!("{id} in /{}/{id}", linux::DRIVERS))
     }
 
     fn restart(&mut self, step: &Step) -> Result<Done, StepError> {
@@ -222,9 +235,6 @@ impl<'a> Carrier<'a> {
             let detail = self.hand_over()?;
             return Ok(Done { leaves_boot_system: true, ..Done::ok(detail) });
         }
-        if self.surroundings.in_deployed() && !goes_on_deployed {
-            return Err(said("the boot system is on the medium, which is not here any more; disable the step"));
-        }
         self.machine.sync()?;
         Ok(Done::ok("restart"))
     }
@@ -232,12 +242,17 @@ impl<'a> Carrier<'a> {
     /// Puts everything on the disk that the deployed system needs for the rest.
     fn hand_over(&mut self) -> Result<String, StepError> {
         let root = self.system_root()?;
-        linux::is_linux(&root).map_err(said)?;
+        let system = System::of(&root).map_err(said)?;
         // The state goes where the system can read it, whichever volume it stood on.
         self.move_state(root.clone())?;
         let taken = self.take_along()?;
-        let Home::Medium { runner, .. } = &self.home else { return Err(said("the medium is not here any more")) };
-        linux::place_first_start(&root, &self.store, runner).map_err(said)?;
+        let Home::Medium { runner, windows_runner, .. } = self.home else {
+            return Err(said("the medium is not here any more"));
+        };
+        match system {
+            System::Linux => linux::place_first_start(&root, &self.store, runner).map_err(said)?,
+            System::Windows => self.hand_over_windows(&root, windows_runner)?,
+        }
         Ok(format!("{taken} contents taken along"))
     }
 
@@ -245,14 +260,21 @@ impl<'a> Carrier<'a> {
     pub(super) fn make_bootable(&mut self) -> Result<String, StepError> {
         let root = self.system_root_of_disk()?;
         let system = self.system.clone().ok_or_else(|| said("there is no system on the disk yet"))?;
-        let linux = linux::boot(&root).map_err(said)?;
         let boot = self.volumes.iter().find(|volume| volume.is_boot && volume.disk == system.disk);
         let boot = boot.unwrap_or(&system).clone();
-        let detail = format!("{} starts {}", described(&boot), linux.kernel);
-        let (disk, name) = (system.disk, "Platen".to_owned());
+        let (starts, name, what) = match System::of(&root).map_err(said)? {
+            System::Linux => {
+                let linux = linux::boot(&root).map_err(said)?;
+                let kernel = linux.kernel.clone();
+                (Starts::Linux(linux), "Platen", kernel)
+            }
+            System::Windows => (Starts::Windows, BOOT_MANAGER, self.windows_boot_files(&root, &system, &boot)?),
+        };
+        let detail = format!("{} starts {what}", described(&boot));
+        let (disk, name) = (system.disk, name.to_owned());
         let boot_files = self.boot_files()?;
         self.machine.sync()?;
-        self.machine.make_bootable(&BootSetup { disk, system, boot, name, linux }, &boot_files)?;
+        self.machine.make_bootable(&BootSetup { disk, system, boot, name, starts }, &boot_files)?;
         // Boot code is written to a disk that is not in use; what is kept after that goes to its volumes again.
         for volume in self.volumes.iter().filter(|volume| volume.letter.is_some()) {
             self.machine.root(volume)?;
@@ -275,7 +297,7 @@ impl<'a> Carrier<'a> {
     }
 
     /// A command of the boot system or of the deployed one.
-    fn command(&mut self, step: &Step) -> Result<Done, StepError> {
+    pub(super) fn command(&mut self, step: &Step) -> Result<Done, StepError> {
         let line = self.surroundings.environment.expand(step.command());
         if line.trim().is_empty() {
             return Err(said("the step has no command; give it one, or disable it"));
@@ -292,7 +314,7 @@ impl<'a> Carrier<'a> {
         };
         let is_offline = !self.surroundings.in_deployed() && step.runs(false, true).word() == "offline";
         if is_offline {
-            return Err(said("changes of a Windows that is not running are not carried out by this version of Platen"));
+            return self.offline_command(step, &line, folder.as_deref());
         }
         self.run_line(line, folder, step)
     }
@@ -349,7 +371,7 @@ impl<'a> Carrier<'a> {
     }
 }
 
-fn described(volume: &Volume) -> String {
+pub(super) fn described(volume: &Volume) -> String {
     let file_system = match volume.file_system {
         FileSystem::Ntfs => "NTFS",
         FileSystem::Fat32 => "FAT32",

@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use platen_sequence::run::{Adapter, Computer, Disk};
+use platen_windows::drivers::Device;
+use platen_windows::modalias::{self, Details};
 
 use super::disks;
 use super::places::{Places, bytes, names, number, text};
@@ -42,6 +44,24 @@ pub(super) fn computer(places: &Places, disks: &[TargetDisk]) -> Computer {
         adapters: adapters(places),
         ..Computer::default()
     }
+}
+
+/// The devices of the buses that Windows finds its drivers by.
+pub(super) fn devices(places: &Places) -> Vec<Device> {
+    let hexadecimal = |path: &Path| {
+        let text = text(path);
+        u32::from_str_radix(text.strip_prefix("0x").unwrap_or(&text), 16).ok()
+    };
+    let folders = ["pci", "usb", "hdaudio", "acpi"].map(|bus| places.sys.join("bus").join(bus).join("devices"));
+    let devices = folders.iter().flat_map(|folder| names(folder).into_iter().map(|name| folder.join(name)));
+    let mut found: Vec<Device> = Vec::new();
+    for device in devices {
+        let revision = hexadecimal(&device.join("revision")).and_then(|revision| u8::try_from(revision).ok());
+        let details = Details { revision, subsystem: hexadecimal(&device.join("subsystem_id")) };
+        // Several of the same need the same driver.
+        found.extend(modalias::device(&text(&device.join("modalias")), details).filter(|new| !found.contains(new)));
+    }
+    found
 }
 
 pub(super) fn is_uefi(places: &Places) -> bool {

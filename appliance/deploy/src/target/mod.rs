@@ -23,9 +23,12 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
-use platen_disk::table::{LIST_BYTES, Listed, list};
+use platen_disk::table::{LIST_BYTES, Listed, PartitionId, list};
 use platen_media::Scheme;
 use platen_sequence::run::Computer;
+use platen_windows::bcd::Partition;
+use platen_windows::drivers::Device;
+use platen_windows::registry::Change;
 
 pub use self::places::Places;
 
@@ -33,7 +36,8 @@ use self::mounts::Mounts;
 use self::superblock::Superblock;
 use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
-    BootSetup, Ended, FileSystem, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
+    BootSetup, Ended, FileSystem, ImageFiles, LinuxBoot, Machine, MachineError, Order, Progress, Starts, TargetDisk,
+    Volume,
 };
 
 /// Letters that volumes get, in this order. Windows PE gives from C on, and has X for itself.
@@ -186,10 +190,10 @@ impl RealMachine {
     }
 
     /// A volume of Linux: what is to be started, and its files.
-    fn start_linux(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {
+    fn start_linux(&mut self, setup: &BootSetup, linux: &LinuxBoot, boot_files: &Path) -> Result<(), MachineError> {
         let superblock = self.superblock(&setup.system)?;
         let (scheme, listed, system) = self.listed(&setup.system)?;
-        let config = boot::grub_config(setup, &superblock, system.id)?;
+        let config = boot::grub_config(setup, linux, &superblock, system.id)?;
         if facts::is_uefi(&self.places) {
             let (_, _, esp) = self.listed(&setup.boot)?;
             let system = self.root(&setup.system)?;
@@ -197,11 +201,7 @@ impl RealMachine {
             let root = self.root(&setup.boot)?;
             boot::uefi(&root, boot_files, &config)?;
             self.sync()?;
-            if let Err(error) = boot::add_entry(&variables(&self.places), &setup.name, &esp) {
-                self.notes.push(format!(
-                    "the firmware took no entry ({error}); it starts the disk's fallback, EFI/BOOT/BOOTX64.EFI"
-                ));
-            }
+            self.add_entry(&setup.name, &esp, boot::LINUX_LOADER);
             return Ok(());
         }
         let disk = self.disk(setup.disk)?.clone();
@@ -212,6 +212,46 @@ impl RealMachine {
         self.sync()?;
         code.write(self.places.dev.join(&disk.name), &disk)
     }
+
+    /// A volume of Windows, whose boot manager and boot store are on the boot volume.
+    fn start_windows(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {
+        let (scheme, listed, boot) = self.listed(&setup.boot)?;
+        let is_uefi = facts::is_uefi(&self.places);
+        let expected = if is_uefi { Scheme::Gpt } else { Scheme::Mbr };
+        if scheme != expected {
+            let (firmware, what) = (if is_uefi { "UEFI" } else { "BIOS" }, format!("the table of disk {}", setup.disk));
+            let expected = format!("{expected}, for Windows starts by {firmware} from no other");
+            return Err(MachineError::Unexpected { what, expected, found: scheme.to_string() });
+        }
+        if is_uefi {
+            let esp = self.root(&setup.boot)?;
+            boot::uefi_windows(&esp)?;
+            self.sync()?;
+            self.add_entry(&setup.name, &boot, boot::WINDOWS_LOADER);
+            return Ok(());
+        }
+        let disk = self.disk(setup.disk)?.clone();
+        let code = boot::Code::new(boot_files, &disk, scheme, &listed)?;
+        let config = boot::windows_config(&setup.name)?;
+        let root = self.root(&setup.boot)?;
+        boot::bios(&root, &config)?;
+        self.sync()?;
+        code.write(self.places.dev.join(&disk.name), &disk)
+    }
+
+    fn add_entry(&mut self, name: &str, esp: &Listed, loader: &str) {
+        if let Err(error) = boot::add_entry(&variables(&self.places), name, esp, loader) {
+            self.notes.push(format!(
+                "the firmware took no entry ({error}); it starts the disk's fallback, EFI/BOOT/BOOTX64.EFI"
+            ));
+        }
+    }
+}
+
+/// The disk's GUID, in its byte order on the disk (UEFI 5.3.2: the header is in sector 1, `DiskGUID` at 56).
+fn disk_guid(head: &[u8], sector_bytes: u32) -> Option<[u8; 16]> {
+    let header = head.get(usize::try_from(sector_bytes).ok()?..)?;
+    header.starts_with(b"EFI PART").then(|| header.get(56..)?.first_chunk().copied())?
 }
 
 /// Where the firmware's variables are.
@@ -295,8 +335,13 @@ impl Machine for RealMachine {
     ) -> Result<(), MachineError> {
         let was_mounted = self.mounts.has(&mount_name(volume));
         if !self.fills(volume) {
+            let is_boot = |it: &&Known| it.volume.disk == volume.disk && it.volume.is_boot;
+            let boot = self.volumes.iter().find(is_boot).map(|known| known.volume.clone());
+            for starts in boot.iter().chain([volume]) {
+                let root = self.root(starts)?;
+                boot::unmark(&root)?;
+            }
             let root = self.root(volume)?;
-            boot::unmark(&root)?;
             self.sync()?;
             image::clear(&root, protected)?;
         }
@@ -315,14 +360,53 @@ impl Machine for RealMachine {
         applied
     }
 
+    fn devices(&self) -> Vec<Device> {
+        facts::devices(&self.places)
+    }
+
+    fn change_hive(&mut self, hive: &Path, changes: &[Change]) -> Result<(), MachineError> {
+        const PROGRAM: &str = "platen-hive";
+        let program = programs::path(&self.places, PROGRAM)?;
+        let applied = platen_hive::apply_in_process_of_its_own(&program, hive, changes);
+        let applied = applied.map_err(|error| programs::failed(PROGRAM, platen_media::chain(&error)))?;
+        if applied.was_dirty {
+            self.notes.push(format!("{}: Windows had not written all of it when it was captured", hive.display()));
+        }
+        Ok(())
+    }
+
+    fn boot_id(&self, volume: &Volume) -> Result<Partition, MachineError> {
+        let (_, _, own) = self.listed(volume)?;
+        let disk = self.disk(volume.disk)?;
+        let sector_bytes = u64::from(disk.sector_bytes);
+        Ok(match own.id {
+            PartitionId::Signature(disk_signature) => {
+                Partition::Mbr { disk_signature, offset_bytes: own.first_lba.saturating_mul(sector_bytes) }
+            }
+            PartitionId::Guid(partition) => {
+                let path = self.places.dev.join(&disk.name);
+                let head = places::bytes(&path, 2 * sector_bytes);
+                let head = head.map_err(|source| MachineError::Io { doing: "reading", path, source })?;
+                Partition::Gpt { disk: disk_guid(&head, disk.sector_bytes).unwrap_or_default(), partition }
+            }
+        })
+    }
+
+    fn random(&mut self) -> Result<[u8; 32], MachineError> {
+        partition::random()
+    }
+
     fn make_bootable(&mut self, setup: &BootSetup, boot_files: &Path) -> Result<(), MachineError> {
-        match setup.system.file_system {
-            FileSystem::Ext4 | FileSystem::Fat32 => self.start_linux(setup, boot_files),
-            FileSystem::Ntfs => Err(MachineError::Unexpected {
-                what: "making the disk start".to_owned(),
-                expected: "a system on ext4 or FAT32".to_owned(),
-                found: "one on NTFS, whose boot files this version can't write".to_owned(),
-            }),
+        let wrong = |expected: &str| MachineError::Unexpected {
+            what: "making the disk start".to_owned(),
+            expected: expected.to_owned(),
+            found: setup.system.file_system.to_string(),
+        };
+        match (&setup.starts, setup.system.file_system) {
+            (Starts::Linux(linux), FileSystem::Ext4 | FileSystem::Fat32) => self.start_linux(setup, linux, boot_files),
+            (Starts::Linux(_), FileSystem::Ntfs) => Err(wrong("a Linux on ext4 or FAT32")),
+            (Starts::Windows, FileSystem::Ntfs) => self.start_windows(setup, boot_files),
+            (Starts::Windows, _) => Err(wrong("a Windows on NTFS")),
         }
     }
 

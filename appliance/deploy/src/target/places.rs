@@ -36,8 +36,11 @@ impl Places {
             proc: root.join("proc"),
             dev: root.join("dev"),
             mounts: root.join("run/target"),
-            // The last has busybox's commands: where there is another program of such a name, it counts.
-            programs: ["usr/sbin", "usr/bin", "sbin", "bin", "usr/lib/busybox"].map(|folder| root.join(folder)).into(),
+            // The first of the last two has Platen's own, the other busybox's commands: where there is another program of such
+            // a name, it counts.
+            programs: ["usr/sbin", "usr/bin", "sbin", "bin", "usr/lib/platen", "usr/lib/busybox"]
+                .map(|folder| root.join(folder))
+                .into(),
         }
     }
 }

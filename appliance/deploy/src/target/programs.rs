@@ -21,7 +21,8 @@ pub(super) fn program(places: &Places, name: &str) -> Result<Command, MachineErr
     Ok(command)
 }
 
-fn path(places: &Places, name: &str) -> Result<PathBuf, MachineError> {
+/// Where a program is.
+pub(super) fn path(places: &Places, name: &str) -> Result<PathBuf, MachineError> {
     let found = places.programs.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
     found.ok_or_else(|| {
         let folders: Vec<_> = places.programs.iter().map(|folder| folder.display().to_string()).collect();

@@ -118,6 +118,7 @@ impl Computer {
             ("_SMSTSMacAddresses", &macs),
             ("_SMSTSIPAddresses", &addresses),
             ("_SMSTSDefaultGateways", &gateways),
+            ("_SMSTSUserStatePath", "C:\\UserState"),
             ("_SMSTSLastActionSucceeded", "true"),
             ("_SMSTSLastActionRetCode", "0"),
         ] {

@@ -7,16 +7,16 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{After, Computer, EnvironmentError, Next, Origin, Run, Surroundings, Where};
+use super::{Computer, EnvironmentError, FAILED_CODE, Next, Origin, Run, Surroundings, Where};
 use crate::{Step, StepKind, TaskSequence};
 
 /// What would become of a group or step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It runs, or can't: see where.
+    /// It runs.
     Runs,
-    /// It runs, and fails on this computer.
+    /// It runs and fails on this computer, or can't run at all: see where.
     Fails,
     /// It is passed over.
     Skipped,
@@ -70,10 +70,10 @@ impl DryRun {
         for step in &self.steps {
             let (word, at) = match (&step.outcome, &step.place) {
                 (Outcome::Skipped, _) => ("skipped", 3),
+                (_, Some(place @ Where::Cannot { .. })) => (place.word(), 2),
                 (Outcome::Fails, _) => ("fails", 4),
-                (Outcome::Runs, Some(place @ (Where::BootSystem | Where::Offline))) => (place.word(), 0),
                 (Outcome::Runs, Some(place @ Where::FirstStart)) => (place.word(), 1),
-                (Outcome::Runs, Some(place)) => (place.word(), 2),
+                (Outcome::Runs, Some(place)) => (place.word(), 0),
                 (Outcome::Runs, None) => ("", 0),
             };
             counts[at] += 1;
@@ -120,18 +120,21 @@ impl Dry<'_> {
                 }
                 Next::Step { step, path, .. } => {
                     let place = self.surroundings.place(step);
-                    let can_run = !matches!(place, Where::Cannot { .. });
                     self.surroundings.environment.set("_SMSTSCurrentActionName", &step.name, false, Origin::BuiltIn)?;
-                    let done = if can_run { self.perform(step) } else { Ok(String::new()) };
-                    let (outcome, detail) = match done {
-                        Ok(detail) => (Outcome::Runs, detail),
-                        Err(reason) => (Outcome::Fails, reason),
+                    let done = match place {
+                        // What can't be done fails, as it does on the computer: the sequence goes on only where it
+                        // forgives.
+                        Where::Cannot { .. } => Err(String::new()),
+                        _ => self.perform(step),
                     };
-                    let code = i64::from(outcome == Outcome::Fails);
-                    let succeeded = step.success_codes.first().copied().filter(|_| code == 0);
+                    let (outcome, code, detail) = match done {
+                        Ok(detail) => (Outcome::Runs, step.success_code(), detail),
+                        Err(reason) => (Outcome::Fails, FAILED_CODE, reason),
+                    };
                     let label = step.label().to_owned();
                     self.steps.push(DryStep { path, label, outcome, place: Some(place), detail });
-                    if run.ended(succeeded.unwrap_or(code), &mut self.surroundings.environment)? != After::Retry {
+                    run.ended(code, &mut self.surroundings.environment)?;
+                    if code != FAILED_CODE {
                         self.surroundings.travel(step)?;
                     }
                 }

@@ -35,6 +35,9 @@ use crate::{Node, Step, TaskSequence};
 /// The exit code that also asks for a restart.
 pub const RESTART_CODE: i64 = 3010;
 
+/// What a step ends with that could not be done, as Configuration Manager says it (E_FAIL).
+pub const FAILED_CODE: i64 = 0x8000_4005;
+
 /// Where a run stands: to be kept over a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -273,6 +276,12 @@ impl Step {
             [] => code == 0,
             codes => codes.iter().any(|&known| bits(known) == bits(code)),
         }
+    }
+
+    /// The code of a success that has none of its own: sequences may list others than 0.
+    pub fn success_code(&self) -> i64 {
+        let listed = self.success_codes.iter().find(|&&code| code != RESTART_CODE).copied();
+        if self.succeeds_with(0) { 0 } else { listed.unwrap_or(RESTART_CODE) }
     }
 }
 

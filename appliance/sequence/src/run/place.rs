@@ -34,6 +34,15 @@ const WINDOWS_NOT_YET: Where = Where::Cannot {
     why: "it needs the Windows that is installed, which does not run yet",
     todo: "move it behind Setup Windows and ConfigMgr",
 };
+pub(super) const NO_WAY_BACK: Where = Where::Cannot {
+    why: "the boot system is on the medium, and the computer starts from its own disk",
+    todo: "disable it, or let it restart into the installed system",
+};
+/// Users of a Windows have more than files: a registry, settings of programs.
+pub(super) const USERS_OF_WINDOWS: Where = Where::Cannot {
+    why: "the users' state of a Windows is captured by USMT, which is a program of Windows",
+    todo: "capture it in Windows, or keep the files by a protected folder (OSDStateStorePath)",
+};
 const NOTHING_TO_CHANGE: Where = Where::Cannot {
     why: "it changes Windows, and there is none on the disk yet",
     todo: "move it behind Apply Operating System Image, or disable it",
@@ -78,6 +87,8 @@ impl Step {
         match (in_windows, self.run_in, self.kind.place()) {
             (true, RunIn::WinPE, _) | (true, _, Place::WinPeOnly) => BOOT_SYSTEM_LEFT,
             (true, ..) => Where::FirstStart,
+            // What Windows joins stands in its answer file.
+            (false, RunIn::Both, _) if self.kind == StepKind::JoinDomainOrWorkgroup && has_system => Where::Offline,
             (false, RunIn::FullOS, _) | (false, _, Place::FullOsOnly) => WINDOWS_NOT_YET,
             (false, ..) => self.in_boot_system(has_system),
         }
@@ -99,6 +110,28 @@ impl Step {
                 ("the boot system has no BitLocker", "use Enable BitLocker behind Setup Windows and ConfigMgr")
             }
             StepKind::MdtAuthorizeDhcp => ("it needs a domain controller", "do it by hand"),
+            StepKind::MdtInstallUpdatesOffline => (
+                "it needs the updates of a deployment share, which no medium has",
+                "use an operating system image that has the updates, or disable it",
+            ),
+            StepKind::ConnectToNetworkFolder => (
+                "stand-alone media connect to no network",
+                "put the files on the medium as a package, or use Run Command Line behind Setup Windows and ConfigMgr",
+            ),
+            StepKind::EnableBitLocker | StepKind::DisableBitLocker if self.script().is_none() => (
+                "this version of Platen does not carry it out",
+                "use Run Command Line with manage-bde behind Setup Windows and ConfigMgr, or disable it",
+            ),
+            StepKind::PrepareClientForCapture
+            | StepKind::PrepareWindowsForCapture
+            | StepKind::CaptureOperatingSystemImage => (
+                "this version of Platen captures no image of a computer",
+                "disable it, or put it under a condition that does not hold on stand-alone media",
+            ),
+            StepKind::InstallDeploymentTools => ("the boot system has no use for tools of Windows", "disable it"),
+            StepKind::Script | StepKind::RunCommandLine if self.script_label() == Some("MDT: Create WIM") => {
+                ("this version of Platen captures no image of a computer", "disable it")
+            }
             _ => return None,
         };
         Some(Where::Cannot { why, todo })
@@ -106,24 +139,18 @@ impl Step {
 
     fn in_boot_system(&self, has_system: bool) -> Where {
         match self.kind {
-            StepKind::ApplyWindowsSettings
-            | StepKind::ApplyNetworkSettings
-            | StepKind::SetupWindowsAndConfigMgr
-            | StepKind::MdtInstallUpdatesOffline => Where::Offline,
+            StepKind::ApplyWindowsSettings | StepKind::ApplyNetworkSettings | StepKind::SetupWindowsAndConfigMgr => {
+                Where::Offline
+            }
             StepKind::RunPowerShellScript
             | StepKind::MdtRunPowerShellScript
             | StepKind::MdtInstallApplication
             | StepKind::MdtInstallRoles
             | StepKind::MdtUninstallRoles
             | StepKind::MdtRecoverDomainJoin
-            | StepKind::CaptureUserState
             | StepKind::CaptureWindowsSettings
             | StepKind::CaptureNetworkSettings => WINDOWS_TOO_EARLY,
-            StepKind::ConnectToNetworkFolder => Where::Cannot {
-                why: "the boot system of stand-alone media has no network",
-                todo: "put the files on the medium as a package",
-            },
-            StepKind::Script | StepKind::RunCommandLine if self.script_label().is_some() => self.of_script(),
+            StepKind::Script | StepKind::RunCommandLine if self.script_label().is_some() => self.of_script(has_system),
             StepKind::RunCommandLine => match of_command(self.command()) {
                 Where::Offline if !has_system => NOTHING_TO_CHANGE,
                 place => place,
@@ -134,7 +161,7 @@ impl Step {
     }
 
     /// MDT's scripts by what they do.
-    fn of_script(&self) -> Where {
+    fn of_script(&self, has_system: bool) -> Where {
         match self.script_label().unwrap_or_default() {
             "MDT: Next Phase"
             | "MDT: Check BIOS"
@@ -142,13 +169,12 @@ impl Step {
             | "MDT: Inject Drivers"
             | "MDT: Format and Partition Disk"
             | "MDT: Install Operating System"
-            | "MDT: Create WIM"
             | "MDT: Set Task Sequence Variable" => Where::BootSystem,
-            "MDT: Configure"
-            | "MDT: Tattoo"
-            | "MDT: Network Settings"
-            | "MDT: Apply Local GPO Package"
-            | "MDT: Opt In to CEIP and WER" => Where::Offline,
+            // Before there is a system it is noted, and done when there is one.
+            "MDT: Configure" => Where::Offline,
+            // Before there is a system it keeps the settings of the old one, of which the boot system knows nothing.
+            "MDT: Network Settings" if has_system => Where::Offline,
+            "MDT: Network Settings" => Where::BootSystem,
             "MDT: Apply Windows PE or Operating System" if self.deploys_system() => Where::BootSystem,
             "MDT: Apply Windows PE or Operating System" => Where::Cannot {
                 why: "it puts Windows PE on the disk, which the boot system needs not",
@@ -189,6 +215,10 @@ impl Step {
 /// A command line by its program, without folder and ending.
 fn of_command(line: &str) -> Where {
     let line = line.trim();
+    let line = match line.get(..7) {
+        Some(shell) if shell.eq_ignore_ascii_case("cmd /c ") => line[7..].trim_start(),
+        _ => line,
+    };
     let word = match line.strip_prefix('"') {
         Some(rest) => rest.split('"').next().unwrap_or(rest),
         None => line.split_whitespace().next().unwrap_or_default(),
@@ -197,7 +227,13 @@ fn of_command(line: &str) -> Where {
     let stem = [".exe", ".com"].iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(&file);
     match stem {
         "diskpart" | "bcdboot" | "sh" | "tsenv" => Where::BootSystem,
-        "reg" | "xcopy" | "robocopy" | "copy" | "md" | "mkdir" | "del" | "rd" | "rmdir" | "powercfg" => Where::Offline,
+        "reg" | "xcopy" | "robocopy" | "copy" | "move" | "md" | "mkdir" | "del" | "erase" | "rd" | "rmdir" => {
+            Where::Offline
+        }
+        "powercfg" => Where::Cannot {
+            why: "power schemes are changed by Windows itself",
+            todo: "move it behind Setup Windows and ConfigMgr",
+        },
         "" => Where::Cannot { why: "it has no command", todo: "give it one, or disable it" },
         _ => WINDOWS_TOO_EARLY,
     }

@@ -5,6 +5,7 @@
 //!
 //! A dry run has nothing else; the engine has a machine besides. So both do the same to variables, and decide the same.
 
+use super::place::{NO_WAY_BACK, USERS_OF_WINDOWS};
 use super::{Computer, Environment, EnvironmentError, OldWindows, Origin, Where, World};
 use crate::{Step, StepKind, TaskSequence};
 
@@ -83,7 +84,13 @@ impl<'c> Surroundings<'c> {
     /// Where a step runs that is next.
     pub fn place(&self, step: &Step) -> Where {
         let place = step.runs(self.in_deployed, self.has_system);
-        if self.is_mdt { place.in_mdt() } else { place }
+        let has_windows = matches!(self.windows, OldWindows::Here(_)) && !self.in_deployed;
+        match place {
+            Where::BootSystem if step.kind == StepKind::CaptureUserState && has_windows => USERS_OF_WINDOWS,
+            Where::FirstStart if step.kind == StepKind::RestartComputer && !self.goes_on_deployed(step) => NO_WAY_BACK,
+            place if self.is_mdt => place.in_mdt(),
+            place => place,
+        }
     }
 
     /// Does what a step does to variables, and what it checks; with what to say about it, or why it failed. None: the
@@ -91,20 +98,30 @@ impl<'c> Surroundings<'c> {
     pub fn perform(&mut self, step: &Step) -> Option<Result<String, String>> {
         let failed = |error: EnvironmentError| error.to_string();
         Some(match step.kind {
-            StepKind::SetVariable => {
-                let Some((name, value)) = step.sets() else { return Some(Ok(String::new())) };
+            _ if step.sets().is_some() => {
+                let (name, value) = step.sets()?;
                 let secret = step.hides_what_it_sets() || self.environment.has_secret(value);
                 let value = self.environment.expand(value);
                 let result = self.environment.set(name, &value, secret, Origin::Step).map_err(failed);
                 result.map(|()| self.shown(name))
             }
+            StepKind::SetVariable => Ok(String::new()),
             StepKind::SetDynamicVariables => self.dynamic(step),
             StepKind::MdtGather => {
                 let result = self.computer.gathered(&mut self.environment).map_err(failed);
                 result.map(|()| "make, model, firmware, form, memory, network".to_owned())
             }
             StepKind::CheckReadiness | StepKind::MdtValidate => self.check(step),
-            StepKind::Script if step.label() == "MDT: Next Phase" => {
+            StepKind::RequestStateStore => {
+                if self.environment.get("OSDStateStorePath").is_none() {
+                    let own = self.environment.get("_SMSTSUserStatePath").unwrap_or_default().to_owned();
+                    if let Err(error) = self.environment.set("OSDStateStorePath", &own, false, Origin::Step) {
+                        return Some(Err(failed(error)));
+                    }
+                }
+                Ok(self.shown("OSDStateStorePath"))
+            }
+            _ if step.script_label() == Some("MDT: Next Phase") => {
                 let phase = self.environment.get("PHASE").unwrap_or_default();
                 let at = PHASES.iter().position(|known| known.eq_ignore_ascii_case(phase));
                 let next = at.map_or(PHASES[0], |at| PHASES.get(at + 1).copied().unwrap_or_default());
@@ -201,7 +218,7 @@ impl<'c> Surroundings<'c> {
         }
     }
 
-    /// Which system runs after a step that succeeded or was forgiven.
+    /// Which system runs after a step that succeeded.
     pub fn travel(&mut self, step: &Step) -> Result<(), EnvironmentError> {
         self.has_system |= step.deploys_system();
         let has_partitioned = step.kind == StepKind::FormatAndPartitionDisk

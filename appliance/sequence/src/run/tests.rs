@@ -26,7 +26,7 @@ fn dry(text: &str) -> DryRun {
 
 fn words(dry: &DryRun) -> Vec<String> {
     let word = |step: &DryStep| match (&step.outcome, &step.place) {
-        (Outcome::Runs, Some(place)) => place.word(),
+        (_, Some(place @ Where::Cannot { .. })) | (Outcome::Runs, Some(place)) => place.word(),
         (Outcome::Fails, _) => "fails",
         _ => "skipped",
     };
@@ -124,11 +124,46 @@ fn each_step_runs_in_the_system_that_is_there() {
         "App first start",
         "Late can't",
         "Only can't",
-        "Back first start",
-        "Capture boot system",
+        "Back can't",
+        "Capture can't",
         "Moon can't",
     ];
-    assert_eq!(words(&dry(&text.concat())), expected);
+    let forgiving = text.map(|step| step + "continue-on-error = true\n");
+    assert_eq!(words(&dry(&forgiving.concat())), expected);
+}
+
+#[test]
+fn what_cant_be_done_ends_the_sequence_unless_that_forgives() {
+    let tool = |more: &str| step("Tool", "Run Command Line", &format!("command = 'tool.exe'\n{more}"));
+    let next = step("Next", "Set Task Sequence Variable", "");
+    let stops = dry(&(tool("") + &next));
+    assert_eq!((words(&stops), stops.failed.as_deref()), (vec!["Tool can't".to_owned()], Some("Tool")));
+    assert!(stops.report().ends_with("0 failed\nthe sequence ends with an error at Tool\n"), "{}", stops.report());
+    let goes_on = dry(&(tool("continue-on-error = true") + &next));
+    assert_eq!((words(&goes_on).len(), goes_on.failed), (2, None));
+    let asks = "condition = { variable = \"_SMSTSLastActionRetCode\", operator = \"equals\", value = \"2147500037\" }";
+    let asked = dry(&(tool("continue-on-error = true") + &step("Next", "Set Task Sequence Variable", asks)));
+    assert_eq!(words(&asked)[1], "Next boot system", "its code is Configuration Manager's");
+}
+
+#[test]
+fn the_users_of_a_windows_stay_where_they_are() {
+    let capture = step("Capture", "Capture User State", "");
+    assert_eq!(words(&dry(&capture)), ["Capture can't"]);
+    let computer = Computer { windows: None, ..laptop() };
+    let dry = DryRun::of(&sequence(&capture), &computer, &[]).expect("within the limits");
+    assert_eq!(words(&dry), ["Capture boot system"], "the control: no Windows is known");
+}
+
+#[test]
+fn a_state_store_of_nobody_else_is_on_the_computers_own_disk() {
+    let text = step("Request", "Request State Store", "") + &step("Setup", "Setup Windows and ConfigMgr", "");
+    let found = dry(&(text + &step("Release", "Release State Store", "")));
+    assert_eq!(found.steps[0].detail, "OSDStateStorePath = \"C:\\\\UserState\"");
+    assert_eq!(words(&found)[2], "Release first start");
+    let own = [("OSDStateStorePath".to_owned(), "D:\\Own".to_owned(), false)];
+    let found = DryRun::of(&sequence(&step("Request", "Request State Store", "")), &laptop(), &own);
+    assert_eq!(found.expect("within the limits").steps[0].detail, "OSDStateStorePath = \"D:\\\\Own\"");
 }
 
 #[test]

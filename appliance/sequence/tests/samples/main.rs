@@ -23,6 +23,9 @@ const SAMPLES: [&str; 8] = [
     "mdt-psd-client",
 ];
 
+/// The examples of this repository: no finding, and what a dry run says with and without users' files that are kept.
+const EXAMPLES: [&str; 2] = ["build-and-capture", "refresh"];
+
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples"))
 }
@@ -55,11 +58,42 @@ fn what_is_said_of_each_is_what_somebody_read() {
             said += &format!("\n# dry run on {}\n{}", computer.name, dry.report());
         }
         said += &format!("\n# definition\n{}", imported.definition(&BTreeMap::new(), &[]));
-        let golden = folder().join("golden").join(name).with_extension("txt");
-        if std::env::var_os("PLATEN_WRITE_GOLDEN").is_some() {
-            std::fs::write(&golden, &said).unwrap();
+        is_as_read(name, &said);
+    }
+}
+
+/// What somebody read is in a file of that name.
+fn is_as_read(name: &str, said: &str) {
+    let golden = folder().join("golden").join(name).with_extension("txt");
+    if std::env::var_os("PLATEN_WRITE_GOLDEN").is_some() {
+        std::fs::write(&golden, said).unwrap();
+    }
+    assert_eq!(said, std::fs::read_to_string(&golden).unwrap(), "{name}");
+}
+
+#[test]
+fn the_examples_have_no_findings_and_run_to_their_end() {
+    for name in EXAMPLES {
+        let path = folder().join("../../../example/sequences").join(name).with_extension("toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let sequence = TaskSequence::from_toml(&text, &mut |_| Err(String::new())).unwrap();
+        let findings = lint(&sequence, &LintContext::complete(&sequence));
+        assert!(findings.is_empty(), "{name}: {}", report(&findings));
+        let mut said = String::new();
+        for computer in computers() {
+            for keeps in ["", "true"] {
+                let variables = [("KeepUserState".to_owned(), keeps.to_owned(), false)];
+                let dry = DryRun::of(&sequence, &computer, &variables).unwrap();
+                // Only of a Windows the users' files can't be kept here.
+                let fails = (keeps == "true" && computer.windows.is_some() && name == "refresh").then_some("fails");
+                assert_eq!(dry.failed.as_deref().map(|_| "fails"), fails, "{name} on {}", computer.name);
+                if keeps.is_empty() || name == "refresh" {
+                    let title = if keeps.is_empty() { "" } else { " with KeepUserState" };
+                    said += &format!("# dry run on {}{title}\n{}\n", computer.name, dry.report());
+                }
+            }
         }
-        assert_eq!(said, std::fs::read_to_string(&golden).unwrap(), "{name}");
+        is_as_read(&format!("example-{name}"), &said);
     }
 }
 

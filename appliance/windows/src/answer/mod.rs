@@ -20,7 +20,7 @@ use crate::Architecture;
 use self::edit::Step;
 use self::element::Element;
 pub use self::network::{Account, Adapter, Gateway, Membership, NetworkSettings};
-pub use self::setup_complete::setup_complete;
+pub use self::setup_complete::{IMAGES_SETUP_COMPLETE, SETUP_COMPLETE, is_setup_complete, setup_complete};
 pub use self::values::{Secret, SettingProblem};
 pub use self::windows::{Administrator, WindowsSettings};
 

@@ -3,22 +3,25 @@
 
 //! `Windows\Setup\Scripts\SetupComplete.cmd`: what Windows Setup starts when it is done, before anybody logs on.
 
-/// The text of the script, in ASCII with the line ends of Windows. It starts `platen-deploy.exe` in `state_folder`, a path
-/// with drive letter of the deployed Windows, and ends with its exit status.
-///
-/// `previous` is where a script of the image's own was put, if it had one; it runs first. None: the folder or that path
-/// has characters that a command file gives another meaning.
-pub fn setup_complete(state_folder: &str, previous: Option<&str>, disable_administrator: bool) -> Option<String> {
-    let is_plain = |path: &str| {
-        let path = path.as_bytes();
-        let has_drive = path.len() > 3 && path[0].is_ascii_alphabetic() && &path[1..3] == b":\\";
-        has_drive && path[2..].iter().all(|byte| byte.is_ascii_alphanumeric() || b"\\._- ".contains(byte))
-    };
-    if !is_plain(state_folder) || !previous.is_none_or(is_plain) {
-        return None;
+/// Where Setup looks for it, below the volume of Windows.
+pub const SETUP_COMPLETE: &str = "Windows\\Setup\\Scripts\\SetupComplete.cmd";
+/// Where a script that the image had there is put.
+pub const IMAGES_SETUP_COMPLETE: &str = "Windows\\Setup\\Scripts\\SetupComplete.image.cmd";
+/// By this line ours is known.
+const MARK: &str = "rem platen: goes on with the task sequence";
+
+/// Whether a script is one of [`setup_complete`].
+pub fn is_setup_complete(script: &[u8]) -> bool {
+    script.split(|byte| *byte == b'\n').any(|line| line.trim_ascii() == MARK.as_bytes())
+}
+
+/// The text of the script, in ASCII with the line ends of Windows. It runs the image's own script first if there is
+/// one, then starts `platen-deploy.exe`, which goes on with the task sequence, and ends with its exit status.
+pub fn setup_complete(has_images_own: bool, disable_administrator: bool) -> String {
+    let mut lines = vec!["@echo off".to_owned(), MARK.to_owned()];
+    if has_images_own {
+        lines.push(format!("call \"%SystemDrive%\\{IMAGES_SETUP_COMPLETE}\""));
     }
-    let mut lines = vec!["@echo off".to_owned()];
-    lines.extend(previous.map(|path| format!("call \"{path}\"")));
     if disable_administrator {
         // By the end of its SID, for its name is another in each language.
         lines.push(
@@ -27,8 +30,8 @@ pub fn setup_complete(state_folder: &str, previous: Option<&str>, disable_admini
                 .to_owned(),
         );
     }
-    lines.push(format!("cd /d \"{state_folder}\""));
-    lines.push(format!("\"{state_folder}\\platen-deploy.exe\""));
+    lines.push("cd /d \"%SystemDrive%\\_SMSTaskSequence\"".to_owned());
+    lines.push("\"%SystemDrive%\\_SMSTaskSequence\\platen-deploy.exe\" first-start".to_owned());
     lines.push("exit /b %ERRORLEVEL%".to_owned());
-    Some(lines.into_iter().map(|line| line + "\r\n").collect())
+    lines.into_iter().map(|line| line + "\r\n").collect()
 }

@@ -296,14 +296,17 @@ fn what_is_no_answer_file_or_hostile_is_refused() {
 
 #[test]
 fn the_script_after_setup_starts_the_rest() {
-    let text =
-        setup_complete("C:\\Platen\\state", Some("C:\\Windows\\Setup\\Scripts\\own.cmd"), true).expect("a script");
+    let text = setup_complete(true, true);
     assert!(text.is_ascii() && text.split("\r\n").all(|line| !line.contains('\n')));
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!((lines[0], lines[1]), ("@echo off", "call \"C:\\Windows\\Setup\\Scripts\\own.cmd\""));
-    assert!(lines[2].contains("*-500"));
-    assert_eq!(lines[4], "\"C:\\Platen\\state\\platen-deploy.exe\"");
-    for path in ["C:\\a&b", "C:\\%x%", "\\\\server\\x", "C:", "C:\\a\"b", "C:\\a\nb"] {
-        assert_eq!(setup_complete(path, None, false), None, "{path}");
+    assert_eq!(lines[0], "@echo off");
+    assert_eq!(lines[2], "call \"%SystemDrive%\\Windows\\Setup\\Scripts\\SetupComplete.image.cmd\"");
+    assert!(lines[3].contains("*-500"));
+    assert_eq!(lines[5], "\"%SystemDrive%\\_SMSTaskSequence\\platen-deploy.exe\" first-start");
+    let alone = setup_complete(false, false);
+    assert!(!alone.contains("call") && !alone.contains("powershell"), "{alone}");
+    assert!(is_setup_complete(text.as_bytes()) && is_setup_complete(alone.as_bytes()));
+    for other in ["", "@echo off\r\nrem platen\r\n", "echo rem platen: goes on with the task sequence\r\n"] {
+        assert!(!is_setup_complete(other.as_bytes()), "{other}");
     }
 }

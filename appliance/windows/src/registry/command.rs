@@ -3,6 +3,8 @@
 
 //! Command lines of `reg.exe`. Variables must have been put in.
 
+use crate::command_line::{arguments, is_program, without_shell};
+
 use super::{
     Action, Data, REG_BINARY, REG_EXPAND_SZ, REG_SZ, RegistryChange, RegistryError, change, from_hexadecimal, short,
 };
@@ -36,11 +38,7 @@ pub fn command(line: &str) -> Result<Command, RegistryError> {
     let not_reg = || RegistryError::NotReg { found: short(line) };
     let arguments = arguments(line).ok_or_else(not_reg)?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let words = match &*words {
-        [shell, flag, rest @ ..] if is_program(shell, "cmd") && flag.eq_ignore_ascii_case("/c") => rest,
-        words => words,
-    };
-    let [program, verb, key, rest @ ..] = words else { return Err(not_reg()) };
+    let [program, verb, key, rest @ ..] = without_shell(&words) else { return Err(not_reg()) };
     if !is_program(program, "reg") {
         return Err(not_reg());
     }
@@ -58,55 +56,6 @@ pub fn command(line: &str) -> Result<Command, RegistryError> {
             found: short(verb),
         }),
     }
-}
-
-/// `reg`, `reg.exe`, with or without a folder.
-fn is_program(word: &str, name: &str) -> bool {
-    let file = word.rsplit(['\\', '/']).next().unwrap_or_default().to_lowercase();
-    file.strip_suffix(".exe").unwrap_or(&file) == name
-}
-
-/// By the rules of Microsoft's C library ("Parsing C command-line arguments"); none if the line has more in it than one
-/// command.
-fn arguments(line: &str) -> Option<Vec<String>> {
-    let (mut found, mut current, mut quoted, mut begun) = (Vec::new(), String::new(), false, false);
-    let mut chars = line.trim().chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => {
-                let mut count = 1;
-                while chars.next_if_eq(&'\\').is_some() {
-                    count += 1;
-                }
-                let before_quote = chars.peek() == Some(&'"');
-                current.extend(std::iter::repeat_n('\\', if before_quote { count / 2 } else { count }));
-                if before_quote && count % 2 == 1 {
-                    chars.next();
-                    current.push('"');
-                }
-                begun = true;
-            }
-            '"' => {
-                quoted = !quoted;
-                begun = true;
-            }
-            ' ' | '\t' if !quoted => {
-                if begun {
-                    found.push(std::mem::take(&mut current));
-                }
-                begun = false;
-            }
-            '&' | '|' | '<' | '>' | '\r' | '\n' if !quoted => return None,
-            c => {
-                current.push(c);
-                begun = true;
-            }
-        }
-    }
-    if begun {
-        found.push(current);
-    }
-    Some(found)
 }
 
 /// Options with what follows them.

@@ -12,8 +12,8 @@ use platen_media::boot_image::{
 };
 
 use super::{
-    BootImage, BootImageError, BootImageRecord, FileDigest, INITRD, KERNEL, KernelRecord, ModuleRecord, PROGRAMS,
-    PackagedFile, RECORD, SCHEMA, io, read,
+    BootImage, BootImageError, BootImageRecord, FileDigest, INITRD, KERNEL, KernelRecord, ModuleRecord, OWN_PROGRAMS,
+    PROGRAMS, PackagedFile, Parts, RECORD, SCHEMA, io, read,
 };
 use crate::boot::cpio::Archive;
 use crate::boot::elf;
@@ -28,19 +28,12 @@ const INITRD_LEVEL: i32 = 19;
 const PROGRAMS_LEVEL: i32 = 9;
 
 /// Builds a boot image into `out`, which appears only when complete; an earlier boot image in its place is replaced.
-///
-/// `deploy_program` is `platen-deploy`, statically linked; `trusted_keys` are minisign public key files.
-pub fn build(
-    kit: &Path,
-    deploy_program: &Path,
-    trusted_keys: &[PathBuf],
-    out: &Path,
-) -> Result<BootImage, BootImageError> {
+pub fn build(parts: &Parts<'_>, out: &Path) -> Result<BootImage, BootImageError> {
     kit::check_replaceable(out, RECORD, "boot image").map_err(BootImageError::Kit)?;
-    let kit = BootKit::open(kit).map_err(BootImageError::Kit)?;
-    let deploy = read(deploy_program)?;
-    check_static(deploy_program, &deploy)?;
-    let keys = read_keys(trusted_keys)?;
+    let kit = BootKit::open(parts.kit).map_err(BootImageError::Kit)?;
+    let deploy = read(parts.deploy)?;
+    check_static(parts.deploy, &deploy)?;
+    let keys = read_keys(parts.trusted_keys)?;
 
     let mut initramfs = Archive::default();
     for folder in ["dev", "proc", "sys", "run"] {
@@ -75,11 +68,13 @@ pub fn build(
         modules,
         deployment_modules,
         programs: add_packaged(&kit, Role::Program, &mut programs)?,
+        own_programs: Vec::new(),
         libraries: add_packaged(&kit, Role::Library, &mut programs)?,
         files: Vec::new(),
     };
     let mut files = vec![(INITRD, pack(INITRD, &initramfs.bytes(), INITRD_LEVEL)?), (KERNEL, read(&kernel_path)?)];
     if !record.programs.is_empty() {
+        record.own_programs = add_own(parts.own_programs, &record.libraries, &mut programs)?;
         add_licences(&kit, &mut programs)?;
         files.push((PROGRAMS, pack_programs(&programs.bytes())?));
     }
@@ -187,6 +182,32 @@ fn add_packaged(kit: &BootKit, role: Role, archive: &mut Archive) -> Result<Vec<
             sha256: file.sha256,
             licence_sha256: licence.sha256,
         });
+    }
+    Ok(records)
+}
+
+/// Puts Platen's own programs in the archive, sorted; they must find their libraries there.
+fn add_own(
+    paths: &[PathBuf],
+    libraries: &[PackagedFile],
+    archive: &mut Archive,
+) -> Result<Vec<FileDigest>, BootImageError> {
+    let mut programs = BTreeMap::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        programs.insert(name, (path, read(path)?));
+    }
+    let mut records = Vec::new();
+    for (name, (path, bytes)) in programs {
+        // Not Linux' own are taken along as they are, for the system that is deployed.
+        let needed = elf::linkage(&bytes).map(|linkage| linkage.needed).unwrap_or_default();
+        let has = |library: &str| libraries.iter().any(|file| file.path.rsplit('/').next() == Some(library));
+        if let Some(library) = needed.into_iter().find(|library| !has(library)) {
+            return Err(BootImageError::NoLibrary { path: path.clone(), library });
+        }
+        let place = format!("{OWN_PROGRAMS}/{name}");
+        records.push(digest(&place, &bytes));
+        archive.file(&place, 0o755, bytes);
     }
     Ok(records)
 }

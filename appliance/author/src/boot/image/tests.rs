@@ -35,7 +35,18 @@ impl Bench {
 
     fn build(&self, deploy: &str, keys: &[&str], out: &str) -> Result<BootImage, BootImageError> {
         let keys: Vec<PathBuf> = keys.iter().map(|name| self.path(name)).collect();
-        build(&self.path("kit"), &self.path(deploy), &keys, &self.path(out))
+        self.build_with(&[], deploy, &keys, out)
+    }
+
+    fn build_with(
+        &self,
+        own_programs: &[PathBuf],
+        deploy: &str,
+        trusted_keys: &[PathBuf],
+        out: &str,
+    ) -> Result<BootImage, BootImageError> {
+        let (kit, deploy) = (self.path("kit"), self.path(deploy));
+        build(&Parts { kit: &kit, deploy: &deploy, own_programs, trusted_keys }, &self.path(out))
     }
 }
 
@@ -111,6 +122,30 @@ fn programs_are_in_an_archive_of_their_own_and_recorded_with_their_terms() {
     assert_eq!(linker.licence_sha256, Sha256::of(b"terms of libc6"));
     assert_eq!(record.programs.len(), kit::tests::PROGRAMS.len());
     assert_eq!(image.file_names().collect::<Vec<_>>(), [KERNEL, INITRD, PROGRAMS]);
+}
+
+#[test]
+fn own_programs_are_beside_the_others_and_find_their_libraries() {
+    let Some(bench) = Bench::new() else { return };
+    let hive = program(Some("/lib64/ld-linux-x86-64.so.2"), &["libhivex.so.0", "libgcc_s.so.1", "libc.so.6"]);
+    std::fs::write(bench.path("platen-hive"), &hive).expect("written");
+    std::fs::write(bench.path("other.exe"), b"MZ").expect("written");
+    let own = [bench.path("platen-hive"), bench.path("other.exe")];
+    let keys = [bench.path("one")];
+    let image = bench.build_with(&own, "deploy", &keys, "image").expect("built");
+    let files = listed(&std::fs::read(image.folder().join(PROGRAMS)).expect("there"));
+    for path in
+        ["usr/lib/platen/platen-hive", "usr/lib/platen/other.exe", "usr/lib/x86_64-linux-gnu/gconv/gconv-modules"]
+    {
+        assert!(files.iter().any(|line| line.ends_with(&format!(" {path}"))), "{path}: {files:#?}");
+    }
+    let recorded: Vec<_> = image.record().own_programs.iter().map(|own| (&*own.path, own.sha256)).collect();
+    let expected = [("usr/lib/platen/other.exe", Sha256::of(b"MZ")), ("usr/lib/platen/platen-hive", Sha256::of(&hive))];
+    assert_eq!(recorded, expected);
+
+    std::fs::write(bench.path("platen-hive"), program(Some("/lib/ld"), &["libthree.so.3"])).expect("written");
+    let error = bench.build_with(&own, "deploy", &keys, "other").map(drop).expect_err("refused");
+    assert!(matches!(&error, BootImageError::NoLibrary { library, .. } if library == "libthree.so.3"), "{error}");
 }
 
 #[test]

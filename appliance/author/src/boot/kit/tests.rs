@@ -9,6 +9,7 @@ use std::process::Command;
 use platen_media::stored::StoredError;
 use platen_testkit::need;
 
+use super::collect::programs::LIBRARIES_OF_HIVE;
 pub(crate) use super::collect::programs::PROGRAMS;
 use super::*;
 use crate::boot::elf;
@@ -73,7 +74,15 @@ impl FakePackages {
             ("lib/x86_64-linux-gnu/libc.so.6", elf::tests::program(None, &["ld-linux-x86-64.so.2"])),
             ("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", elf::tests::program(None, &[])),
         ];
-        self.package("libc6", "2.36", &libc);
+        let conversions = ("usr/lib/x86_64-linux-gnu/gconv/gconv-modules", b"module A B C 1".to_vec());
+        let of_hive = |wanted: &str| {
+            let of = LIBRARIES_OF_HIVE.iter().filter(move |(package, _)| *package == wanted);
+            of.map(|&(_, path)| (path, elf::tests::program(None, &["libc.so.6"]))).collect::<Vec<_>>()
+        };
+        self.package("libc6", "2.36", &[&libc[..], &of_hive("libc6"), &[conversions]].concat());
+        for package in ["libhivex0", "libgcc-s1"] {
+            self.package_with(package, "1", "Depends: libc6\n", &of_hive(package));
+        }
     }
 
     /// A kernel with those wanted modules that `has` says, in which everything needs `core` and one more is unwanted.
@@ -150,7 +159,7 @@ fn a_kit_has_every_role_and_names_the_package_of_each_file() {
     let unpacked = kit.files(Role::Module).find(|(file, _)| file.path.ends_with("vfat.ko")).expect("there").1;
     assert_eq!(std::fs::read(unpacked).expect("there"), modules::tests::module("core,nls-utf8"));
     let names: Vec<&str> = kit.record().packages.iter().map(|package| &*package.name).collect();
-    assert_eq!(names.len(), 16, "{names:?}");
+    assert_eq!(names.len(), 18, "{names:?}");
     assert!(names.is_sorted() && !names.contains(&"unrelated"), "only what was of use: {names:?}");
 }
 
@@ -164,7 +173,12 @@ fn programs_come_with_every_library_they_need_and_the_terms_of_all() {
     assert_eq!(programs.len(), PROGRAMS.len());
     assert!(programs.contains(&("programs/usr/bin/wimlib-imagex", "wimtools")), "{programs:?}");
     let libraries = [
+        ("programs/usr/lib/x86_64-linux-gnu/gconv/ISO8859-1.so", "libc6"),
+        ("programs/usr/lib/x86_64-linux-gnu/gconv/UTF-16.so", "libc6"),
+        ("programs/usr/lib/x86_64-linux-gnu/gconv/gconv-modules", "libc6"),
         ("programs/usr/lib/x86_64-linux-gnu/libc.so.6", "libc6"),
+        ("programs/usr/lib/x86_64-linux-gnu/libgcc_s.so.1", "libgcc-s1"),
+        ("programs/usr/lib/x86_64-linux-gnu/libhivex.so.0", "libhivex0"),
         ("programs/usr/lib/x86_64-linux-gnu/libone.so.1", "libone1"),
         ("programs/usr/lib/x86_64-linux-gnu/libtwo.so.2", "libtwo2"),
         ("programs/usr/lib64/ld-linux-x86-64.so.2", "libc6"),

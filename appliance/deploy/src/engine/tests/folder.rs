@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use platen_sequence::run::Computer;
+use platen_windows::bcd::Partition;
+use platen_windows::drivers::Device;
+use platen_windows::registry::Change;
 
 use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
@@ -56,6 +59,7 @@ pub(crate) struct FolderMachine {
     /// Exit codes of the next commands; 0 when there are no more.
     pub(crate) codes: VecDeque<i64>,
     pub(crate) output: String,
+    pub(crate) devices: Vec<Device>,
     /// Lines of the commands that ran, with the last part of their folder.
     pub(crate) ran: Vec<String>,
     /// None: the disk does not start.
@@ -79,9 +83,19 @@ impl FolderMachine {
             })
             .collect();
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
-        let (ran, codes, output) = (Vec::new(), VecDeque::new(), String::new());
+        let (ran, codes, output, devices) = (Vec::new(), VecDeque::new(), String::new(), Vec::new());
         let (boots, link, folder) = (None, None, folder.to_owned());
-        Self { link, folder, computer, disks, volumes, image, codes, output, ran, boots, power }
+        Self { link, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
+    }
+
+    /// A volume that was there before.
+    pub(crate) fn with_volume(&mut self, partition: u32, letter: Option<char>, is_boot: bool) -> PathBuf {
+        let (disk, file_system, label) = (0, FileSystem::Ext4, String::new());
+        let volume = Volume { disk, partition, file_system, size_bytes: 20 << 30, label, letter, is_boot };
+        let folder = self.folder_of(&volume);
+        fs::create_dir_all(&folder).expect("makes");
+        self.volumes.push(volume);
+        folder
     }
 
     pub(crate) fn folder_of(&self, volume: &Volume) -> PathBuf {
@@ -131,7 +145,10 @@ impl Machine for FolderMachine {
     }
 
     fn adopt(&mut self, volumes: &[Volume]) {
-        self.volumes = volumes.to_vec();
+        let is_made =
+            |known: &Volume| volumes.iter().any(|it| (it.disk, it.partition) == (known.disk, known.partition));
+        self.volumes.retain(|known| !is_made(known));
+        self.volumes.extend(volumes.iter().cloned());
     }
 
     fn root(&mut self, volume: &Volume) -> Result<PathBuf, MachineError> {
@@ -180,6 +197,27 @@ impl Machine for FolderMachine {
         fs::create_dir_all(root.join("boot")).expect("makes");
         fs::write(root.join(letter), "kernel").expect("writes");
         Ok(())
+    }
+
+    fn devices(&self) -> Vec<Device> {
+        self.devices.clone()
+    }
+
+    fn change_hive(&mut self, hive: &Path, changes: &[Change]) -> Result<(), MachineError> {
+        self.power.on();
+        let applied = platen_hive::apply(hive, changes);
+        self.power.on();
+        let reason = |error| MachineError::Program { program: "hive".to_owned(), reason: platen_media::chain(&error) };
+        applied.map(drop).map_err(reason)
+    }
+
+    fn boot_id(&self, volume: &Volume) -> Result<Partition, MachineError> {
+        let (disk, partition) = (u8::try_from(volume.disk), u8::try_from(volume.partition));
+        Ok(Partition::Gpt { disk: [disk.expect("few"); 16], partition: [partition.expect("few"); 16] })
+    }
+
+    fn random(&mut self) -> Result<[u8; 32], MachineError> {
+        Ok(std::array::from_fn(|at| at as u8))
     }
 
     fn make_bootable(&mut self, setup: &BootSetup, _: &Path) -> Result<(), MachineError> {

@@ -6,16 +6,16 @@
 use platen_disk::table::PartitionId;
 
 use super::mark;
-use crate::engine::machine::{BootSetup, MachineError};
+use crate::engine::machine::{BootSetup, LinuxBoot, MachineError};
 use crate::target::superblock::Superblock;
 
 /// Starts the system at once; its menu is there when it does not start.
 pub(in crate::target) fn grub_config(
     setup: &BootSetup,
+    boot: &LinuxBoot,
     system: &Superblock,
     partition: PartitionId,
 ) -> Result<String, MachineError> {
-    let boot = &setup.linux;
     let root = match (&boot.initrd, partition) {
         (Some(_), _) => format!("UUID={}", system.uuid),
         // Without an initramfs nobody but the kernel looks for it, by what the table says (`init/do_mounts.c`).
@@ -43,6 +43,12 @@ pub(in crate::target) fn grub_config(
     }
     lines.push("}\n".to_owned());
     Ok(lines.join("\n"))
+}
+
+/// Windows' boot manager, on the volume where this configuration was found.
+pub(in crate::target) fn windows_config(name: &str) -> Result<String, MachineError> {
+    let name = word("the system's name", name)?;
+    Ok(format!("set default=0\nset timeout=0\nmenuentry {name} {{\n  ntldr /bootmgr\n}}\n"))
 }
 
 /// A word as GRUB's script takes it, whatever is in it.

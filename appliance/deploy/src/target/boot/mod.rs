@@ -15,12 +15,15 @@ mod uefi;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use platen_windows::bcd::{BIOS_STORE, UEFI_STORE};
+use platen_windows::paths::Volume;
+
 use crate::engine::linux::inside;
 use crate::engine::machine::MachineError;
 
 pub(super) use self::bios::{Code, write as bios};
-pub(super) use self::grub_config::grub_config;
-pub(super) use self::uefi::{add_entry, write as uefi};
+pub(super) use self::grub_config::{grub_config, windows_config};
+pub(super) use self::uefi::{LINUX_LOADER, WINDOWS_LOADER, add_entry, write as uefi, write_windows as uefi_windows};
 
 /// By this file GRUB's core image for BIOS knows the partition whose `grub.cfg` counts.
 const MARKER: &str = "boot/grub/platen-target";
@@ -31,8 +34,18 @@ fn mark(uuid: &str) -> String {
     format!("{MARKER}-{uuid}")
 }
 
-/// Says of a volume that no whole system is on it. Links are not followed, neither are folders that are links.
+/// Says of a volume that no whole system is on it, and takes away the boot store, without which Windows' boot manager starts
+/// nothing. Links are not followed, neither are folders that are links.
 pub(super) fn unmark(root: &Path) -> Result<(), MachineError> {
+    for store in [UEFI_STORE, BIOS_STORE] {
+        // What is behind a link is none of ours.
+        if let Ok(found) = Volume::new(root, 'C').resolve(&format!("\\{store}"))
+            && found.exists
+        {
+            let path = found.path;
+            std::fs::remove_file(&path).map_err(|source| MachineError::Io { doing: "removing", path, source })?;
+        }
+    }
     let folder = root.join("boot/grub");
     if ["boot", "boot/grub"].iter().any(|path| !root.join(path).symlink_metadata().is_ok_and(|found| found.is_dir())) {
         return Ok(());

@@ -18,8 +18,10 @@ use crate::target::places::{bytes, names};
 /// Where the signed GRUB looks for its configuration, wherever it was started from. Its own files are there as well, so that
 /// the entry does not point to the fallback's place, which systems that are installed later may take.
 const FOLDER: &str = "EFI/debian";
-/// What the entry starts.
-const LOADER: &str = r"\EFI\debian\shimx64.efi";
+/// What the entry of a Linux starts.
+pub(in crate::target) const LINUX_LOADER: &str = r"\EFI\debian\shimx64.efi";
+/// And that of a Windows.
+pub(in crate::target) const WINDOWS_LOADER: &str = r"\EFI\Microsoft\Boot\bootmgfw.efi";
 /// On the medium, and on the disk for firmware without an entry: shim last, for it is what is started first.
 const FALLBACK: [&str; 3] = ["EFI/BOOT/mmx64.efi", "EFI/BOOT/grubx64.efi", "EFI/BOOT/BOOTX64.EFI"];
 /// For 32-bit firmware, where the medium has it. It is GRUB itself.
@@ -46,9 +48,14 @@ pub(in crate::target) fn write(esp: &Path, boot_files: &Path, config: &str) -> R
     FALLBACK.iter().zip([mok_manager, grub, shim]).try_for_each(|(path, bytes)| place(esp, path, &bytes))
 }
 
+/// For firmware without an entry: the image's own boot manager, which is on the partition already.
+pub(in crate::target) fn write_windows(esp: &Path) -> Result<(), MachineError> {
+    place(esp, FALLBACK[2], &boot_file(esp, &WINDOWS_LOADER[1..].replace('\\', "/"))?)
+}
+
 /// Adds an entry to the firmware's list and puts it first. One of the same name is replaced: firmware with a full list is known
 /// to start no more.
-pub(in crate::target) fn add_entry(variables: &Path, name: &str, partition: &Listed) -> io::Result<()> {
+pub(in crate::target) fn add_entry(variables: &Path, name: &str, partition: &Listed, loader: &str) -> io::Result<()> {
     let read = |variable: &str| bytes(&variables.join(format!("{variable}-{GLOBAL}")), MAX_VARIABLE_BYTES);
     let entries: Vec<(u16, Option<String>)> = names(variables)
         .iter()
@@ -62,7 +69,7 @@ pub(in crate::target) fn add_entry(variables: &Path, name: &str, partition: &Lis
     let same = entries.iter().find(|(_, found)| found.as_deref() == Some(name));
     let free = || (0..=u16::MAX).find(|number| entries.iter().all(|(taken, _)| taken != number));
     let number = same.map(|(number, _)| *number).or_else(free).ok_or_else(|| io::Error::other("no number is free"))?;
-    set(variables, &format!("Boot{number:04X}"), &load_option(name, partition, LOADER))?;
+    set(variables, &format!("Boot{number:04X}"), &load_option(name, partition, loader))?;
     // The list may be missing where nothing was ever added.
     let order = read("BootOrder").unwrap_or_default();
     let order = order.get(4..).unwrap_or_default().chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));

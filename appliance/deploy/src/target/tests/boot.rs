@@ -13,7 +13,7 @@ use platen_disk::table::{Listed, PartitionId};
 use platen_testkit::need;
 
 use super::bench::{Bench, of_bios, of_uefi, put, said};
-use crate::engine::machine::{BootSetup, FileSystem, LinuxBoot, Machine, MachineError, Volume};
+use crate::engine::machine::{BootSetup, FileSystem, LinuxBoot, Machine, MachineError, Starts, Volume};
 use crate::target::boot;
 use crate::target::superblock::Superblock;
 
@@ -34,12 +34,13 @@ fn setup(name: &str, kernel: &str, arguments: &str) -> BootSetup {
         initrd: Some("/boot/initrd.img".to_owned()),
         arguments: arguments.to_owned(),
     };
-    BootSetup { disk: 0, boot: system.clone(), system, name: name.to_owned(), linux }
+    BootSetup { disk: 0, boot: system.clone(), system, name: name.to_owned(), starts: Starts::Linux(linux) }
 }
 
 fn config(setup: &BootSetup, id: PartitionId) -> Result<String, MachineError> {
     let superblock = Superblock { file_system: FileSystem::Ext4, uuid: UUID.to_owned(), label: String::new() };
-    boot::grub_config(setup, &superblock, id)
+    let Starts::Linux(linux) = &setup.starts else { panic!("a Linux") };
+    boot::grub_config(setup, linux, &superblock, id)
 }
 
 #[test]
@@ -66,7 +67,9 @@ menuentry Debian {{
     );
     assert_eq!(plain, expected);
     let mut without = setup("Debian", "/vmlinuz", "");
-    without.linux.initrd = None;
+    if let Starts::Linux(linux) = &mut without.starts {
+        linux.initrd = None;
+    }
     assert!(config(&without, id).expect("a configuration").contains("linux /vmlinuz root=PARTUUID=000000ab-02\n}"));
     let guid = PartitionId::Guid(std::array::from_fn(|at| at as u8));
     let text = config(&without, guid).expect("a configuration");
@@ -159,7 +162,7 @@ fn the_firmware_gets_one_entry_and_it_is_the_first() {
     let id = PartitionId::Guid(std::array::from_fn(|at| at as u8));
     let esp = Listed { number: 1, id, first_lba: 2048, sectors: 0x32000, is_boot: true, has_letter: false };
     for _ in 0..2 {
-        boot::add_entry(folder.path(), "Debian 12", &esp).expect("an entry");
+        boot::add_entry(folder.path(), "Debian 12", &esp, boot::LINUX_LOADER).expect("an entry");
         let order = fs::read(file("BootOrder")).expect("there");
         assert_eq!(order, b"\x07\0\0\0\x01\0\x03\0\x00\0");
         assert!(!file("Boot0002").exists());
@@ -247,9 +250,9 @@ fn a_bios_finds_grub_and_the_table_stays() {
 }
 
 #[test]
-fn a_system_on_ntfs_is_refused_by_name() {
+fn a_linux_on_ntfs_is_refused_by_name() {
     let Some(bench) = Bench::new(64 << 20, true) else { return };
-    let mut setup = setup("Windows", "/vmlinuz", "");
+    let mut setup = setup("Debian", "/vmlinuz", "");
     setup.system.file_system = FileSystem::Ntfs;
     let error = bench.look().make_bootable(&setup, bench.path()).expect_err("refused").to_string();
     assert!(error.contains("NTFS"), "{error}");

@@ -43,8 +43,10 @@ const GRUB_BIOS_MODULES: &[&str] = &["biosdisk", "linux16", "chain", "ntldr", "s
 /// For UEFI also the screen, which the kernel can't find by itself.
 const GRUB_EFI_MODULES: &[&str] = &["all_video", "efi_gop", "efi_uga"];
 
-/// For the disks of deployed computers: the file systems that Linux is installed on, and what [`disk_configuration`] uses.
-const GRUB_DISK_MODULES: &[&str] = &["biosdisk", "ext2", "serial", "terminal", "memdisk", "newc", "regexp"];
+/// For the disks of deployed computers: the file systems that Linux and Windows are installed on, what starts Windows' boot
+/// manager, and what [`disk_configuration`] uses.
+const GRUB_DISK_MODULES: &[&str] =
+    &["biosdisk", "ext2", "ntfs", "ntldr", "serial", "terminal", "memdisk", "newc", "regexp"];
 
 /// What GRUB runs first on a deployed computer's disk.
 ///

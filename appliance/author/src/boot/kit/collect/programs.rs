@@ -24,6 +24,16 @@ pub(crate) const PROGRAMS: &[(&str, &str)] = &[
     ("wimtools", "bin/wimlib-imagex"),
 ];
 
+/// What `platen-hive`, a program of Platen's own that links hivex, needs: package and path. The C library loads what converts
+/// names of a hive when it is asked to (`iconv`), by a list; no linkage says so.
+pub(crate) const LIBRARIES_OF_HIVE: &[(&str, &str)] = &[
+    ("libhivex0", "lib/x86_64-linux-gnu/libhivex.so.0"),
+    ("libgcc-s1", "lib/x86_64-linux-gnu/libgcc_s.so.1"),
+    ("libc6", "lib/x86_64-linux-gnu/gconv/ISO8859-1.so"),
+    ("libc6", "lib/x86_64-linux-gnu/gconv/UTF-16.so"),
+];
+const CONVERSIONS: (&str, &str) = ("libc6", "lib/x86_64-linux-gnu/gconv/gconv-modules");
+
 /// Where Debian has the libraries of this architecture, and the dynamic linker looks for them without being told.
 const LIBRARIES: &str = "lib/x86_64-linux-gnu";
 
@@ -47,6 +57,16 @@ impl Collecting {
         }
         let mut looked_at = BTreeMap::new();
         let mut taken = BTreeSet::new();
+        for &(package, path) in LIBRARIES_OF_HIVE {
+            let root = self.unpack(package)?;
+            let from = merged(&root, path).ok_or_else(|| self.no_file(package, &root.join(path)))?;
+            open.extend(self.take_linked(package, &from, Role::Library, &format!("usr/{path}"))?);
+            taken.extend(path.rsplit('/').next().map(str::to_owned));
+        }
+        let (package, path) = CONVERSIONS;
+        let root = self.unpack(package)?;
+        let from = merged(&root, path).ok_or_else(|| self.no_file(package, &root.join(path)))?;
+        self.take(package, &from, Role::Library, &format!("{PROGRAMS_FOLDER}/usr/{path}"))?;
         while let Some(need) = open.pop_front() {
             // By name alone: the C library asks for the dynamic linker as for any library, programs by its path.
             if !taken.insert(need.library.clone()) {
