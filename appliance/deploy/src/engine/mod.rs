@@ -24,8 +24,8 @@ mod script;
 pub mod software;
 pub mod state;
 mod system;
-pub mod windows;
 mod user_state;
+pub mod windows;
 
 /// Where the state stands before the first volume is formatted: in the boot system's memory.
 pub const MEMORY_FOLDER: &str = "/run/platen/_SMSTaskSequence";

@@ -114,7 +114,9 @@ impl Carrier<'_> {
         let (letter, below) = self.needed_state_store()?;
         let root = self.store.folder().parent().unwrap_or(Path::new("/")).to_owned();
         if System::of(&root).map_err(said)? == System::Windows {
-            return Err(said("the users' state of a Windows is given back by USMT in Windows; do it there by a command"));
+            return Err(said(
+                "the users' state of a Windows is given back by USMT in Windows; do it there by a command",
+            ));
         }
         if self.system.as_ref().and_then(|system| system.letter) != Some(letter) {
             return Err(said(format!("OSDStateStorePath: {letter}: is not the volume of the installed system")));
