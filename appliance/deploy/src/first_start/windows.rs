@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use platen_deploy::engine::log::Level;
+use platen_deploy::engine::windows::remove_first_start;
 use platen_deploy::windows::task::{self, Begun};
 use platen_deploy::windows::{self, RunningWindows};
 use platen_media::chain;
@@ -71,7 +72,8 @@ pub(super) fn restart() -> Result<(), String> {
     windows::restart().map_err(|error| chain(&error))
 }
 
-pub(super) fn leave(_: &Path) -> Result<(), String> {
+pub(super) fn leave(folder: &Path) -> Result<(), String> {
+    remove_first_start(folder.parent().unwrap_or(folder))?;
     let program = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
     task::end(&program).map_err(|error| chain(&error))
 }

@@ -14,6 +14,7 @@ use platen_windows::modalias::{self, Details};
 use super::folder::FolderMachine;
 use super::{Bench, End, FOLDER, Medium, SECRET};
 use crate::engine::machine::{Machine, Starts};
+use crate::engine::windows::remove_first_start;
 
 const NETWORK_CARD: &str = "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00";
 
@@ -343,6 +344,14 @@ fn a_windows_gets_all_that_its_steps_say() {
         assert_eq!(kept, "@echo the image's own\r\n");
         let state = fs::read_to_string(at("_SMSTaskSequence/state.json")).expect("there");
         assert!(state.contains("\"in_deployed\":true") && !state.contains(SECRET), "{state}");
+
+        // What the program does with that when the sequence has ended; a second time there is nothing to do.
+        for _ in 0..2 {
+            remove_first_start(&root).expect("removed");
+            assert!(!answers.exists() && !scripts.join("SetupComplete.image.cmd").exists());
+            let own = fs::read_to_string(scripts.join("SetupComplete.cmd")).expect("there");
+            assert_eq!(own, "@echo the image's own\r\n");
+        }
     }
 }
 

@@ -8,13 +8,32 @@ use std::path::Path;
 
 use platen_windows::answer::{IMAGES_SETUP_COMPLETE, SETUP_COMPLETE, is_setup_complete, setup_complete};
 
-use super::answer_file::DISABLE_ADMINISTRATOR;
+use super::answer_file::{ANSWER_FILE, DISABLE_ADMINISTRATOR};
 use super::{Carrier, StepError, destination, existing, place, read, said};
 
 /// This program for Windows, in the state's folder.
 const RUNNER: &str = "platen-deploy.exe";
 /// Command files are short.
 const MAX_SCRIPT_BYTES: u64 = 1 << 20;
+
+/// Takes away what the boot system left outside the state's folder: the answer file, which may hold passwords, and the script.
+/// The image's own script gets its name back. `root` is the volume of the Windows that runs.
+pub fn remove_first_start(root: &Path) -> Result<(), String> {
+    let text = |error: StepError| platen_media::chain(&error);
+    let remove = |path: &Path| fs::remove_file(path).map_err(|error| format!("removing {}: {error}", path.display()));
+    if let Some(answers) = existing(root, ANSWER_FILE).map_err(text)? {
+        remove(&answers)?;
+    }
+    if let Some(script) = existing(root, SETUP_COMPLETE).map_err(text)?
+        && is_setup_complete(&read(&script, MAX_SCRIPT_BYTES).map_err(text)?)
+    {
+        remove(&script)?;
+        if let Some(own) = existing(root, IMAGES_SETUP_COMPLETE).map_err(text)? {
+            fs::rename(&own, &script).map_err(|error| format!("renaming {}: {error}", own.display()))?;
+        }
+    }
+    Ok(())
+}
 
 impl Carrier<'_> {
     /// `runner` is where the boot system has the program for Windows.

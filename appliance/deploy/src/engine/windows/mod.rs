@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 use platen_sequence::{Step, StepKind};
 use platen_windows::paths;
 
+pub use self::hand_over::remove_first_start;
+
 use super::carry::{Carrier, StepError};
 
 /// The hive that no Windows is without.
