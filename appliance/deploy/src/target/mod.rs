@@ -335,7 +335,8 @@ impl Machine for RealMachine {
     ) -> Result<(), MachineError> {
         let was_mounted = self.mounts.has(&mount_name(volume));
         if !self.fills(volume) {
-            let is_boot = |it: &&Known| it.volume.disk == volume.disk && it.volume.is_boot;
+            // What starts it may stand on another volume, unless that was formatted just now.
+            let is_boot = |it: &&Known| it.volume.disk == volume.disk && it.volume.is_boot && !it.is_empty;
             let boot = self.volumes.iter().find(is_boot).map(|known| known.volume.clone());
             for starts in boot.iter().chain([volume]) {
                 let root = self.root(starts)?;

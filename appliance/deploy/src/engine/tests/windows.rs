@@ -58,6 +58,7 @@ fn beginning(style: &str) -> String {
           { property = "Partitions0Type", value = "Primary" },
           { property = "Partitions0FileSystem", value = "NTFS" },
           { property = "Partitions0Bootable", value = "true" },
+          { property = "Partitions0AssignVolumeLetter", value = "false" },
           { property = "Partitions0Size", value = "350" },
           { property = "Partitions0SizeUnits", value = "MB" },"#
         }
@@ -199,7 +200,7 @@ fn answer(file: &Path, path: &str) -> String {
     let steps: Vec<String> = path
         .split('/')
         .map(|name| match name.split_once('=') {
-            Some((name, which)) if name == "settings" => format!("*[local-name()=\"settings\" and @pass=\"{which}\"]"),
+            Some(("settings", which)) => format!("*[local-name()=\"settings\" and @pass=\"{which}\"]"),
             Some((_, which)) => {
                 format!("*[local-name()=\"component\" and @name=\"{which}\" and @processorArchitecture=\"amd64\"]")
             }

@@ -257,3 +257,34 @@ fn a_linux_on_ntfs_is_refused_by_name() {
     let error = bench.look().make_bootable(&setup, bench.path()).expect_err("refused").to_string();
     assert!(error.contains("NTFS"), "{error}");
 }
+
+#[test]
+fn an_image_that_is_put_over_a_windows_takes_its_boot_store_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+    for path in ["efi/Microsoft/BOOT/bcd", "efi/Microsoft/BOOT/bootmgfw.efi", "boot/bcd"] {
+        put(&root, path, path);
+    }
+    boot::unmark(&root).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!root.join("efi/Microsoft/BOOT/bcd").exists() && !root.join("boot/bcd").exists());
+    assert!(root.join("efi/Microsoft/BOOT/bootmgfw.efi").exists(), "nothing else");
+    // Behind a link is another volume's, or the boot system's own.
+    put(&outside, "BCD", "of somebody else");
+    fs::remove_dir_all(root.join("boot")).expect("removed");
+    symlink(&outside, root.join("boot")).expect("linked");
+    boot::unmark(&root).unwrap_or_else(|error| panic!("{error}"));
+    assert!(outside.join("BCD").exists());
+}
+
+#[test]
+fn windows_boot_manager_is_started_whatever_its_name() {
+    if !need::program("grub-script-check") {
+        return;
+    }
+    let text = boot::windows_config("it's } ; reboot {").expect("a configuration");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), &text).expect("written");
+    said(Command::new("grub-script-check").arg(file.path()));
+    assert!(text.contains("menuentry 'it'\\''s } ; reboot {' {\n  ntldr /bootmgr\n}\n"), "{text}");
+    boot::windows_config("a\nb").expect_err("no name");
+}

@@ -219,3 +219,28 @@ fn no_disk_and_nothing_known_are_no_panic() {
     fs::remove_file(recorded.path().join("dev/nvme0n1")).expect("removed");
     assert!(recorded.look(Some("sda")).disks()[0].has_data);
 }
+
+#[test]
+fn devices_have_the_ids_of_windows_each_kind_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in [
+        ("pci/devices/0000:00:02.0/modalias", "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00\n"),
+        ("pci/devices/0000:00:02.0/revision", "0x03\n"),
+        ("pci/devices/0000:00:03.0/modalias", "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00\n"),
+        ("pci/devices/0000:00:03.0/revision", "0x03\n"),
+        ("pci/devices/0000:00:04.0/modalias", "no modalias"),
+        ("usb/devices/1-1:1.0/modalias", "usb:v0627p0001d0000dc00dsc00dp00ic03isc01ip01in00\n"),
+        ("acpi/devices/PNP0303:00/modalias", "acpi:PNP0303:\n"),
+        ("virtio/devices/virtio0/modalias", "virtio:d00000001v00001AF4\n"),
+    ] {
+        put(&folder.path().join("sys/bus"), path, text);
+    }
+    let found = crate::target::facts::devices(&Places::below(folder.path()));
+    let first: Vec<&str> = found.iter().map(|device| &*device.hardware_ids[0]).collect();
+    let expected = [
+        "PCI\\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03",
+        "USB\\VID_0627&PID_0001&REV_0000&MI_00",
+        "ACPI\\VEN_PNP&DEV_0303",
+    ];
+    assert_eq!(first, expected);
+}
