@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use platen_sequence::run::{Computer, DryRun, DryStep, Outcome, Where};
-use platen_sequence::{Imported, Node, ReferenceKind, TaskSequence};
+use platen_sequence::{Imported, Node, ReferenceKind, StepKind, TaskSequence};
 use serde_json::json;
 
 use super::*;
@@ -289,4 +289,37 @@ fn a_difference_is_seen() {
     assert!(found(&changed) > 0, "the last one is missing");
     let other = differences(&planned(&sequence, &computers[1]), &carried_out);
     assert!(!other.is_empty(), "another computer");
+}
+
+#[test]
+fn whatever_the_table_says_runs_is_carried_out() {
+    // The step is there in the boot system behind the system, and again on the installed one.
+    let step = |name: &str, kind: StepKind| {
+        let label = kind.label();
+        format!("[[do]]\nstep = \"{name}\"\ntype = \"{label}\"\ncontinue-on-error = true\ncommand = \"tool\"\n")
+    };
+    let mut asked = 0;
+    for &kind in StepKind::ALL {
+        let leaves = [StepKind::SetupWindowsAndConfigMgr, StepKind::RestartComputer, StepKind::FormatAndPartitionDisk];
+        if leaves.contains(&kind) {
+            continue;
+        }
+        let rest = "[[do]]\nstep = \"Setup\"\ntype = \"Setup Windows and ConfigMgr\"\n".to_owned();
+        let text = installation(&(step("Early", kind) + &rest + &step("Late", kind)));
+        let mut bench = Bench::new(&text);
+        let mut machine = bench.machine();
+        with_init(&mut machine);
+        assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{kind:?}: {:#?}", bench.lines.0);
+        let mut system = bench.machine();
+        assert_eq!(bench.deployed(&mut system), End::Finished, "{kind:?}: {:#?}", bench.lines.0);
+        let planned = planned(&sequence(&text), &bench.computer);
+        for name in ["Early", "Late"] {
+            let place = planned.steps.iter().find(|step| step.path == name).and_then(|step| step.place.clone());
+            let (_, detail) = bench.lines.2.iter().find(|(path, _)| path == name).expect("it came to an end");
+            let is_refused = matches!(place, Some(Where::Cannot { .. }));
+            assert!(is_refused || !detail.contains("by this version of Platen"), "{kind:?} {name}: {detail}");
+            asked += usize::from(!is_refused);
+        }
+    }
+    assert!(asked > 30, "{asked} are said to run");
 }
