@@ -5,6 +5,7 @@
 //! the medium. The system says what it got: that is what is looked at.
 
 mod image;
+mod windows;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,11 +38,15 @@ fn station() -> &'static Station {
 
 /// A written drive of a medium with this sequence.
 fn drive(id: &str, sequence: &str, more: &str, tables: &str) -> PathBuf {
+    written(id, sequence, &format!("{}\n{tables}", DEFINITION.replace("@MORE@", more)))
+}
+
+/// The same of a whole definition.
+fn written(id: &str, sequence: &str, definition: &str) -> PathBuf {
     let station = station();
     let name = |ending: &str| format!("{id}.{ending}");
     station.files("", &[(&name("sequence.toml"), format!("schema = 1\nname = \"{id}\"\n{sequence}").as_bytes())]);
-    let definition = format!("{}\n{tables}", DEFINITION.replace("@ID@", id).replace("@MORE@", more));
-    station.files("", &[(&name("toml"), definition.as_bytes())]);
+    station.files("", &[(&name("toml"), definition.replace("@ID@", id).as_bytes())]);
     station.build(&station.path(&name("toml"))).expect(0);
     station.import().expect(0);
     let drive = station.drive(&name("img"), 384);

@@ -22,3 +22,4 @@ pub mod need;
 pub mod record;
 pub mod secrets;
 pub mod station;
+pub mod windows_image;

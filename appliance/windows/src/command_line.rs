@@ -46,6 +46,25 @@ pub fn arguments(line: &str) -> Option<Vec<String>> {
     Some(found)
 }
 
+/// As the shell's own commands and xcopy read a line: a backslash before a quote is a backslash. None if it has more in it
+/// than one command.
+pub fn words(line: &str) -> Option<Vec<String>> {
+    let (mut found, mut current, mut quoted) = (Vec::new(), None::<String>, false);
+    for c in line.trim().chars() {
+        match c {
+            '"' => {
+                quoted = !quoted;
+                current.get_or_insert_default();
+            }
+            ' ' | '\t' if !quoted => found.extend(current.take()),
+            '&' | '|' | '<' | '>' | '\r' | '\n' if !quoted => return None,
+            c => current.get_or_insert_default().push(c),
+        }
+    }
+    found.extend(current);
+    Some(found)
+}
+
 /// The name of a program without its folder and `.exe`, in small letters.
 pub fn program_name(word: &str) -> String {
     let file = word.rsplit(['\\', '/']).next().unwrap_or_default().to_lowercase();
@@ -62,5 +81,25 @@ pub fn without_shell<'a, 'w>(words: &'a [&'w str]) -> &'a [&'w str] {
     match words {
         [shell, flag, rest @ ..] if is_program(shell, "cmd") && flag.eq_ignore_ascii_case("/c") => rest,
         words => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backslash_before_a_quote_is_what_the_program_takes_it_for() {
+        let line = r#"xcopy "a b\" "c d" /s "" e\"#;
+        assert_eq!(words(&line).expect("one"), ["xcopy", "a b\\", "c d", "/s", "", "e\\"]);
+        assert_eq!(arguments(r#"reg "a b\\" "c\"d""#).expect("one"), ["reg", r"a b\", "c\"d"]);
+        for several in ["a & b", "a | b", "a > b", "a\nb"] {
+            assert!(words(several).is_none() && arguments(several).is_none(), "{several}");
+        }
+        assert_eq!(words(r#""a & b""#).expect("quoted"), ["a & b"]);
+        assert_eq!(
+            (program_name(r"C:\Windows\REG.exe"), program_name("xcopy")),
+            ("reg".to_owned(), "xcopy".to_owned())
+        );
     }
 }

@@ -6,6 +6,7 @@
 mod folder;
 mod samples;
 mod steps;
+mod windows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -107,6 +108,13 @@ struct Medium {
 
 impl Medium {
     fn new(text: &str) -> Self {
+        Self::with(text, &[], &[])
+    }
+
+    /// With more files, below `platen/content`, and packages.
+    fn with(text: &str, more: &[(&str, &str)], packages: &[&str]) -> Self {
+        let more: Vec<(String, &str)> =
+            more.iter().map(|(path, text)| (format!("platen/content/{path}"), *text)).collect();
         let files = [
             ("platen/content/OS1/install.swm", "first part"),
             ("platen/content/OS1/install2.swm", "second part"),
@@ -121,9 +129,10 @@ impl Medium {
             "operating_system_image": {"id": "OS1", "path": "platen/content/OS1/install.swm", "index": 1, "parts": 2},
             "driver_packages": [{"id": "DRV1", "name": "d", "version": "1", "folder": "platen/content/DRV1"}],
             "applications": [software("APP1", &[]), software("APP2", &["APP1"]), software("APP3", &[])],
-            "packages": [],
+            "packages": packages.iter().map(|id| software(id, &[])).collect::<Vec<_>>(),
         });
-        Self::of(sequence, &files, &policy)
+        let more = more.iter().map(|(path, text)| (&**path, *text));
+        Self::of(sequence, &files.into_iter().chain(more).collect::<Vec<_>>(), &policy)
     }
 
     fn of(sequence: TaskSequence, files: &[(&str, &str)], policy: &serde_json::Value) -> Self {
@@ -134,7 +143,7 @@ impl Medium {
             std::fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             std::fs::write(&to, text).expect("writes");
             records.push(FileRecord {
-                path: MediaPath::new(path).expect("valid"),
+                path: MediaPath::new(&path).expect("valid"),
                 size_bytes: text.len() as u64,
                 blake3: Blake3::of(text.as_bytes()),
                 sha256: Sha256::of(text.as_bytes()),
@@ -210,6 +219,7 @@ struct Bench {
     disk: tempfile::TempDir,
     computer: Computer,
     variables: Vec<(String, String, bool)>,
+    windows_runner: PathBuf,
     lines: Lines,
 }
 
@@ -227,6 +237,7 @@ impl Bench {
             disk: tempfile::tempdir().expect("a folder"),
             computer,
             variables: Vec::new(),
+            windows_runner: std::env::current_exe().expect("a program"),
             lines: Lines::default(),
         }
     }
@@ -268,7 +279,7 @@ impl Bench {
             contents,
             policy: &self.medium.policy,
             runner: &runner,
-            windows_runner: &runner,
+            windows_runner: &self.windows_runner,
             memory: &memory,
         };
         let media = ("PLT00001".to_owned(), 1);

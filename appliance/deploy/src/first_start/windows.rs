@@ -18,7 +18,9 @@ use super::{Start, note};
 const SETUP_ENDS_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn prepare(folder: &Path) -> Start {
-    if let Err(error) = task::protect(folder) {
+    if !task::is_made(folder)
+        && let Err(error) = task::protect(folder)
+    {
         note(folder, Level::Warning, &format!("{} stays as readable as it is: {}", folder.display(), chain(&error)));
     }
     let begun = std::env::current_exe()
@@ -37,7 +39,11 @@ pub(super) fn prepare(folder: &Path) -> Start {
             Start::Here
         }
         Err(reason) => {
-            note(folder, Level::Warning, &format!("no task goes on with the rest, so it is done at once: {reason}"));
+            note(
+                folder,
+                Level::Warning,
+                &format!("no task was started that goes on with the rest, so it is done at once: {reason}"),
+            );
             Start::Here
         }
     }

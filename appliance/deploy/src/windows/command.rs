@@ -4,8 +4,8 @@
 //! Commands of the sequence, and Windows' own programs.
 
 use std::os::windows::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use crate::child;
@@ -58,7 +58,7 @@ fn ended(command: Command, limit: Option<Duration>, name: &str) -> Result<Ended,
     let finished =
         child::finish(command, limit, end_tree).map_err(|error| failed(name, format!("can't be run: {error}")))?;
     // Windows' exit codes have no sign: 0x80070643 is one.
-    let code = |status: std::process::ExitStatus| status.code().map_or(-1, |code| i64::from(code.cast_unsigned()));
+    let code = |status: ExitStatus| status.code().map_or(-1, |code| i64::from(code.cast_unsigned()));
     let output = String::from_utf8_lossy(&finished.output).into_owned();
     Ok(Ended { code: finished.status.map_or(TIMED_OUT, code), output })
 }
@@ -72,13 +72,13 @@ fn end_tree(child: &mut Child) {
 }
 
 /// Deletes a file as soon as that can be done: it is of a program that runs, perhaps this one. Nobody waits for it.
-pub(super) fn delete_later(path: &std::path::Path) -> std::io::Result<()> {
+pub(super) fn delete_later(path: &Path) -> std::io::Result<()> {
     let path = path.display();
     let mut command = Command::new(system_folder().join("cmd.exe"));
     // `ping` waits a second; `timeout` wants a keyboard.
     command.raw_arg(format!(
-        "/d /s /c \"for /l %i in (1,1,300) do @(del /f /q \"{path}\" >nul 2>&1 & if not exist \"{path}\" exit & ping -n \
-         2 127.0.0.1 >nul)\""
+        "/d /s /c \"for /l %i in (1,1,300) do @(del /f /q \"{path}\" >nul 2>&1 & (if not exist \"{path}\" exit) & \
+         ping -n 2 127.0.0.1 >nul)\""
     ));
     command.creation_flags(NO_WINDOW).current_dir(system_root()).spawn().map(drop)
 }

@@ -13,6 +13,9 @@ pub mod task;
 use std::path::{Path, PathBuf};
 
 use platen_sequence::run::Computer;
+use platen_windows::bcd::Partition;
+use platen_windows::drivers::Device;
+use platen_windows::registry::Change;
 
 pub use self::command::{own_program, restart};
 
@@ -49,6 +52,11 @@ impl Machine for RunningWindows {
         self.computer.clone()
     }
 
+    /// Windows finds drivers for its devices itself.
+    fn devices(&self) -> Vec<Device> {
+        Vec::new()
+    }
+
     fn disks(&self) -> &[TargetDisk] {
         &[]
     }
@@ -77,6 +85,18 @@ impl Machine for RunningWindows {
         _: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
         Err(runs_already("applying an image"))
+    }
+
+    fn change_hive(&mut self, _: &Path, _: &[Change]) -> Result<(), MachineError> {
+        Err(runs_already("changing a registry from outside"))
+    }
+
+    fn boot_id(&self, _: &Volume) -> Result<Partition, MachineError> {
+        Err(runs_already("writing a boot store"))
+    }
+
+    fn random(&mut self) -> Result<[u8; 32], MachineError> {
+        Err(runs_already("making a password"))
     }
 
     fn make_bootable(&mut self, _: &BootSetup, _: &Path) -> Result<(), MachineError> {

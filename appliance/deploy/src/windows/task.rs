@@ -38,8 +38,7 @@ pub enum Begun {
 
 /// Makes the task that starts `program`, unless it was made before, and starts it.
 pub fn begin(folder: &Path, program: &Path) -> Result<Begun, MachineError> {
-    let definition = folder.join(DEFINITION);
-    if definition.is_file() {
+    if is_made(folder) {
         return Ok(Begun::Here);
     }
     let new = folder.join("task.xml.new");
@@ -52,19 +51,22 @@ pub fn begin(folder: &Path, program: &Path) -> Result<Begun, MachineError> {
     let bytes: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     std::fs::write(&new, bytes).map_err(io("writing"))?;
     schtasks(&["/create", "/tn", NAME, "/xml", &new.display().to_string(), "/f"])?;
-    std::fs::rename(&new, &definition).map_err(io("renaming"))?;
+    std::fs::rename(&new, folder.join(DEFINITION)).map_err(io("renaming"))?;
     schtasks(&["/run", "/tn", NAME])?;
     Ok(Begun::ByTask)
 }
 
-/// Takes the state's folder from all who are no administrators.
+/// Whether the task was made.
+pub fn is_made(folder: &Path) -> bool {
+    folder.join(DEFINITION).is_file()
+}
+
+/// Takes the state's folder, and all that is in it, from those who are no administrators: what the boot system writes is
+/// everybody's.
 pub fn protect(folder: &Path) -> Result<(), MachineError> {
-    let folder = folder.display().to_string();
-    let ended = own_program("icacls.exe", &[&folder, "/inheritance:r", "/grant:r", READERS[0], READERS[1]])?;
-    match ended.code {
-        0 => Ok(()),
-        code => Err(failed("icacls.exe", format!("exit code {code}: {}", ended.output.trim()))),
-    }
+    let (all, folder) = (folder.join("*").display().to_string(), folder.display().to_string());
+    asked("icacls.exe", &[&folder, "/inheritance:r", "/grant:r", READERS[0], READERS[1]])?;
+    asked("icacls.exe", &[&all, "/reset", "/t", "/c", "/q"])
 }
 
 /// Waits until Windows Setup has ended; whether it has, within the limit.
@@ -89,13 +91,15 @@ pub fn end(program: &Path) -> Result<(), MachineError> {
 }
 
 fn schtasks(arguments: &[&str]) -> Result<(), MachineError> {
-    let ended = own_program("schtasks.exe", arguments)?;
+    asked("schtasks.exe", arguments)
+}
+
+/// One of Windows' own programs that does something; anything but success is an error with its words.
+fn asked(name: &str, arguments: &[&str]) -> Result<(), MachineError> {
+    let ended = own_program(name, arguments)?;
     match ended.code {
         0 => Ok(()),
-        code => {
-            let command = arguments.first().copied().unwrap_or_default();
-            Err(failed("schtasks.exe", format!("{command}: exit code {code}: {}", ended.output.trim())))
-        }
+        code => Err(failed(name, format!("{}: exit code {code}: {}", arguments.join(" "), ended.output.trim()))),
     }
 }
 

@@ -4,7 +4,7 @@
 //! A computer with a Windows that Wine plays, as the boot system leaves it: the state of a sequence is on its disk.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use platen_deploy::engine::carry::TakenAlong;
@@ -38,53 +38,54 @@ struct Made {
 
 /// None: this machine may lack what it needs.
 fn made() -> Option<&'static Made> {
-    static MADE: OnceLock<Made> = OnceLock::new();
+    static MADE: OnceLock<Result<Made, String>> = OnceLock::new();
     if std::env::var("PLATEN_BOOTS").is_ok_and(|word| word == "no") {
         need::skipped("boots");
         return None;
     }
-    let is_here = Path::new("/usr/sbin/debootstrap").is_file();
-    let is_here =
-        need::root() && need::demand("wine", is_here, "no debootstrap; run appliance/install-packages windows");
-    is_here.then(|| MADE.get_or_init(make))
+    if !need::root() {
+        return None;
+    }
+    let made = MADE.get_or_init(make).as_ref();
+    let why_not = made.err().map_or("", String::as_str);
+    if need::demand("wine", made.is_ok(), why_not) { made.ok() } else { None }
 }
 
-fn make() -> Made {
+fn make() -> Result<Made, String> {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let script = |name: &str, arguments: &[&str]| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut command = Command::new(root.join("appliance").join(name));
         command.args(arguments).env("CARGO_TARGET_DIR", kept.parent().expect("a folder")).stdin(Stdio::null());
-        PathBuf::from(said(&command.output().expect("it starts")).trim())
+        said(command).map(|text| PathBuf::from(text.trim()))
     };
-    let builder = script("windows-builder", &["wine"]);
-    let program = script("build-windows-program", &[]);
+    let builder = script("windows-builder", &["wine"])?;
+    let program = script("build-windows-program", &[])?;
     let disk = kept.join("wine");
     let _ = std::fs::remove_dir_all(&disk);
     std::fs::create_dir_all(&disk).expect("makes");
     std::fs::write(disk.join("shutdown.c"), SHUTDOWN).expect("writes");
-    said(&inside(
-        &builder,
-        &disk,
-        "x86_64-w64-mingw32-gcc-posix -o /mnt/shutdown.exe /mnt/shutdown.c; wineboot -i; wineserver -w",
-    ));
+    let build = "x86_64-w64-mingw32-gcc-posix -o /mnt/shutdown.exe /mnt/shutdown.c";
+    said(inside(&builder, &disk, &format!("{build} && wineboot -i && wineserver -w")))?;
     let shutdown = disk.join("drive_c/windows/system32/shutdown.exe");
     std::fs::remove_file(&shutdown).expect("Wine has one");
     std::fs::rename(disk.join("shutdown.exe"), &shutdown).expect("moves");
-    Made { builder, program, disk }
+    Ok(Made { builder, program, disk })
 }
 
-/// What a program said that ended well.
-#[track_caller]
-fn said(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    text
+/// What a program said that ended well; or what it said.
+fn said(mut command: Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))),
+    }
 }
 
 /// Runs shell commands beside Wine, with `disk` as its disk. All that they leave behind ends with them, and they end with the
 /// one who waits for them.
-fn command(builder: &Path, disk: &Path, commands: &str) -> Command {
+fn inside(builder: &Path, disk: &Path, commands: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "400", "unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-euc"]);
     command.arg(
@@ -94,10 +95,6 @@ fn command(builder: &Path, disk: &Path, commands: &str) -> Command {
     );
     command.arg("bash").args([builder, disk]).arg(commands).stdin(Stdio::null());
     command
-}
-
-fn inside(builder: &Path, disk: &Path, commands: &str) -> Output {
-    command(builder, disk, commands).output().expect("it starts")
 }
 
 /// How a start of Windows went on.
@@ -120,9 +117,13 @@ impl Computer {
     pub fn new() -> Option<Self> {
         let made = made()?;
         let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        // Links, not copies: Wine replaces what it changes.
+        // Most of it is never changed. The registry is: a file with several links Wine writes in place.
         let copied = Command::new("cp").arg("-alT").args([&made.disk, disk.path()]).status().expect("cp");
         assert!(copied.success());
+        for hive in ["system.reg", "user.reg", "userdef.reg"] {
+            std::fs::remove_file(disk.path().join(hive)).expect("a link");
+            std::fs::copy(made.disk.join(hive), disk.path().join(hive)).expect("a copy");
+        }
         Some(Self { made, disk })
     }
 
@@ -208,7 +209,7 @@ impl Computer {
             "{before}\nwine 'C:\\_SMSTaskSequence\\platen-deploy.exe' first-start; status=$?
              timeout 60 wineserver -w || timeout 20 wineserver -k; exit $status"
         );
-        let output = inside(&self.made.builder, self.disk.path(), &commands);
+        let output = inside(&self.made.builder, self.disk.path(), &commands).output().expect("it starts");
         let words = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&words).replace('\r', "");
         Started { status: output.status.code().unwrap_or(-1), said }
@@ -222,7 +223,8 @@ impl Computer {
     /// The same, and the power is cut as soon as `is_time`.
     pub fn start_until(&self, is_time: impl Fn() -> bool) {
         let commands = "wine 'C:\\_SMSTaskSequence\\platen-deploy.exe' first-start; sleep 300";
-        let mut child = command(&self.made.builder, self.disk.path(), commands).spawn().expect("it starts");
+        let mut command = inside(&self.made.builder, self.disk.path(), commands);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         while !is_time() && child.try_wait().expect("it can be waited for").is_none() {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }

@@ -9,9 +9,33 @@
 
 mod computer;
 
+use std::path::Path;
 use std::process::Command;
 
 use self::computer::{Computer, SECRET};
+
+/// What a task has that starts on battery, too.
+const NOT_ON_BATTERY: &str = "Settings/DisallowStartIfOnBatteries=false";
+
+/// The elements of a task with text in them, as `xmllint` reads them: `parent/name=text`.
+fn elements(task: &Path) -> Vec<String> {
+    let canonical = Command::new("xmllint").args(["--c14n"]).arg(task).output().expect("xmllint");
+    assert!(canonical.status.success(), "{canonical:?}");
+    let text = String::from_utf8_lossy(&canonical.stdout).into_owned();
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    for part in text.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').expect("a tag ends");
+        if tag.starts_with('/') {
+            open.pop();
+            continue;
+        }
+        open.push(tag.split(' ').next().unwrap_or(tag));
+        if let ([.., parent, name], false) = (&open[..], text.trim().is_empty()) {
+            found.push(format!("{parent}/{name}={text}"));
+        }
+    }
+    found
+}
 
 /// Where Windows keeps the task.
 const TASK: &str = "windows/system32/tasks/Platen deployment";
@@ -69,6 +93,13 @@ type = "Run Command Line"
 variables = [{ property = "PackageID", name = "PackageID", value = "PKG1" }]
 command = 'word.cmd "%Word%"'
 [[do]]
+step = "A script"
+type = "Run PowerShell Script"
+variables = [
+  { property = "ExecutionPolicy", name = "OSDRunPowerShellScriptExecutionPolicy", value = "Bypass" },
+  { property = "SourceScript", name = "OSDRunPowerShellScriptSourceScript", value = "exit 0" },
+]
+[[do]]
 step = "Windows' own codes"
 type = "Run Command Line"
 continue-on-error = true
@@ -87,7 +118,7 @@ const SOFTWARE: &[(&str, &[&str], &str)] = &[
     ("APP2", &["APP1"], "install.cmd"),
     ("APP3", &[], "install.cmd"),
     ("APP4", &[], "install.cmd \"two words\""),
-    ("APP5", &[], "msiexec /i missing.msi /qn"),
+    ("APP5", &[], "msiexec /i broken.msi /qn"),
     ("PKG1", &[], ""),
 ];
 
@@ -97,7 +128,7 @@ const FILES: &[(&str, &str)] = &[
     ("APP2/install.cmd", "@echo second>>C:\\order.txt\n"),
     ("APP3/install.cmd", "@echo third>>C:\\order.txt\n@exit /b 7\n"),
     ("APP4/install.cmd", "@echo fourth %~1>>C:\\order.txt\n"),
-    ("APP5/readme.txt", "the installer is missing\n"),
+    ("APP5/broken.msi", "this is none\n"),
     ("PKG1/word.cmd", "@if \"%~1\"==\"PLANTED-deployment-secret\" echo word>>C:\\order.txt\n@echo it is %~1\n"),
 ];
 
@@ -112,11 +143,18 @@ fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
     assert_eq!(setup.status, 0, "{}", setup.said);
     assert!(setup.said.contains("goes on when Setup has ended"), "{}", setup.said);
     assert_eq!(computer.text("order.txt"), "");
-    let task =
-        Command::new("xmllint").args(["--xpath", "string(/)"]).arg(computer.path(TASK)).output().expect("xmllint");
-    let words = String::from_utf8_lossy(&task.stdout);
-    assert!(task.status.success() && words.contains("S-1-5-18") && words.contains("first-start"), "{task:?}");
-    assert!(words.contains("C:\\_SMSTaskSequence\\platen-deploy.exe"), "{words}");
+    let asked_for = elements(&computer.in_folder("task.xml"));
+    for expected in [
+        "BootTrigger/Enabled=true",
+        "Principal/UserId=S-1-5-18",
+        "Exec/Command=C:\\_SMSTaskSequence\\platen-deploy.exe",
+        "Exec/Arguments=first-start",
+        NOT_ON_BATTERY,
+    ] {
+        assert!(asked_for.iter().any(|element| element == expected), "{expected}: {asked_for:?}");
+    }
+    // Wine keeps the settings only, so of these one is asked for.
+    assert!(elements(&computer.path(TASK)).iter().any(|element| element == NOT_ON_BATTERY));
 
     // As the task: up to the restart that an application wants, then up to the sequence's own, then to the end.
     let first = computer.start();
@@ -137,10 +175,12 @@ fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
     for expected in [
         "Applications: done; a restart follows: APP1 installed; it asked for a restart",
         "Forgiven: failed with code 7, and the sequence goes on",
-        // ERROR_INSTALL_PACKAGE_OPEN_FAILED, of Windows Installer itself.
-        "Installer: failed with code 1619, and the sequence goes on",
+        // ERROR_FUNCTION_FAILED, of the Windows Installer that is there.
+        "Installer: failed with code 1627, and the sequence goes on",
         "Too long: failed with code 0x800705b4, and the sequence goes on",
         "Windows' own codes: failed with code 0x80070643, and the sequence goes on",
+        // Wine's does nothing, and says that it did.
+        "A script: done: powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File \"C:\\_SMSTaskSequence\\script.ps1\"",
         "A word: done: word.cmd \"********\"; it is ********",
         "End of the task sequence: done",
     ] {

@@ -54,6 +54,8 @@ pub(crate) struct FolderMachine {
     volumes: Vec<Volume>,
     /// What an image holds, by index.
     pub(crate) image: Vec<(&'static str, String)>,
+    /// Of an image that is not of texts.
+    pub(crate) tree: Option<PathBuf>,
     /// A link in the image, and where it leads.
     pub(crate) link: Option<(&'static str, PathBuf)>,
     /// Exit codes of the next commands; 0 when there are no more.
@@ -84,8 +86,8 @@ impl FolderMachine {
             .collect();
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
         let (ran, codes, output, devices) = (Vec::new(), VecDeque::new(), String::new(), Vec::new());
-        let (boots, link, folder) = (None, None, folder.to_owned());
-        Self { link, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
+        let (boots, link, tree, folder) = (None, None, None, folder.to_owned());
+        Self { link, tree, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
     }
 
     /// A volume that was there before.
@@ -189,6 +191,12 @@ impl Machine for FolderMachine {
             fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             fs::write(to, text).expect("writes");
             progress(Progress { done_bytes: done, total_bytes });
+        }
+        if let Some(tree) = &self.tree {
+            self.power.on();
+            let copied = std::process::Command::new("cp").arg("-rT").args([tree, &root]).status();
+            assert!(copied.expect("cp").success());
+            return Ok(());
         }
         let letter = if volume.file_system == FileSystem::Ext4 { "boot/vmlinuz-6.1" } else { "vmlinuz" };
         if let Some((name, target)) = &self.link {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use platen_sequence::Step;
 use platen_sequence::run::Origin;
-use platen_windows::command_line::{arguments, program_name, without_shell};
+use platen_windows::command_line::{arguments, program_name, without_shell, words};
 use platen_windows::paths::{Resolved, Volume};
 use platen_windows::registry::{self, Change, Hive, MAX_IMPORT_BYTES, RegistryChange};
 
@@ -71,10 +71,11 @@ impl Carrier<'_> {
         if System::of(&root).map_err(said)? != System::Windows {
             return Err(said("it changes a Windows, and the image holds a Linux; disable the step"));
         }
-        let words =
-            arguments(line).ok_or_else(|| said("expected one plain command, found several or a redirection"))?;
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let [program, rest @ ..] = without_shell(&words) else { return Err(said("it has no command")) };
+        let plain = || said("expected one plain command, found several or a redirection");
+        let (as_shell, as_program) = (words(line).ok_or_else(plain)?, arguments(line).ok_or_else(plain)?);
+        let as_shell: Vec<&str> = as_shell.iter().map(String::as_str).collect();
+        let as_program: Vec<&str> = as_program.iter().map(String::as_str).collect();
+        let [program, rest @ ..] = without_shell(&as_shell) else { return Err(said("it has no command")) };
         let mut volumes = Vec::new();
         for volume in self.volumes.clone() {
             if let Some(letter) = volume.letter {
@@ -87,7 +88,8 @@ impl Carrier<'_> {
             "reg" => (None, self.registry_command(&paths, line)?),
             "copy" => (None, files::copy(&paths, rest)?),
             "xcopy" => (None, files::xcopy(&paths, rest)?),
-            "robocopy" => files::robocopy(&paths, rest).map(|(code, detail)| (Some(code), detail))?,
+            "robocopy" => files::robocopy(&paths, without_shell(&as_program).get(1..).unwrap_or_default())
+                .map(|(code, detail)| (Some(code), detail))?,
             "move" => (None, files::move_files(&paths, rest)?),
             "del" | "erase" => (None, files::delete(&paths, rest)?),
             "md" | "mkdir" => (None, files::make_folders(&paths, rest)?),
