@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use platen_sequence::run::{Computer, DryRun, DryStep, Outcome, Where};
 use platen_sequence::{Imported, Node, ReferenceKind, StepKind, TaskSequence};
+use platen_testkit::{need, windows_image};
 use serde_json::json;
 
 use super::*;
@@ -270,6 +271,32 @@ fn the_examples_run_to_their_end_as_their_dry_run_says() {
         assert_eq!(carried_out.1 == End::Finished, !stops, "{} {keeps}", computer.name);
         assert_eq!(disk.join("home/lee/photo.jpg").is_file(), keeps, "{}", computer.name);
     }
+}
+
+#[test]
+fn with_an_image_of_the_shape_of_a_windows_it_is_the_same() {
+    if !need::program("hivexsh") {
+        return;
+    }
+    let tree = tempfile::tempdir().expect("a folder");
+    windows_image::make(tree.path(), windows_image::AMD64, &platen_hive::empty_hive);
+    let is_windows = |machine: &mut FolderMachine| {
+        machine.image.clear();
+        machine.tree = Some(tree.path().to_owned());
+    };
+    let mut installed = 0;
+    for name in ["mdt-lti-client-full", "mdt-psd-client", "build-and-capture"] {
+        for computer in computers() {
+            let sequence = if name == "build-and-capture" { example(name) } else { sample(name) };
+            let sequence = without_what_cannot_run(sequence, &computer);
+            let mut bench = Bench::of(medium(&sequence), computer.clone());
+            let carried_out = all_the_way(&mut bench, is_windows);
+            let different = differences(&planned(&sequence, &computer), &carried_out);
+            assert!(different.is_empty(), "{name} on {}: {}", computer.name, different.join("\n"));
+            installed += usize::from(carried_out.1 == End::Finished);
+        }
+    }
+    assert_eq!(installed, 9);
 }
 
 #[test]
