@@ -198,7 +198,7 @@ fn answer(file: &Path, path: &str) -> String {
     let steps: Vec<String> = path
         .split('/')
         .map(|name| match name.split_once('=') {
-            Some((name, which)) if name == "settings" => format!("*[local-name()=\"settings\" and @pass=\"{which}\"]"),
+            Some(("settings", which)) => format!("*[local-name()=\"settings\" and @pass=\"{which}\"]"),
             Some((_, which)) => {
                 format!("*[local-name()=\"component\" and @name=\"{which}\" and @processorArchitecture=\"amd64\"]")
             }
