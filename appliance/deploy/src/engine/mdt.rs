@@ -95,21 +95,7 @@ impl Carrier<'_> {
 
     fn put_in(&mut self, step: &Step, what: &str) -> Result<Done, StepError> {
         if what == DRIVERS {
-            let root = self.system_root()?;
-            if System::of(&root).map_err(StepError::Said)? == System::Windows {
-                return self.perform(&as_kind(step, StepKind::AutoApplyDrivers, &[]));
-            }
-            let ids = self.contents()?.driver_packages().map(|(id, _)| id);
-            let mut said = Vec::new();
-            for id in ids {
-                let package = [("DriverPackageID", id)];
-                said.push(self.perform(&as_kind(step, StepKind::ApplyDriverPackage, &package))?.detail);
-            }
-            return Ok(Done::ok(if said.is_empty() {
-                "the medium has no drivers".to_owned()
-            } else {
-                said.join("; ")
-            }));
+            return self.inject_drivers(step);
         }
         let is_set = |name: &str| self.surroundings.environment.get(name).is_some();
         let set: Vec<(&str, String)> = SETTINGS_NAMES
@@ -121,6 +107,24 @@ impl Carrier<'_> {
         let settings = self.perform(&as_kind(step, StepKind::ApplyWindowsSettings, &properties))?;
         let network = self.perform(&as_kind(step, StepKind::ApplyNetworkSettings, &[]))?;
         Ok(Done::ok(format!("{}; {}", settings.detail, network.detail)))
+    }
+
+    /// All of the medium for a Linux, and for a Windows those that its devices need. MDT takes none for no error.
+    fn inject_drivers(&mut self, step: &Step) -> Result<Done, StepError> {
+        let ids: Vec<&str> = self.contents()?.driver_packages().map(|(id, _)| id).collect();
+        if ids.is_empty() {
+            return Ok(Done::ok("the medium has no drivers"));
+        }
+        let root = self.system_root()?;
+        if System::of(&root).map_err(StepError::Said)? == System::Windows {
+            return self.perform(&as_kind(step, StepKind::AutoApplyDrivers, &[]));
+        }
+        let mut said = Vec::new();
+        for id in ids {
+            let package = [("DriverPackageID", id)];
+            said.push(self.perform(&as_kind(step, StepKind::ApplyDriverPackage, &package))?.detail);
+        }
+        Ok(Done::ok(said.join("; ")))
     }
 
     /// Applications by the step's id, or those that the sequence's lists name.

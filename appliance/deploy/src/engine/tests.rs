@@ -143,7 +143,7 @@ impl Medium {
             std::fs::create_dir_all(to.parent().expect("a folder")).expect("makes");
             std::fs::write(&to, text).expect("writes");
             records.push(FileRecord {
-                path: MediaPath::new(&path).expect("valid"),
+                path: MediaPath::new(path).expect("valid"),
                 size_bytes: text.len() as u64,
                 blake3: Blake3::of(text.as_bytes()),
                 sha256: Sha256::of(text.as_bytes()),

@@ -38,6 +38,14 @@ pub(super) const NO_WAY_BACK: Where = Where::Cannot {
     why: "the boot system is on the medium, and the computer starts from its own disk",
     todo: "disable it, or let it restart into the installed system",
 };
+const JOINED_BY_SETUP: Where = Where::Cannot {
+    why: "this version of Platen lets Windows' set-up join",
+    todo: "move it before Setup Windows and ConfigMgr, behind Apply Operating System Image",
+};
+const CAPTURED_TOO_LATE: Where = Where::Cannot {
+    why: "it keeps settings of the system that was there before, which is gone",
+    todo: "move it before Apply Operating System Image, or disable it",
+};
 /// Users of a Windows have more than files: a registry, settings of programs.
 pub(super) const USERS_OF_WINDOWS: Where = Where::Cannot {
     why: "the users' state of a Windows is captured by USMT, which is a program of Windows",
@@ -86,7 +94,11 @@ impl Step {
         }
         match (in_windows, self.run_in, self.kind.place()) {
             (true, RunIn::WinPE, _) | (true, _, Place::WinPeOnly) => BOOT_SYSTEM_LEFT,
-            (true, ..) => Where::FirstStart,
+            (true, ..) => match self.kind {
+                StepKind::JoinDomainOrWorkgroup => JOINED_BY_SETUP,
+                StepKind::CaptureWindowsSettings | StepKind::CaptureNetworkSettings => CAPTURED_TOO_LATE,
+                _ => Where::FirstStart,
+            },
             // What Windows joins stands in its answer file.
             (false, RunIn::Both, _) if self.kind == StepKind::JoinDomainOrWorkgroup && has_system => Where::Offline,
             (false, RunIn::FullOS, _) | (false, _, Place::FullOsOnly) => WINDOWS_NOT_YET,
@@ -107,7 +119,7 @@ impl Step {
             StepKind::RunTaskSequence => ("the child sequence is not here", "import the export that has it"),
             StepKind::CreateVirtualHardDisk => ("the boot system makes no virtual hard disks", "disable it"),
             StepKind::PreProvisionBitLocker => {
-                ("the boot system has no BitLocker", "use Enable BitLocker behind Setup Windows and ConfigMgr")
+                ("the boot system has no BitLocker", "use manage-bde behind Setup Windows and ConfigMgr, or disable it")
             }
             StepKind::MdtAuthorizeDhcp => ("it needs a domain controller", "do it by hand"),
             StepKind::MdtInstallUpdatesOffline => (

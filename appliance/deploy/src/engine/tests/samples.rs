@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use platen_sequence::run::{Computer, DryRun, DryStep, Outcome, Where};
-use platen_sequence::{Imported, Node, ReferenceKind, TaskSequence};
+use platen_sequence::{Imported, Node, ReferenceKind, StepKind, TaskSequence};
+use platen_testkit::{need, windows_image};
 use serde_json::json;
 
 use super::*;
@@ -273,6 +274,32 @@ fn the_examples_run_to_their_end_as_their_dry_run_says() {
 }
 
 #[test]
+fn with_an_image_of_the_shape_of_a_windows_it_is_the_same() {
+    if !need::program("hivexsh") {
+        return;
+    }
+    let tree = tempfile::tempdir().expect("a folder");
+    windows_image::make(tree.path(), windows_image::AMD64, &platen_hive::empty_hive);
+    let is_windows = |machine: &mut FolderMachine| {
+        machine.image.clear();
+        machine.tree = Some(tree.path().to_owned());
+    };
+    let mut installed = 0;
+    for name in ["mdt-lti-client-full", "mdt-psd-client", "build-and-capture"] {
+        for computer in computers() {
+            let sequence = if name == "build-and-capture" { example(name) } else { sample(name) };
+            let sequence = without_what_cannot_run(sequence, &computer);
+            let mut bench = Bench::of(medium(&sequence), computer.clone());
+            let carried_out = all_the_way(&mut bench, is_windows);
+            let different = differences(&planned(&sequence, &computer), &carried_out);
+            assert!(different.is_empty(), "{name} on {}: {}", computer.name, different.join("\n"));
+            installed += usize::from(carried_out.1 == End::Finished);
+        }
+    }
+    assert_eq!(installed, 9);
+}
+
+#[test]
 fn a_difference_is_seen() {
     let computers = computers();
     let sequence = sample("mdt-psd-client");
@@ -289,4 +316,37 @@ fn a_difference_is_seen() {
     assert!(found(&changed) > 0, "the last one is missing");
     let other = differences(&planned(&sequence, &computers[1]), &carried_out);
     assert!(!other.is_empty(), "another computer");
+}
+
+#[test]
+fn whatever_the_table_says_runs_is_carried_out() {
+    // The step is there in the boot system behind the system, and again on the installed one.
+    let step = |name: &str, kind: StepKind| {
+        let label = kind.label();
+        format!("[[do]]\nstep = \"{name}\"\ntype = \"{label}\"\ncontinue-on-error = true\ncommand = \"tool\"\n")
+    };
+    let mut asked = 0;
+    for &kind in StepKind::ALL {
+        let leaves = [StepKind::SetupWindowsAndConfigMgr, StepKind::RestartComputer, StepKind::FormatAndPartitionDisk];
+        if leaves.contains(&kind) {
+            continue;
+        }
+        let rest = "[[do]]\nstep = \"Setup\"\ntype = \"Setup Windows and ConfigMgr\"\n".to_owned();
+        let text = installation(&(step("Early", kind) + &rest + &step("Late", kind)));
+        let mut bench = Bench::new(&text);
+        let mut machine = bench.machine();
+        with_init(&mut machine);
+        assert_eq!(bench.boot_system(&mut machine), End::StartFromDisk, "{kind:?}: {:#?}", bench.lines.0);
+        let mut system = bench.machine();
+        assert_eq!(bench.deployed(&mut system), End::Finished, "{kind:?}: {:#?}", bench.lines.0);
+        let planned = planned(&sequence(&text), &bench.computer);
+        for name in ["Early", "Late"] {
+            let place = planned.steps.iter().find(|step| step.path == name).and_then(|step| step.place.clone());
+            let (_, detail) = bench.lines.2.iter().find(|(path, _)| path == name).expect("it came to an end");
+            let is_refused = matches!(place, Some(Where::Cannot { .. }));
+            assert!(is_refused || !detail.contains("by this version of Platen"), "{kind:?} {name}: {detail}");
+            asked += usize::from(!is_refused);
+        }
+    }
+    assert!(asked > 30, "{asked} are said to run");
 }
