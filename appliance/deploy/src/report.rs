@@ -36,8 +36,11 @@ impl<'s, 'c> Lines<'s, 'c> {
     }
 
     fn title(&self) -> String {
-        let (number, of) = self.step;
-        format!("Step {number}/{of}")
+        match self.step {
+            // Before the first step others may have been passed over.
+            (0, _) => "Sequence".to_owned(),
+            (number, of) => format!("Step {number}/{of}"),
+        }
     }
 }
 
