@@ -15,6 +15,7 @@ use platen_media::policy::Software;
 use platen_sequence::TaskSequence;
 use platen_sequence::run::{KeptVariable, Origin, Run};
 use platen_testkit::need;
+use platen_windows::answer::setup_complete;
 use serde_json::json;
 
 /// A value that nobody may find afterwards.
@@ -96,6 +97,9 @@ fn inside(builder: &Path, disk: &Path, commands: &str) -> Command {
     command.arg("bash").args([builder, disk]).arg(commands).stdin(Stdio::null());
     command
 }
+
+/// A script that an image has for the end of Setup.
+pub const IMAGES_OWN: &str = "@echo the image's own\r\n";
 
 /// How a start of Windows went on.
 #[derive(Debug)]
@@ -201,6 +205,17 @@ impl Computer {
             std::fs::write(&path, text.replace('\n', "\r\n")).expect("writes");
         }
         std::fs::copy(&self.made.program, self.in_folder("platen-deploy.exe")).expect("copies");
+        // What is outside that folder: an answer file with a password, and the script, with the image's own beside it.
+        let answers = format!("<unattend xmlns=\"urn:schemas-microsoft-com:unattend\"><!-- {SECRET} --></unattend>");
+        for (path, text) in [
+            ("windows/Panther/unattend/unattend.xml", &*answers),
+            ("windows/Setup/Scripts/SetupComplete.cmd", &*setup_complete(true, false)),
+            ("windows/Setup/Scripts/SetupComplete.image.cmd", IMAGES_OWN),
+        ] {
+            let path = self.path(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
+            std::fs::write(&path, text).expect("writes");
+        }
     }
 
     /// Windows starts, and with it what Setup starts at first and the task later; `before` are shell commands.

@@ -12,7 +12,7 @@ mod computer;
 use std::path::Path;
 use std::process::Command;
 
-use self::computer::{Computer, SECRET};
+use self::computer::{Computer, IMAGES_OWN, SECRET};
 
 /// What a task has that starts on battery, too.
 const NOT_ON_BATTERY: &str = "Settings/DisallowStartIfOnBatteries=false";
@@ -136,7 +136,7 @@ const FILES: &[(&str, &str)] = &[
 fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
     let Some(computer) = Computer::new() else { return };
     computer.lay(SEQUENCE, SOFTWARE, FILES);
-    assert_eq!(computer.files_with(SECRET).len(), 2, "the control: it is seen where it is");
+    assert_eq!(computer.files_with(SECRET).len(), 3, "the control: it is seen where it is");
 
     // From Setup: the task is made, and nothing is done that Setup would have to wait for.
     let setup = computer.start();
@@ -192,6 +192,8 @@ fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
         assert!(!said.contains(SECRET), "{said}");
     }
     assert_eq!(computer.files_with(SECRET), Vec::<std::path::PathBuf>::new(), "nothing secret is left");
+    assert_eq!(computer.text("windows/Setup/Scripts/SetupComplete.cmd"), IMAGES_OWN.replace('\r', ""));
+    assert!(!computer.path("windows/Setup/Scripts/SetupComplete.image.cmd").exists());
 }
 
 #[test]
