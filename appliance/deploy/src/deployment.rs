@@ -35,6 +35,8 @@ const LOG_LINES: usize = 6;
 const ERROR_SCREEN: Duration = Duration::from_secs(900);
 /// This program for a deployed Windows, among the programs of the boot image.
 const WINDOWS_RUNNER: &str = "/usr/lib/platen/platen-deploy.exe";
+/// Variables of a medium that say whose computers these are: Configuration Manager's, then MDT's.
+const ORGANISATION: [&str; 2] = ["OSDRegisteredOrgName", "OrgName"];
 /// What a prestart command's files are copied to.
 const PRESTART_FOLDER: &str = "/run/platen/prestart";
 
@@ -439,7 +441,8 @@ fn number_of(sequence: &TaskSequence, path: &str) -> Option<usize> {
 /// What a page says all the time.
 fn page(task: &Task<'_>) -> Doing {
     let Task { manifest, policy, .. } = task;
-    let organisation = policy.variables.iter().find(|variable| variable.name.eq_ignore_ascii_case("_SMSTSOrgName"));
+    let is_organisation = |name: &str| ORGANISATION.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let organisation = policy.variables.iter().find(|variable| is_organisation(&variable.name));
     let until = manifest.validity.until.map_or_else(String::new, |until| format!(", valid until {until}"));
     Doing {
         name: manifest.name.clone(),

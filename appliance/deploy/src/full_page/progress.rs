@@ -19,7 +19,7 @@ pub(crate) struct Doing {
     /// Of the medium, as its author named it.
     pub(crate) name: String,
     pub(crate) version: String,
-    /// Whose computers these are (`_SMSTSOrgName`); empty where the sequence does not say.
+    /// Whose computers these are (`OSDRegisteredOrgName`); empty where the medium does not say.
     pub(crate) organisation: String,
     /// Which medium, and until when it is valid.
     pub(crate) medium: String,
