@@ -129,6 +129,11 @@ pub(crate) fn changes_disks(sequence: &TaskSequence) -> bool {
     sequence.steps().iter().any(|entry| !entry.disabled && changes(entry.step))
 }
 
+/// Whether it erases a disk as a whole.
+pub(crate) fn erases_disks(sequence: &TaskSequence) -> bool {
+    sequence.steps().iter().any(|entry| !entry.disabled && entry.step.kind == StepKind::FormatAndPartitionDisk)
+}
+
 /// Lines of the form NAME=VALUE, as a prestart command prints them. Others are passed over: it may say what it does.
 pub(crate) fn assignments(output: &str) -> Vec<(String, String)> {
     let assignment = |line: &str| {

@@ -255,7 +255,7 @@ fn take_disks(task: &Task<'_>, machine: &mut RealMachine, screen: &mut Screen<'_
     let choice = before::choose(machine.disks().to_vec(), rule, task.manifest.unattended);
     let disks = match choice.map_err(Stopped::NoDisk)? {
         Choice::Disks(disks) => disks,
-        Choice::Ask(disks) => vec![asked_disk(disks, screen)?],
+        Choice::Ask(disks) => vec![asked_disk(disks, before::erases_disks(task.sequence), screen)?],
     };
     for disk in &disks {
         screen.step(Mark::Ok, "Disk", &shown(disk));
@@ -264,9 +264,15 @@ fn take_disks(task: &Task<'_>, machine: &mut RealMachine, screen: &mut Screen<'_
     Ok(())
 }
 
-/// A person says which disk is erased, by its name: a number alone is typed too easily.
-fn asked_disk(disks: Vec<TargetDisk>, screen: &mut Screen<'_>) -> Result<TargetDisk, Stopped> {
-    screen.step(Mark::Note, "Disk", "everything on the disk that you name is erased:");
+/// A person says which disk is erased or changed, by its name: a number alone is typed too easily.
+fn asked_disk(disks: Vec<TargetDisk>, erases: bool, screen: &mut Screen<'_>) -> Result<TargetDisk, Stopped> {
+    let what = match erases {
+        true => "everything on the disk that you name is erased:",
+        false => {
+            "a volume of the disk that you name gets another system; what the sequence does not keep of it is erased:"
+        }
+    };
+    screen.step(Mark::Note, "Disk", what);
     for disk in &disks {
         screen.detail(&shown(disk));
     }
@@ -442,7 +448,7 @@ fn number_of(sequence: &TaskSequence, path: &str) -> Option<usize> {
 fn page(task: &Task<'_>) -> Doing {
     let Task { manifest, policy, .. } = task;
     let is_organisation = |name: &str| ORGANISATION.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let organisation = policy.variables.iter().find(|variable| is_organisation(&variable.name));
+    let organisation = policy.variables.iter().find(|it| is_organisation(&it.name) && !it.secret);
     let until = manifest.validity.until.map_or_else(String::new, |until| format!(", valid until {until}"));
     Doing {
         name: manifest.name.clone(),

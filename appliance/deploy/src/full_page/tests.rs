@@ -115,3 +115,40 @@ fn a_larger_screen_has_the_page_in_its_middle() {
     let text = doing().page().to_console(128, 48);
     assert!(text.contains("\x1b[12;25H") && text.contains("\x1b[36;25H") && !text.contains("\x1b[37;25H"));
 }
+
+/// As it is drawn with a font of 8 by 16 dots, for a program that reads such codes from pictures (PGM, plain).
+fn picture(page: &Grid) -> String {
+    let rows = page.rows();
+    let mut text = format!("P2 {} {} 1\n", COLUMNS * 8, ROWS * 16);
+    for row in rows {
+        let signs: Vec<char> = row.chars().chain(std::iter::repeat(' ')).take(COLUMNS).collect();
+        for dot in 0..16 {
+            for sign in &signs {
+                let is_light = matches!((sign, dot < 8), ('█', _) | ('▀', true) | ('▄', false));
+                text.push_str(if is_light { "1 1 1 1 1 1 1 1 " } else { "0 0 0 0 0 0 0 0 " });
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[test]
+fn another_program_reads_the_code_from_the_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("page.pgm");
+    let longest = "P-T-014 PLT00001/4294967295 STEP 20000 80004005 SN ".to_owned() + &"X".repeat(26);
+    for reference in ["P-T-003 PLT00001/7 STEP 4 SN -".to_owned(), longest] {
+        let page = Failure { reference: Some(reference.clone()), ..failure(Code::TargetStep) }.page();
+        std::fs::write(&file, picture(&page)).expect("writes");
+        let read = platen_testkit::station::tool("zbarimg", &["-q", "--raw", file.to_str().expect("UTF-8")]).expect(0);
+        assert_eq!(read.stdout.trim_end(), reference);
+    }
+    // The control: the page of a code that is too long has none.
+    let page = Failure { reference: Some("x".repeat(400)), ..failure(Code::TargetStep) }.page();
+    std::fs::write(&file, picture(&page)).expect("writes");
+    assert_eq!(
+        platen_testkit::station::tool("zbarimg", &["-q", "--raw", file.to_str().expect("UTF-8")]).expect(4).stdout,
+        ""
+    );
+}
