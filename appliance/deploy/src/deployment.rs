@@ -48,6 +48,8 @@ pub(crate) struct Task<'m> {
     pub(crate) sequence: &'m TaskSequence,
     /// Name of the disk it is, such as `sda`.
     pub(crate) disk: &'m str,
+    /// Where it is plugged in.
+    pub(crate) port: &'m str,
 }
 
 /// What the computer does next.
@@ -137,7 +139,7 @@ pub(crate) fn run(task: &Task<'_>, now: fn() -> Timestamp, screen: &mut Screen<'
                     screen.detail(line);
                 }
             }
-            screen.line(&code.sentence("-"));
+            screen.line(&code.sentence(task.port));
             screen.show(&failure(task, &stopped, &machine).page());
             match &stopped {
                 // Nobody may be there, and a screen that stays on for days helps nobody.

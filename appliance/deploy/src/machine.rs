@@ -117,7 +117,11 @@ fn session(terminals: &mut Terminals, early: &[String]) -> Leaving {
             match checked.policy() {
                 Some((policy, sequence)) => {
                     let (root, disk) = (mounted.point(), volume.disk());
-                    return deployment::run(&Task { root, manifest, policy, sequence, disk: &disk }, now, &mut screen);
+                    return deployment::run(
+                        &Task { root, manifest, policy, sequence, disk: &disk, port },
+                        now,
+                        &mut screen,
+                    );
                 }
                 None => screen.line("This medium has no task sequence: it was checked only."),
             }

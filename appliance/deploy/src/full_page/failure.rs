@@ -48,9 +48,10 @@ impl Failure {
         }
         let id_column = (side - entry.id.len()) / 2;
         match &code {
-            Some((code, _, rows)) => {
+            Some((code, columns, rows)) => {
                 grid.text(id_column, 1, side, entry.id, ink);
-                grid.fill(1..side - 1, 3..3 + rows, Colour::Ground);
+                // Of an odd number of squares the last line has the upper half only; below it is the side again.
+                grid.fill(1..side - 1, 3..3 + rows - columns % 2, Colour::Ground);
                 qr::draw(&mut grid, 1, 3, code);
             }
             None => {
