@@ -16,7 +16,7 @@ pub fn is_setup_complete(script: &[u8]) -> bool {
 }
 
 /// The text of the script, in ASCII with the line ends of Windows. It runs the image's own script first if there is
-/// one, then starts `platen-deploy.exe`, which goes on with the task sequence, and ends with its exit status.
+/// one, has the drivers in `\Drivers` installed, then starts `platen-deploy.exe`, which goes on with the task sequence, and ends with its exit status.
 pub fn setup_complete(has_images_own: bool, disable_administrator: bool) -> String {
     let mut lines = vec!["@echo off".to_owned(), MARK.to_owned()];
     if has_images_own {
@@ -30,6 +30,12 @@ pub fn setup_complete(has_images_own: bool, disable_administrator: bool) -> Stri
                 .to_owned(),
         );
     }
+    // What Windows did not take from the folders in `DevicePath` by itself, it is given here; an older pnputil refuses.
+    lines.push(
+        "if exist \"%SystemDrive%\\Drivers\" \"%SystemRoot%\\System32\\pnputil.exe\" /add-driver \
+         \"%SystemDrive%\\Drivers\\*.inf\" /subdirs /install"
+            .to_owned(),
+    );
     lines.push("cd /d \"%SystemDrive%\\_SMSTaskSequence\"".to_owned());
     lines.push("\"%SystemDrive%\\_SMSTaskSequence\\platen-deploy.exe\" first-start".to_owned());
     lines.push("exit /b %ERRORLEVEL%".to_owned());

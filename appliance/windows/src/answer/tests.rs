@@ -302,7 +302,8 @@ fn the_script_after_setup_starts_the_rest() {
     assert_eq!(lines[0], "@echo off");
     assert_eq!(lines[2], "call \"%SystemDrive%\\Windows\\Setup\\Scripts\\SetupComplete.image.cmd\"");
     assert!(lines[3].contains("*-500"));
-    assert_eq!(lines[5], "\"%SystemDrive%\\_SMSTaskSequence\\platen-deploy.exe\" first-start");
+    assert!(lines[4].starts_with("if exist \"%SystemDrive%\\Drivers\" ") && lines[4].ends_with(" /subdirs /install"));
+    assert_eq!(lines[6], "\"%SystemDrive%\\_SMSTaskSequence\\platen-deploy.exe\" first-start");
     let alone = setup_complete(false, false);
     assert!(!alone.contains("call") && !alone.contains("powershell"), "{alone}");
     assert!(is_setup_complete(text.as_bytes()) && is_setup_complete(alone.as_bytes()));
