@@ -49,6 +49,14 @@ fn ask(root: &Path, program: &str, arguments: &[&str]) -> Output {
     command.arg(root).arg(program).args(arguments).env_clear().output().expect("chroot starts")
 }
 
+/// Whether the boot image's program for hives changes one: it has libraries that no other has, and conversions of the C
+/// library that only work shows.
+fn changes_a_hive(root: &Path) -> bool {
+    std::fs::write(root.join("hive"), platen_hive::empty_hive("Root")).expect("written");
+    let change = r#"echo "[]" | /usr/lib/platen/platen-hive /hive"#;
+    ask(root, "/usr/bin/busybox", &["sh", "-c", change]).status.success()
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
@@ -75,6 +83,7 @@ fn every_program_runs_with_nothing_but_the_boot_image() {
     let programs = ["bin", "sbin"].map(|folder| listed.join(folder));
     let found: usize = programs.iter().map(|folder| std::fs::read_dir(folder).expect("listed").count()).sum();
     assert_eq!(found, ASKED.len(), "each of them was asked");
+    assert!(changes_a_hive(root.path()));
 }
 
 #[test]
@@ -92,7 +101,8 @@ fn without_any_one_library_some_program_fails() {
         let missed = |&(program, question, answer): &(&str, &str, &str)| {
             !said(&ask(root.path(), program, &[question])).contains(answer)
         };
-        assert!(ASKED.iter().any(missed), "{} is of no use", library.display());
+        let is_missed = ASKED.iter().any(missed) || !changes_a_hive(root.path());
+        assert!(is_missed, "{} is of no use", library.display());
         std::fs::rename(&aside, &library).expect("moved back");
     }
 }

@@ -15,6 +15,7 @@ use crate::common::tool;
 pub(super) fn strangers(bench: &mut Bench) {
     // The control: where the station has no port, the kernel's drivers take what they know.
     bench.shell("build 3 hid.0 ecm.usb0; plug 3; await shows \"$(in_socket 3)\" driver=usbhid");
+    bench.shell("await shows \"$(in_socket 3)\" driver=cdc_ether");
     let free = bench.shell("interfaces \"$(in_socket 3)\"");
     for driver in ["class=03 authorized=1 driver=usbhid", "class=02 authorized=1 driver=cdc_ether"] {
         assert!(free.contains(driver), "{free}");
