@@ -11,7 +11,7 @@ use platen_sequence::run::Computer;
 use platen_testkit::{need, windows_image};
 use platen_windows::modalias::{self, Details};
 
-use super::folder::FolderMachine;
+use super::folder::{FolderMachine, POWER_CUT};
 use super::{Bench, End, FOLDER, Medium, SECRET};
 use crate::engine::machine::{Machine, Starts};
 use crate::engine::windows::remove_first_start;
@@ -375,7 +375,8 @@ fn a_power_cut_at_any_operation_leaves_a_windows_that_is_finished_later() {
         windows.bench.power_for(cut);
         let mut machine = windows.machine();
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| windows.bench.boot_system(&mut machine)));
-        assert!(ended.is_err(), "{cut}");
+        let panic = ended.expect_err("the power is cut before the end");
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&POWER_CUT), "{cut}");
         windows.bench.power_is_back();
         let boots = machine.boots.clone();
         let mut again = windows.machine();

@@ -15,7 +15,7 @@ use platen_windows::drivers::DriverIndex;
 use platen_windows::inf::{self, DriverPackage, MAX_INF_BYTES};
 use platen_windows::registry::{Action, Change, Data, Hive, MAX_DATA_BYTES, REG_EXPAND_SZ};
 
-use super::{Carrier, StepError, destination, existing, image, read, said};
+use super::{Carrier, StepError, destination, existing, files, image, read, said};
 
 /// Below the volume's root; each path of `DevicePath` begins with it, so it is short.
 const FOLDER: &str = "Drivers";
@@ -69,7 +69,7 @@ impl Carrier<'_> {
         let folders: BTreeSet<&PathBuf> = fitting.iter().map(|at| &read.folders[*at]).collect();
         for folder in &folders {
             let below = folder.strip_prefix(&look).unwrap_or(folder).to_string_lossy().replace('/', "\\");
-            copy_folder(folder, &destination(root, &format!("{FOLDER}\\{below}"))?, MAX_LEVELS)?;
+            files::copy_whole(folder, &destination(root, &format!("{FOLDER}\\{below}"))?)?;
         }
         fs::remove_dir_all(&look).map_err(|error| said(format!("removing {}: {error}", look.display())))?;
         let paths = self.name_driver_folders(root)?;
@@ -176,17 +176,4 @@ fn entries(folder: &Path) -> Result<Vec<(PathBuf, bool)>, StepError> {
         }
     }
     Ok(found)
-}
-
-fn copy_folder(from: &Path, to: &Path, levels: usize) -> Result<(), StepError> {
-    super::make_folder(to)?;
-    for (path, is_folder) in entries(from)? {
-        let target = to.join(path.file_name().unwrap_or_default());
-        if is_folder && levels > 0 {
-            copy_folder(&path, &target, levels - 1)?;
-        } else if !is_folder {
-            fs::copy(&path, &target).map_err(|error| said(format!("copying to {}: {error}", target.display())))?;
-        }
-    }
-    Ok(())
 }

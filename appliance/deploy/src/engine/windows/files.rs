@@ -67,7 +67,7 @@ pub(super) fn move_files(paths: &Paths, words: &[&str]) -> Result<String, StepEr
     let whole = paths.resolve_plain(from)?;
     if let Some(folder) = whole.filter(|path| path.is_dir()) {
         let to = target(paths, to, false)?.of(&folder)?;
-        copy_tree(&folder, &to, "*", Below::All, 0)?;
+        copy_whole(&folder, &to)?;
         fs::remove_dir_all(&folder).map_err(|error| said(format!("removing {}: {error}", folder.display())))?;
         return Ok("1 folder".to_owned());
     }
@@ -304,6 +304,11 @@ impl Names {
             false => Ok(path),
         }
     }
+}
+
+/// A folder with all that is below it.
+pub(super) fn copy_whole(from: &Path, to: &Path) -> Result<usize, StepError> {
+    copy_tree(from, to, "*", Below::All, 0)
 }
 
 fn copy_tree(from: &Path, to: &Path, pattern: &str, below: Below, level: usize) -> Result<usize, StepError> {
