@@ -5,7 +5,7 @@
 //!
 //! A code never changes its meaning and is never used again. Its letter says where it happens: `M` the medium's
 //! policy, `D` the drive before writing, `W` writing, `V` reading back, `S` sealing, `C` the cache, `L` the ledger,
-//! `A` who may do what, `T` the target computer booted from the medium.
+//! `A` who may do what, `U` the appliance's own system and its updates, `T` the target computer booted from the medium.
 
 use std::fmt;
 
@@ -128,6 +128,14 @@ codes! {
     LedgerStalled   "P-L-003" TryAgain "The disk with the ledger does not answer."           "Have the station's disk looked at, then start over."
     LedgerNewer     "P-L-004" TryAgain "A newer version of Platen left this station's ledger." "Update this station, then start over."
     NotPermitted    "P-A-001" TryAgain "Your role may not do this at this station."          "Log in with a role that may."
+    UpdateUntrusted "P-U-001" TryAgain "The system update is not signed by a trusted key."  "Call the person who made the update."
+    UpdateDamaged   "P-U-002" TryAgain "The system update is incomplete or damaged."        "Copy it onto a drive anew, then insert that."
+    UpdateOlder     "P-U-003" TryAgain "The system update is older than what was in use."   "Use the newest update, or ask the administrator."
+    UpdateOtherBoard "P-U-004" TryAgain "The system update is for another kind of station."  "Use the update for this kind of station."
+    UpdateNoRoom    "P-U-005" TryAgain "The station has no room for the system update."     "Free space on the station, then insert the drive again."
+    UpdateFailed    "P-U-006" TryAgain "The system update could not be installed."          "Start over; if it happens again, report it."
+    UpdateCameBack  "P-U-007" TryAgain "The updated system did not start well; the old one runs." "Call the person who made the update."
+    DataBroken      "P-U-008" TryAgain "The station's own data can't be read or repaired."  "Ask the administrator to make the data disk anew."
     TargetNoMedium  "P-T-001" TryAgain "The medium this computer started from is not found." "Use another USB port, then start again."
     TargetUntrusted "P-T-002" PullAndSetAside "The medium's signature is not trusted."       "Do not use this drive; give it to its owner."
     TargetTampered  "P-T-003" PullAndSetAside "Files on the medium were changed or damaged." "Do not use this drive; have it written anew."

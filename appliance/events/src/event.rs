@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::any_code::AnyCode;
 use crate::identity::{DriveId, DriveLabel, JobId};
 use crate::port::{BatchId, PortUse, Work};
+use crate::system::SystemState;
 use crate::verdict::{JobEnd, JobKind};
 
 /// The steps of a job, in order. Not every job has all of them.
@@ -163,6 +164,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     },
+    /// The appliance's own operating system, where the station has one that is kept for it. Said again, it is replaced; its
+    /// fields stand beside `event`.
+    System(SystemState),
 
     /// A job begins; from here on the drive is held.
     JobStarted {

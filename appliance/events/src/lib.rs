@@ -23,6 +23,7 @@ mod schema;
 mod state;
 #[cfg(test)]
 mod state_tests;
+mod system;
 mod verdict;
 
 pub use answer::Answer;
@@ -35,4 +36,5 @@ pub use port::{BatchId, PortMode, PortUse, Work};
 pub use record::{Hello, Line, Record, SCHEMA, Stamper};
 pub use replay::{Broken, Replay};
 pub use state::{ActionState, BatchState, DriveState, Illegal, JobState, Refused, Retry, StationState, StepState};
+pub use system::{DataState, SystemRequest, SystemState, UpdateState};
 pub use verdict::{JobEnd, JobKind, Moved, Verdict};

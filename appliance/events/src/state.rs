@@ -11,6 +11,7 @@ use crate::any_code::AnyCode;
 use crate::event::{Action, Event, Step};
 use crate::identity::{DriveId, DriveLabel, JobId};
 use crate::port::{BatchId, PortUse, Work};
+use crate::system::SystemState;
 use crate::verdict::{JobEnd, JobKind, Verdict};
 
 /// Ports, drives, the last job of each, and what else is under way. Whoever applies the same events has the same state. As
@@ -21,6 +22,7 @@ pub struct StationState {
     ports: BTreeMap<String, PortUse>,
     batches: BTreeMap<BatchId, BatchState>,
     conditions: BTreeMap<String, String>,
+    system: Option<SystemState>,
     drives: BTreeMap<DriveId, DriveState>,
     jobs: BTreeMap<JobId, JobState>,
     actions: BTreeMap<Action, ActionState>,
@@ -170,6 +172,11 @@ impl StationState {
         &self.conditions
     }
 
+    /// The appliance's own operating system. None: the station runs on one that it has no part in.
+    pub fn system(&self) -> Option<&SystemState> {
+        self.system.as_ref()
+    }
+
     /// Every drive that was seen.
     pub fn drives(&self) -> &BTreeMap<DriveId, DriveState> {
         &self.drives
@@ -243,6 +250,7 @@ impl StationState {
             Event::Condition { condition, text: None } => {
                 self.conditions.remove(condition);
             }
+            Event::System(system) => self.system = Some(system.clone()),
             Event::JobStarted { job, kind, drive, medium } => self.start(*job, *kind, drive, medium.as_deref())?,
             Event::StepStarted { job, step, total_bytes } => {
                 let state = self.running(*job)?;
@@ -324,6 +332,7 @@ impl StationState {
         for (condition, text) in &self.conditions {
             events.push(Event::Condition { condition: condition.clone(), text: Some(text.clone()) });
         }
+        events.extend(self.system.clone().map(Event::System));
         for (drive, DriveState { label, refused, job, is_gone }) in &self.drives {
             events.push(Event::DriveSeen { drive: drive.clone(), label: label.clone() });
             if let Some((number, job)) = job.and_then(|number| Some((number, self.jobs.get(&number)?))) {

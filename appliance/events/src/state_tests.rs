@@ -19,6 +19,7 @@ enum Op {
     Port(usize, PortUse),
     Batch { batch: u64, counts: Option<(u32, u32, u32)>, is_over: bool },
     Condition(usize, Option<String>),
+    System(UpdateState),
     Start { drive: usize, kind: JobKind, medium: Option<String> },
     Return { job: usize, drive: usize, label: DriveLabel },
     Step { job: usize, step: Step, total_bytes: Option<u64> },
@@ -87,6 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..3_u64, prop::option::of(any::<(u32, u32, u32)>()), any::<bool>())
             .prop_map(|(batch, counts, is_over)| Op::Batch { batch, counts, is_over }),
         1 => (at.clone(), any::<Option<String>>()).prop_map(|(which, text)| Op::Condition(which, text)),
+        1 => update().prop_map(Op::System),
         3 => (at.clone(), kind(), any::<Option<String>>())
             .prop_map(|(drive, kind, medium)| Op::Start { drive, kind, medium }),
         4 => (at.clone(), step, prop::option::of(0_u64..1 << 40))
@@ -101,6 +103,16 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (action(), any::<u64>()).prop_map(|(action, done)| Op::ActionProgress(action, done)),
         1 => action().prop_map(Op::ActionEnd),
         1 => any::<String>().prop_map(Op::Say),
+    ]
+}
+
+fn update() -> impl Strategy<Value = UpdateState> {
+    prop_oneof![
+        Just(UpdateState::None),
+        (any::<String>(), any::<bool>()).prop_map(|(version, is_older)| UpdateState::Offered { version, is_older }),
+        (code(), any::<String>()).prop_map(|(code, text)| UpdateState::Refused { code, text }),
+        (any::<String>(), 0_u8..=100).prop_map(|(version, percent)| UpdateState::Installing { version, percent }),
+        any::<String>().prop_map(|version| UpdateState::Installed { version }),
     ]
 }
 
@@ -137,6 +149,11 @@ fn event(op: Op, state: &StationState, next_job: &mut u64) -> Option<Event> {
             Event::BatchStarted { batch: BatchId(batch), work, wanted: Some(7) }
         }
         Op::Condition(which, text) => Event::Condition { condition: which.to_string(), text },
+        Op::System(update) => {
+            let other_version = matches!(update, UpdateState::Installed { .. }).then(|| "1.5.0".to_owned());
+            let (board, version, slot) = ("pc_x86_64".to_owned(), "1.4.0".to_owned(), "a".to_owned());
+            Event::System(SystemState { board, version, slot, other_version, data: DataState::Broken, update })
+        }
         Op::Start { drive: which, kind, medium } => {
             *next_job += 1;
             Event::JobStarted { job: JobId(*next_job), kind, drive: drive(which), medium }
@@ -277,7 +294,7 @@ fn drawn_histories_are_eventful() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut ended, mut retried, mut released, mut refused, mut again, mut acting) = (0, 0, 0, 0, 0, 0);
-    let (mut gone, mut ports, mut batches, mut conditions, mut returned) = (0, 0, 0, 0, 0);
+    let (mut gone, mut ports, mut batches, mut conditions, mut systems, mut returned) = (0, 0, 0, 0, 0, 0);
     for _ in 0..200 {
         let ops = prop::collection::vec(op(), 120).new_tree(&mut runner).unwrap().current();
         let (state, events) = live(ops);
@@ -290,11 +307,13 @@ fn drawn_histories_are_eventful() {
         ports += state.ports().len();
         batches += state.batches().len();
         conditions += state.conditions().len();
+        systems += usize::from(state.system().is_some());
         returned += events.iter().filter(|event| matches!(event, Event::DriveReturned { .. })).count();
         let begun = events.iter().filter(|event| matches!(event, Event::JobStarted { .. })).count();
         again += usize::from(begun > state.jobs().len());
     }
-    let reached = [ended, retried, released, refused, again, acting, gone, ports, batches, conditions, returned];
+    let reached =
+        [ended, retried, released, refused, again, acting, gone, ports, batches, conditions, systems, returned];
     assert!(reached.iter().all(|count| *count > 30), "{reached:?}");
 }
 
