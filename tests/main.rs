@@ -6,6 +6,7 @@
 // A program has no public face.
 #![allow(unreachable_pub)]
 
+mod appliance;
 mod boot;
 mod boot_drives;
 mod deploy;

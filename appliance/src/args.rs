@@ -246,8 +246,20 @@ pub enum StationVerb {
         #[arg(default_value = ".")]
         folder: PathBuf,
     },
-    /// End the station, when what is under way was stopped
+    /// End the station, when what is under way was stopped; an appliance switches itself off then
     ShutDown,
+    /// On an appliance: install the update of its own system that was brought on a drive
+    InstallUpdate {
+        /// The release it brings, as `status` says
+        version: String,
+        /// It may be older than what was in use
+        #[arg(long)]
+        older: bool,
+    },
+    /// On an appliance: start it anew
+    Restart,
+    /// On an appliance: make the disk for its data anew, when it can't be read or repaired. What was on it is lost
+    MakeDataAnew,
 }
 
 fn role(word: &str) -> Result<Role, String> {
@@ -423,7 +435,7 @@ pub enum SchemeArg {
 impl From<PathOptions> for Paths {
     fn from(options: PathOptions) -> Self {
         let PathOptions { cache, trust, ledger, station } = options;
-        Self { cache, trust, ledger, station }
+        Self { cache, trust, ledger, updates: None, station }
     }
 }
 

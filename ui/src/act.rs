@@ -218,7 +218,10 @@ impl Ui {
             Action::Enter => self.enter(),
             Action::Ask(request) => {
                 self.ask(*request);
-                self.home();
+                // What becomes of an update is seen where it was asked for.
+                if self.layer().screen != Screen::System {
+                    self.home();
+                }
             }
             Action::Speak(language) => {
                 self.settings.language = language;
@@ -402,5 +405,7 @@ pub(crate) fn confirmed(confirm: &Confirm) -> Request {
         Confirm::Stop(port) => Request::Cancel { ports: vec![port.clone()] },
         Confirm::Disarm => Request::Disarm { ports: Vec::new() },
         Confirm::ShutDown => Request::Errand(Errand::ShutDown),
+        Confirm::Restart => Request::Errand(Errand::Restart),
+        Confirm::DataAnew => Request::Errand(Errand::MakeDataAnew),
     }
 }

@@ -97,6 +97,12 @@ pub enum Errand {
         limit: u32,
     },
     ShutDown,
+    Restart,
+    InstallUpdate {
+        version: String,
+        older: bool,
+    },
+    MakeDataAnew,
 }
 
 /// What the station answered.

@@ -77,6 +77,8 @@ pub enum Screen {
     Import,
     /// What the station is.
     About,
+    /// The appliance's own operating system.
+    System,
     /// Tests of the panel and what is around it.
     Service,
     /// One of them.
@@ -118,6 +120,10 @@ pub enum Confirm {
     Disarm,
     /// The station ends.
     ShutDown,
+    /// The appliance starts anew.
+    Restart,
+    /// What is on the appliance's data disk is given up.
+    DataAnew,
 }
 
 /// A test of the panel and what is around it, and how far it is.

@@ -18,6 +18,17 @@ pub struct Placement {
     pub name: String,
     /// Each once.
     pub files: Vec<PlacedFile>,
+    /// Updates of an appliance's own system ([`is_update`]), which may lie beside a layout or alone.
+    #[serde(default)]
+    pub updates: Vec<PlacedFile>,
+}
+
+/// Whether a file of this name in the root of a volume is an update of an appliance's own system: `platen-BOARD-VERSION.raucb`.
+/// Such a name is fit to be a file's on the station, too.
+pub fn is_update(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+~".contains(&byte);
+    let name = name.to_ascii_lowercase();
+    name.len() <= 120 && name.starts_with("platen-") && name.ends_with(".raucb") && name.bytes().all(is_plain)
 }
 
 /// A file and its bytes.
@@ -50,8 +61,11 @@ impl PlacedFile {
 impl Placement {
     /// All of it is on a drive of this size, sector by sector.
     pub fn is_sound(&self, size_bytes: u64, sector_bytes: u64) -> bool {
-        let extents: usize = self.files.iter().map(|file| file.extents.len()).sum();
-        extents <= MAX_EXTENTS && self.files.iter().all(|file| file.is_sound(size_bytes, sector_bytes))
+        let all = || self.files.iter().chain(&self.updates);
+        let extents: usize = all().map(|file| file.extents.len()).sum();
+        extents <= MAX_EXTENTS
+            && all().all(|file| file.is_sound(size_bytes, sector_bytes))
+            && self.updates.iter().all(|file| is_update(&file.path))
     }
 }
 
@@ -64,7 +78,7 @@ mod tests {
         let of = |extents: &[(u64, u64)]| {
             let extent = |&(offset_bytes, len_bytes)| UsedExtent { offset_bytes, len_bytes };
             let file = PlacedFile { path: "index.json".to_owned(), extents: extents.iter().map(extent).collect() };
-            Placement { name: String::new(), files: vec![file] }
+            Placement { name: String::new(), files: vec![file], updates: Vec::new() }
         };
         let good = of(&[(2048, 512), (512, 10)]);
         assert!(good.is_sound(4096, 512));

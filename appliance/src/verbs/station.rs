@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platen_events::answer::DriveReport;
-use platen_events::{Answer, Code, DriveId, Event, JobKind, Line, Record, Replay, StationState, Verdict, Work};
+use platen_events::{
+    Answer, Code, DriveId, Event, JobKind, Line, Record, Replay, StationState, SystemState, UpdateState, Verdict, Work,
+};
 use platen_station::config::Role;
 use platen_station::{Exit, Failure};
 use serde_json::{Value, json};
@@ -144,6 +146,12 @@ pub fn run(options: StationOptions, output: &Arc<Output>) -> Result<ExitCode, Fa
             output.text(|| done["folder"].as_str().unwrap_or_default().to_owned());
         }
         StationVerb::ShutDown => drop(client.errand(json!({ "errand": "shut-down" }))?),
+        StationVerb::InstallUpdate { version, older } => {
+            client.errand(json!({ "errand": "install-update", "version": version, "older": older }))?;
+            output.text(|| "`platen station status` says how far it is".to_owned());
+        }
+        StationVerb::Restart => drop(client.errand(json!({ "errand": "restart" }))?),
+        StationVerb::MakeDataAnew => drop(client.errand(json!({ "errand": "make-data-anew" }))?),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -404,7 +412,26 @@ fn status(state: &StationState) -> String {
     for (condition, said) in state.conditions() {
         text += &format!("\n{condition}: {said}");
     }
+    if let Some(system) = state.system() {
+        text += &format!("\nsystem {}", system_text(system));
+    }
     text
+}
+
+fn system_text(system: &SystemState) -> String {
+    let SystemState { board, version, slot, other_version, update, .. } = system;
+    let other = other_version.as_ref().map_or_else(String::new, |other| format!("; {other} in the other"));
+    let update = match update {
+        UpdateState::None | UpdateState::Unknown => String::new(),
+        UpdateState::Offered { version, is_older: false } => format!("; {version} can be installed"),
+        UpdateState::Offered { version, is_older: true } => {
+            format!("; {version}, older than what was in use, can be installed by an administrator")
+        }
+        UpdateState::Refused { code, text } => format!("; {code}  {text}"),
+        UpdateState::Installing { version, percent } => format!("; {version} is being installed: {percent} %"),
+        UpdateState::Installed { version } => format!("; {version} is installed: restart to use it"),
+    };
+    format!("{version} for {board} in slot {slot}{other}{update}")
 }
 
 fn drive_text(state: &StationState, drive: &platen_events::DriveState) -> String {

@@ -4,13 +4,16 @@
 //! Media that somebody brings on a drive, copied into the station's cache: a layout on a FAT or exFAT volume, or a medium that
 //! was written to the drive.
 //!
+//! An update of the appliance's own system may lie beside them, or alone. It is only brought to the station: whether it is
+//! signed, and for this board, is seen by the program that installs it.
+//!
 //! A process without rights says where the files lie. They are read from there through the engine's job, and the cache
 //! checks signatures and digests as with any other source: nothing that the drive says is believed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +35,8 @@ use crate::paths::Paths;
 
 /// As for a layout in a folder.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
+/// An update holds a kernel and a root file system; a tenth of this is a large one.
+const MAX_UPDATE_BYTES: u64 = 1 << 30;
 
 /// Copies what lies on the drive into the cache.
 pub(crate) struct ImportCheck {
@@ -57,7 +62,7 @@ impl Check for ImportCheck {
     }
 }
 
-/// Copy all media of a drive into the cache.
+/// Copy all media of a drive into the cache, and updates to where they are looked at.
 pub(crate) fn import(
     drive: &mut dyn ReadDrive,
     handle: File,
@@ -67,7 +72,21 @@ pub(crate) fn import(
 ) -> Result<Report, Failure> {
     let found = look_for_layout(handle, drive.facts(), watch)?;
     let found = found.map_err(|why| Failure::new(Exit::Request, why).coded(Code::NothingToImport))?;
+    let (has_media, updates) = (!found.files.is_empty(), found.updates.clone());
     let files = FilesOnDrive::new(drive, found, watch);
+    let mut report = Report::default();
+    match &paths.updates {
+        Some(folder) => bring(&files, &updates, folder, &mut report)?,
+        None if !has_media => {
+            let text =
+                "it brings an update of an appliance's system only, and this station runs on none that is kept for it";
+            return Err(Failure::new(Exit::Request, text).coded(Code::NothingToImport));
+        }
+        None => {}
+    }
+    if !has_media {
+        return Ok(report);
+    }
     let cache = Cache::open(&paths.cache, None)?.patient(PATIENCE);
     let mut tell = |at: ImportProgress| watch.progress(at.done_bytes, at.total_bytes);
     let answers = match files.are_a_medium() {
@@ -81,7 +100,7 @@ pub(crate) fn import(
     if let Some(trouble) = files.trouble.take() {
         return Err(trouble);
     }
-    let (mut report, mut refused) = (Report::default(), Vec::new());
+    let mut refused = Vec::new();
     for answer in answers {
         match answer.result {
             Ok(imported) => {
@@ -97,6 +116,54 @@ pub(crate) fn import(
             let notes = refused.iter().map(|failure| format!("not imported: {}", failure.reason()));
             Ok(notes.fold(report, |report, note| report.with_note(&note)))
         }
+    }
+}
+
+/// Copy updates into the folder where they are looked at: there is all of one, or nothing.
+fn bring(files: &FilesOnDrive<'_>, updates: &[PlacedFile], folder: &Path, report: &mut Report) -> Result<(), Failure> {
+    for update in updates {
+        let name = update.path.to_ascii_lowercase();
+        let size_bytes = update.size_bytes();
+        if size_bytes > MAX_UPDATE_BYTES {
+            let text = format!("{name}: expected at most {MAX_UPDATE_BYTES} bytes, found {size_bytes}");
+            return Err(Failure::new(Exit::Request, text).coded(Code::UpdateDamaged));
+        }
+        let mut bytes = files.extents(&name, 0).map_err(|error| files.failure(error))?;
+        let part = folder.join(format!("{name}.part"));
+        let copied = File::create(&part)
+            .and_then(|mut file| copy(&mut bytes, &mut file, |done| files.watch.progress(done, size_bytes)))
+            .and_then(|()| fs::rename(&part, folder.join(&name)))
+            .and_then(|()| File::open(folder)?.sync_all());
+        if let Err(error) = copied {
+            // Half of it takes room, and is nothing.
+            let _ = fs::remove_file(&part);
+            let trouble = files.trouble.take();
+            return Err(trouble.unwrap_or_else(|| not_copied(&part, &error)));
+        }
+        report.checked_bytes += size_bytes;
+        report.imported.push(name);
+    }
+    Ok(())
+}
+
+fn copy(from: &mut dyn Read, to: &mut File, mut tell: impl FnMut(u64)) -> io::Result<()> {
+    let (mut buffer, mut done_bytes) = (vec![0; PIECE_BYTES], 0);
+    loop {
+        let len = from.read(&mut buffer)?;
+        if len == 0 {
+            return to.sync_all();
+        }
+        to.write_all(&buffer[..len])?;
+        done_bytes += len as u64;
+        tell(done_bytes);
+    }
+}
+
+fn not_copied(part: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::new(Exit::Machine, format!("writing {}: {error}", part.display()));
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failure.coded(Code::UpdateNoRoom),
+        _ => failure,
     }
 }
 
@@ -117,7 +184,8 @@ impl<'a> FilesOnDrive<'a> {
         let facts = drive.facts();
         let name = format!("the drive in port {}: {}", facts.drive.port, found.name).into();
         let sector_bytes = facts.sector_bytes.into();
-        let files = found.files.into_iter().map(|file| (file.path.to_ascii_lowercase(), file)).collect();
+        let files =
+            found.files.into_iter().chain(found.updates).map(|file| (file.path.to_ascii_lowercase(), file)).collect();
         Self { name, files, sector_bytes, drive: RefCell::new(drive), watch, trouble: Cell::default() }
     }
 

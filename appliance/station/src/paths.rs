@@ -22,6 +22,8 @@ pub struct Paths {
     pub trust: PathBuf,
     /// The ledger's database.
     pub ledger: PathBuf,
+    /// The folder in which updates of the station's own system wait. None: it has no part in that system.
+    pub updates: Option<PathBuf>,
     /// The station's name, for drive records and the ledger.
     pub station: String,
 }

@@ -10,6 +10,7 @@ mod port;
 mod service;
 mod setup;
 mod start;
+mod system;
 
 use platen_events::{AnyCode, BatchState};
 
@@ -48,6 +49,7 @@ impl Ui {
             Screen::Search { typed } => self.search_page(typed),
             Screen::Import => self.import_page(),
             Screen::About => self.about_page(),
+            Screen::System => self.system_page(),
             Screen::Service => self.service_page(),
             Screen::Test(test) => self.test_page(test),
             Screen::Confirm(confirm) => self.confirm_page(confirm),

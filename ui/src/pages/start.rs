@@ -98,6 +98,7 @@ impl Ui {
             false => (Icon::Paused, Word::Pause, ask(Request::Pause { ports: all() })),
         };
         let disarm = (Icon::Stop, Word::Disarm, open(Screen::Confirm(Confirm::Disarm)));
+        let shut_down = (Icon::Power, Word::ShutDown, open(Screen::Confirm(Confirm::ShutDown)));
         let entries = [
             Some((Icon::Ready, Word::ChooseWhat, open(Screen::Media { port: None, chosen: 0 }))),
             Some(pause),
@@ -107,7 +108,6 @@ impl Ui {
             Some((Icon::Ports, Word::Settings, open(Screen::Settings))),
             Some((Icon::Light, Word::Service, open(Screen::Service))),
             Some((Icon::About, Word::About, open(Screen::About))),
-            Some((Icon::Power, Word::ShutDown, open(Screen::Confirm(Confirm::ShutDown)))),
         ];
         let row = |(icon, word, action)| Row {
             icon: Some((icon, Colour::Accent)),
@@ -116,7 +116,7 @@ impl Ui {
             action: Some(action),
             is_chosen: false,
         };
-        let rows = entries.into_iter().flatten().map(row).collect();
+        let rows = entries.into_iter().flatten().map(row).chain(self.system_row()).chain([row(shut_down)]).collect();
         let list = Rows { rows, page: self.layer().page, empty: Default::default(), as_tiles: true, side: None };
         self.titled(self.say(Word::Menu), Body::Rows(list), Vec::new())
     }
@@ -126,6 +126,8 @@ impl Ui {
             Confirm::Stop(port) => (self.fill(Word::StopQuestion, &[("n", port)]), Word::StopNote, Word::Stop),
             Confirm::Disarm => (self.say(Word::DisarmQuestion), Word::DisarmNote, Word::Disarm),
             Confirm::ShutDown => (self.say(Word::ShutDownQuestion), Word::ShutDownNote, Word::ShutDown),
+            Confirm::Restart => (self.say(Word::RestartQuestion), Word::ShutDownNote, Word::Restart),
+            Confirm::DataAnew => (self.say(Word::DataAnewQuestion), Word::DataAnewNote, Word::DataAnew),
         };
         let statement = Statement { icon: None, title, note: self.say(note), part: None };
         // The harmless one is where the focus begins.

@@ -3,7 +3,7 @@
 
 //! Every screen, with something on it.
 
-use platen_events::{Action, BatchId, Code, Event};
+use platen_events::{Action, BatchId, Code, DataState, Event, SystemState, UpdateState};
 use platen_ui::{Answer, Input, Language, Panel, Screen, Wish};
 
 use super::desk::{Desk, Doing, GIB};
@@ -135,6 +135,32 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.busy(8);
         desk.go(Screen::About);
     }),
+    ("menu-appliance", |desk| {
+        desk.busy(8);
+        system(desk, DataState::Good, UpdateState::Offered { version: "1.5.0".to_owned(), is_older: false });
+        desk.go(Screen::Menu);
+    }),
+    ("update-offered", |desk| {
+        desk.busy(8);
+        system(desk, DataState::Good, UpdateState::Offered { version: "1.5.0".to_owned(), is_older: false });
+        desk.go(Screen::System);
+    }),
+    ("update-installing", |desk| {
+        desk.busy(8);
+        system(desk, DataState::Good, UpdateState::Installing { version: "1.5.0".to_owned(), percent: 40 });
+        desk.go(Screen::System);
+    }),
+    ("update-refused", |desk| {
+        desk.busy(8);
+        let text = "signed by another key".to_owned();
+        system(desk, DataState::Good, UpdateState::Refused { code: Code::UpdateUntrusted.into(), text });
+        desk.go(Screen::System);
+    }),
+    ("data-broken", |desk| {
+        desk.ports(8, false);
+        system(desk, DataState::Broken, UpdateState::None);
+        desk.go(Screen::System);
+    }),
     ("service", |desk| {
         desk.busy(8);
         desk.go(Screen::Service);
@@ -159,6 +185,12 @@ pub(crate) const SCENES: &[(&str, Prepare)] = &[
         desk.go(Screen::Notice { code: None, text });
     }),
 ];
+
+/// An appliance whose system is like this.
+fn system(desk: &mut Desk, data: DataState, update: UpdateState) {
+    let (board, version, slot) = ("pc_x86_64".to_owned(), "1.4.0".to_owned(), "a".to_owned());
+    desk.tell(Event::System(SystemState { board, version, slot, other_version: None, data, update }));
+}
 
 /// One of the media, as it is chosen on this panel.
 pub(crate) fn look_at(desk: &mut Desk, index: usize) {

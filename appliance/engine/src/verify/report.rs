@@ -84,7 +84,7 @@ pub struct Report {
     pub medium: Option<Medium>,
     /// The raw image it was compared with; those carry no manifest.
     pub image: Option<String>,
-    /// Media that lay on it and are in the cache now.
+    /// Media that lay on it and are in the cache now, and updates of the station's own system.
     pub imported: Vec<String>,
     /// None: the drive is a medium, complete and unchanged, and valid now.
     pub problems: Vec<Problem>,

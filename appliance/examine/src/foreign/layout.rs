@@ -2,15 +2,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 //! Where media for a station's cache lie on a drive: an OCI image layout in the root of a FAT or exFAT volume or in a folder
-//! there, or a medium that was written to the drive. Only places are found here. Whoever reads the files from the drive checks
-//! each of them by its digest.
+//! there, or a medium that was written to the drive; and updates of an appliance's own system. Only places are found here. Whoever
+//! reads the files from the drive checks each of them by its digest or signature.
 
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
 use platen_media::allocation::UsedExtent;
 use platen_media::envelope;
-use platen_media::placement::{MAX_EXTENTS, PlacedFile, Placement};
+use platen_media::placement::{MAX_EXTENTS, PlacedFile, Placement, is_update};
 
 use super::signature::{Content, names, recognise};
 use super::source::{PIECE_BYTES, Part, Stop, whole};
@@ -24,6 +24,8 @@ const MAX_FOLDERS: usize = 1000;
 const MAX_ENTRIES: usize = 1_000_000;
 /// Folders in folders. A path has at most 255 characters.
 const MAX_DEPTH: usize = 128;
+/// Updates that one drive can bring.
+const MAX_UPDATES: usize = 16;
 
 /// A file system as far as it is needed to find files.
 pub(super) trait Files: Sized {
@@ -56,7 +58,7 @@ pub(super) enum Place {
     Chain { first_cluster: u64, len_bytes: Option<u64> },
 }
 
-/// Find a layout or, where there is none, a written medium. The inner error says why there is none; the outer one, that the drive can't be read.
+/// Find a layout or, where there is none, a written medium; and updates beside it. The inner error says why there is none; the outer one, that the drive can't be read.
 pub fn find_layout(
     mut drive: impl Read + Seek,
     size_bytes: u64,
@@ -77,8 +79,8 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
     if parts.is_empty() {
         parts.push(("the whole drive".to_owned(), drive.range.clone()));
     }
-    let (mut found, mut others) = (Vec::new(), Vec::new());
-    for wanted in [Wanted::Layout, Wanted::Medium] {
+    let (mut found, mut updates, mut others) = (Vec::<Placement>::new(), Vec::new(), Vec::new());
+    for wanted in [Wanted::Updates, Wanted::Layout, Wanted::Medium] {
         for (name, range) in &parts {
             let mut part = Part { drive: &mut *drive.drive, range: range.clone() };
             let contents = recognise(&mut part)?;
@@ -98,13 +100,17 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
                 Err(error) => return Err(error),
             }
         }
+        if let Wanted::Updates = wanted {
+            updates = found.drain(..).flat_map(|volume| volume.files).take(MAX_UPDATES).collect();
+        }
         if !found.is_empty() {
             break;
         }
     }
     let wanted = "a folder with oci-layout, index.json and blobs/sha256, or a written medium, on a FAT or exFAT volume";
     match &found[..] {
-        [_] => Ok(found.remove(0)),
+        [_] => Ok(Placement { updates, ..found.remove(0) }),
+        [] if !updates.is_empty() => Ok(Placement { updates, ..Placement::default() }),
         [] if others.is_empty() => whole(format!("expected {wanted}, found none")),
         [] => whole(format!("expected {wanted}, found none ({})", others.join("; "))),
         [one, other, ..] => whole(format!("expected one layout, found {} and {}", one.name, other.name)),
@@ -114,17 +120,20 @@ fn find<D: Read + Seek>(drive: &mut Part<'_, D>, sector_bytes: u64) -> Result<Pl
 /// What is looked for on all volumes before the next.
 #[derive(Clone, Copy)]
 enum Wanted {
+    Updates,
     Layout,
     Medium,
 }
 
-/// All layouts of a volume, or the medium that it is.
+/// All layouts of a volume, or the medium that it is, or the updates on it.
 fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str, wanted: Wanted) -> Result<Vec<Placement>, Stop> {
     let volume = F::open(part)?;
     let root = volume.root();
     let inside = list(&volume, part, &root)?;
-    if let Wanted::Medium = wanted {
-        return Ok(medium_in(&volume, part, name, inside)?.into_iter().collect());
+    match wanted {
+        Wanted::Updates => return Ok(updates_in(&volume, part, inside)?.into_iter().collect()),
+        Wanted::Medium => return Ok(medium_in(&volume, part, name, inside)?.into_iter().collect()),
+        Wanted::Layout => {}
     }
     let folders = inside.iter().filter(|entry| entry.is_folder && entry.name != "blobs").take(MAX_FOLDERS);
     let mut places = vec![(name.to_owned(), root)];
@@ -134,6 +143,20 @@ fn look<F: Files, D: Read + Seek>(part: &mut Part<'_, D>, name: &str, wanted: Wa
         found.extend(layout_in(&volume, part, name, &place)?);
     }
     Ok(found)
+}
+
+/// The updates in the root of a volume.
+fn updates_in<F: Files, D: Read + Seek>(
+    volume: &F,
+    part: &mut Part<'_, D>,
+    root: Vec<Entry>,
+) -> Result<Option<Placement>, Stop> {
+    let updates = root.into_iter().filter(|entry| !entry.is_folder && is_update(&entry.name)).take(MAX_UPDATES);
+    let files: Vec<(String, Place)> = updates.map(|entry| (entry.name, entry.place)).collect();
+    if files.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Placement { files: placed(volume, part, files)?, ..Placement::default() }))
 }
 
 /// The medium that a volume with this in its root is: all its files.
@@ -165,7 +188,7 @@ fn medium_in<F: Files, D: Read + Seek>(
     if !files.iter().any(|(path, _)| path == envelope::MANIFEST) {
         return Ok(None);
     }
-    Ok(Some(Placement { name: name.to_owned(), files: placed(volume, part, files)? }))
+    Ok(Some(Placement { name: name.to_owned(), files: placed(volume, part, files)?, ..Placement::default() }))
 }
 
 /// The layout that a folder is. Names are told apart by case nowhere on these volumes.
@@ -190,7 +213,7 @@ fn layout_in<F: Files, D: Read + Seek>(
     let is_digest = |name: &str| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let blobs = list(volume, part, &blobs)?.into_iter().filter(|entry| !entry.is_folder && is_digest(&entry.name));
     files.extend(blobs.map(|blob| (format!("blobs/sha256/{}", blob.name.to_ascii_lowercase()), blob.place)));
-    Ok(Some(Placement { name, files: placed(volume, part, files)? }))
+    Ok(Some(Placement { name, files: placed(volume, part, files)?, ..Placement::default() }))
 }
 
 /// Where these files lie.

@@ -185,3 +185,34 @@ fn found_table(volume: &Path) -> u64 {
     File::open(volume).unwrap().read_exact_at(&mut boot, 0).unwrap();
     u64::from(u16::from_le_bytes([boot[14], boot[15]])) * 512
 }
+
+/// Updates of an appliance's system lie in the root of a volume, alone or beside a layout; no other file is taken for one.
+#[test]
+fn updates_are_found_alone_and_beside_a_layout() {
+    let (folder, sources) = (folder(), Sources::new(13, 8 << 20));
+    let volume = fat::make(folder.path(), "volume.img", 64 << 20, "-F 32 -s 1", &sources);
+    let update: Vec<u8> = (0..3_000_001_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(folder.path().join("platen-pc_x86_64-1.5.0.raucb"), &update).unwrap();
+    // What has not quite such a name, or is a folder, or lies in one.
+    let line = "mdel -i volume.img '::/K*[13579].bin' && printf x > other && mcopy -i volume.img other ::/platen-x.raucb.txt && \
+                mcopy -i volume.img other '::/platen-a b.raucb' && mcopy -i volume.img other ::/image.raucb && \
+                mmd -i volume.img ::/platen-folder.raucb ::/sub && mcopy -i volume.img other ::/sub/platen-q-1.raucb";
+    shell(folder.path(), line).expect(0);
+    find(&volume).expect_err("none is there yet");
+    // `FSI_Nxt_Free` (fatgen103) leads behind everything; without it holes are found.
+    shell(folder.path(), "printf '\\2\\0\\0\\0' | dd of=volume.img bs=1 seek=1004 conv=notrunc").expect(0);
+    shell(folder.path(), "mcopy -i volume.img platen-pc_x86_64-1.5.0.raucb ::/PLATEN-pc_x86_64-1.5.0.RAUCB").expect(0);
+    let updates = |found: &Placement| Placement { files: found.updates.clone(), ..Placement::default() };
+    let is_it = |found: &Placement| {
+        let files = read(&volume, &updates(found));
+        let (name, bytes) = files.first_key_value().expect("one");
+        files.len() == 1 && name.eq_ignore_ascii_case("platen-pc_x86_64-1.5.0.raucb") && *bytes == update
+    };
+    let found = find(&volume).expect("an update");
+    assert!(found.files.is_empty() && is_it(&found), "{found:?}");
+    assert!(found.updates[0].extents.len() > 2, "control: it lies in holes");
+    let expected = layout(folder.path(), "Media", &sources);
+    shell(folder.path(), "mcopy -s -i volume.img Media ::/").expect(0);
+    let found = find(&volume).expect("both");
+    assert!(read(&volume, &found) == expected && is_it(&found));
+}

@@ -87,6 +87,15 @@ impl Default for StationPaths {
     }
 }
 
+/// The program that keeps the station's own operating system, on an appliance (`docs/formats/appliance.md`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemPaths {
+    /// Its socket.
+    pub keeper: PathBuf,
+    /// The folder in which it looks for updates.
+    pub updates: PathBuf,
+}
+
 /// Everything that `station.toml` states.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConfig {
@@ -96,6 +105,9 @@ pub struct StationConfig {
     /// Where things are.
     #[serde(default)]
     pub paths: StationPaths,
+    /// Absent: the station runs on a system that somebody else keeps.
+    #[serde(default)]
+    pub system: Option<SystemPaths>,
     /// What is done and what is not.
     #[serde(default)]
     pub policy: Policy,
@@ -113,6 +125,7 @@ impl StationConfig {
         Self {
             name: name.to_owned(),
             paths: StationPaths::default(),
+            system: None,
             policy: Policy::default(),
             roles: Roles::default(),
             groups: Vec::new(),
@@ -145,6 +158,7 @@ impl StationConfig {
     /// The files of the jobs.
     pub fn job_paths(&self) -> Paths {
         let StationPaths { cache, trust, ledger, .. } = self.paths.clone();
-        Paths { cache, trust, ledger, station: self.name.clone() }
+        let updates = self.system.as_ref().map(|system| system.updates.clone());
+        Paths { cache, trust, ledger, updates, station: self.name.clone() }
     }
 }

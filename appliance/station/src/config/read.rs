@@ -13,10 +13,12 @@ use platen_media::text::invisible;
 use super::ports::MAX_LABEL;
 use super::roles::{Action, Role, Roles};
 use super::words::Word;
-use super::{Group, MAX_NAME, Policy, StationConfig, StationPaths, sizes};
+use super::{Group, MAX_NAME, Policy, StationConfig, StationPaths, SystemPaths, sizes};
 
 /// Longest path of a socket, in bytes: what the kernel has room for, less the zero at its end.
 const MAX_SOCKET_BYTES: usize = 107;
+/// Longest path of anything else (PATH_MAX, less the zero at its end).
+const MAX_PATH_BYTES: usize = 4095;
 
 pub(super) fn station(text: &str, file: &Path) -> Result<StationConfig, Vec<Problem>> {
     let base = file.parent().unwrap_or(Path::new(""));
@@ -29,11 +31,12 @@ fn document(report: &Report<'_>, mut top: Fields<'_, '_, '_>, base: &Path) -> Op
         top.missing("name", &expected_shown(MAX_NAME));
     }
     let paths = top.table("paths").map_or_else(StationPaths::default, |table| paths(table, base));
+    let system = top.table("system").and_then(|table| system(table, base));
     let policy = top.table("policy").map_or_else(Policy::default, policy);
     let roles = top.table("roles").map_or_else(Roles::default, roles);
     let groups = groups(report, top.tables("group"));
     top.finish();
-    Some(StationConfig { name: name?.value, paths, policy, roles, groups })
+    Some(StationConfig { name: name?.value, paths, system, policy, roles, groups })
 }
 
 fn paths(mut table: Fields<'_, '_, '_>, base: &Path) -> StationPaths {
@@ -69,6 +72,28 @@ fn paths(mut table: Fields<'_, '_, '_>, base: &Path) -> StationPaths {
     };
     table.finish();
     paths
+}
+
+/// Neither path has a default: whoever has such a system says where it is.
+fn system(mut table: Fields<'_, '_, '_>, base: &Path) -> Option<SystemPaths> {
+    let mut path = |name: &'static str, limit: usize| {
+        let text = table.text(name);
+        let line = text.as_ref().map_or(table.line, |text| text.line);
+        match text {
+            Some(text) if text.value.is_empty() || text.value.len() > limit || text.value.contains('\0') => {
+                table.note(line, name, format!("a path of 1 to {limit} bytes"), format!("{:?}", text.value));
+                None
+            }
+            Some(text) => Some(base.join(text.value)),
+            None => {
+                table.missing(name, "a path");
+                None
+            }
+        }
+    };
+    let (keeper, updates) = (path("keeper", MAX_SOCKET_BYTES), path("updates", MAX_PATH_BYTES));
+    table.finish();
+    Some(SystemPaths { keeper: keeper?, updates: updates? })
 }
 
 fn policy(mut table: Fields<'_, '_, '_>) -> Policy {

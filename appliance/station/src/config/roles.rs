@@ -56,8 +56,14 @@ words! {
         History = "history",
         /// Export what helps others to find a fault.
         Diagnostics = "diagnostics",
-        /// Shut the station down.
+        /// Shut the station down, or start it anew.
         ShutDown = "shut-down",
+        /// Install an update of the appliance's own system.
+        UpdateSystem = "update-system",
+        /// Install one that is older than what was in use.
+        OlderSystem = "older-system",
+        /// Make the disk for the station's data anew, when it can't be read or repaired.
+        DataAnew = "data-anew",
     }
 }
 
@@ -74,7 +80,10 @@ impl Action {
             | Self::Clock
             | Self::Policy
             | Self::Diagnostics
-            | Self::ShutDown => Role::Administrator,
+            | Self::ShutDown
+            | Self::UpdateSystem
+            | Self::OlderSystem
+            | Self::DataAnew => Role::Administrator,
         }
     }
 }

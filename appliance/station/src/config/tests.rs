@@ -50,6 +50,7 @@ fn the_example_of_a_station_says_every_setting_with_its_default() {
     let all = with_optional_settings(STATION);
     let expected = StationConfig {
         groups: vec![group(&["1", "2", "3", "4"], StartMode::Armed)],
+        system: Some(SystemPaths { keeper: "/run/platen-keeper.sock".into(), updates: "/data/incoming".into() }),
         ..StationConfig::named("station-1")
     };
     assert_eq!(station(&all), Ok(expected));
@@ -67,7 +68,7 @@ fn the_example_of_a_station_says_every_setting_with_its_default() {
         assert!(problems.contains(&format!("x{name}: expected one of the fields")), "{problems}");
         settings += 1;
     }
-    assert_eq!(settings, 1 + 6 + 10 + Action::ALL.len() + 3, "all that there are");
+    assert_eq!(settings, 1 + 6 + 2 + 10 + Action::ALL.len() + 3, "all that there are");
 }
 
 #[test]
@@ -112,6 +113,15 @@ fn settings_are_read_as_they_are_meant() {
 }
 
 #[test]
+fn a_system_that_is_kept_has_both_its_paths() {
+    assert_eq!(station("name = \"x\"").map(|config| config.system), Ok(None));
+    let text = "name = \"x\"\n[system]\nkeeper = \"/run/keeper.sock\"\nupdates = \"incoming\"";
+    let config = station(text).expect("valid");
+    assert_eq!(config.job_paths().updates.as_deref(), Some(Path::new("/etc/platen/incoming")));
+    assert_eq!(config.system.expect("read").keeper, Path::new("/run/keeper.sock"));
+}
+
+#[test]
 fn a_drive_sold_as_two_terabytes_is_taken() {
     let policy = Policy::default();
     // What is sold as 2 TB has a little more.
@@ -121,6 +131,11 @@ fn a_drive_sold_as_two_terabytes_is_taken() {
 
 /// A station.toml with one thing wrong in it, and how the finding begins or what it contains.
 const BAD_STATIONS: &[(&str, &str)] = &[
+    ("name = \"x\"\n[system]\nkeeper = \"/run/k\"", "line 2: system.updates: expected a path, found none"),
+    (
+        "name = \"x\"\n[system]\nkeeper = \"\"\nupdates = \"/u\"",
+        "keeper: expected a path of 1 to 107 bytes, found \"\"",
+    ),
     ("", "line 1: name: expected 1 to 32 printable characters, no blank first or last, found none"),
     ("name = \"\"", "line 1: name: expected 1 to 32"),
     ("name = \"123456789012345678901234567890123\"", "line 1: name: expected 1 to 32"),
@@ -137,7 +152,7 @@ const BAD_STATIONS: &[(&str, &str)] = &[
     ("[policy]\nname = \"x\"", "line 2: policy.name: expected one of the fields attempts, "),
     (
         "name = \"x\"\n[polcy]\nattempts = 1",
-        "polcy: expected one of the fields group, name, paths, policy, roles, found",
+        "polcy: expected one of the fields group, name, paths, policy, roles, system, found",
     ),
     ("name = \"x\"\n[policy]\nset_aside = \"allow\"", "line 3: policy.set_aside: expected one of the fields attempts,"),
     ("name = \"x\"\n[policy]\nattempts = 0", "line 3: policy.attempts: expected a whole number from 1 to 3, found 0"),
@@ -348,7 +363,7 @@ fn each_role_may_do_what_those_before_it_may() {
         assert!(may.is_sorted() && may[2], "{action}: {may:?}");
     }
     let of = |role| Action::ALL.iter().filter(|&&action| roles.lowest(action) == role).count();
-    assert_eq!((of(Role::Technician), of(Role::Operator), of(Role::Administrator)), (4, 5, 8));
+    assert_eq!((of(Role::Technician), of(Role::Operator), of(Role::Administrator)), (4, 5, 11));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use platen_cache::layout::Layout;
 use platen_cache::{Answer, Cache, CacheError, Listed};
 use platen_engine::plan::check_dates;
 use platen_engine::{Clock, SystemClock};
-use platen_events::{Action, AnyCode, Code, Event};
+use platen_events::{Action, AnyCode, Code, Event, SystemRequest};
 use platen_ledger::{Ledger, LedgerEntry};
 use platen_media::Timestamp;
 use platen_media::manifest::NotValid;
@@ -71,6 +71,9 @@ impl Daemon {
                     Ok(json!({ "folder": folder }))
                 })
             }
+            Errand::Restart => self.ask_keeper(SystemRequest::Restart),
+            Errand::InstallUpdate { version, older } => self.ask_keeper(SystemRequest::Install { version, older }),
+            Errand::MakeDataAnew => self.ask_keeper(SystemRequest::MakeDataAnew),
             Errand::ShutDown => {
                 let stop = Arc::clone(&self.stop);
                 Box::new(move || {
@@ -79,6 +82,13 @@ impl Daemon {
                 })
             }
         }
+    }
+}
+
+impl Daemon {
+    fn ask_keeper(&self, request: SystemRequest) -> Work {
+        let keeper = self.keeper.clone();
+        Box::new(move || keeper.ask(&request).map(|()| Value::Null))
     }
 }
 

@@ -17,6 +17,7 @@ mod past;
 mod pin_desk;
 mod protocol;
 mod scrubber;
+mod system;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use platen_device::process;
 use platen_engine::{EventSender, Journal, NewEntry, Subject, Unrecorded};
-use platen_events::{Action, Code, DriveId, Event, JobKind};
+use platen_events::{Action, Code, DriveId, Event, JobKind, SystemRequest};
 use platen_ledger::{Ledger, LedgerEntry};
 use serde_json::Value;
 
@@ -36,6 +37,7 @@ use self::journal::JournalFile;
 pub use self::journal::{Replayed, replay};
 use self::past::Pasts;
 use self::protocol::Wish;
+use self::system::Keeper;
 use crate::attend::{LOOK, answer_of};
 use crate::config::{DriveClass, PortMap, Role, StartMode, StationConfig};
 use crate::core::{ClientId, Effect, Input, OrderInput, Past, Settings, Station};
@@ -151,6 +153,10 @@ pub fn serve(
     let labels = map.ports().iter().map(|port| port.label.clone());
     let armed = labels.filter(|label| config.mode_of(label) == StartMode::Armed).collect();
     let settings = Settings { map, armed, policy: config.policy.clone(), roles: config.roles.clone() };
+    let keeper = match &config.system {
+        Some(system) => Keeper::listen(system.keeper.clone(), say.clone()).map_err(machine)?,
+        None => Keeper::default(),
+    };
     let mut daemon = Daemon {
         station: Station::default(),
         hands,
@@ -161,6 +167,7 @@ pub fn serve(
         pasts,
         pins: Arc::new(Mutex::new(pins)),
         recorder,
+        keeper,
         scripts: HashMap::new(),
         inputs: VecDeque::new(),
         paths,
@@ -237,6 +244,7 @@ struct Daemon {
     pasts: Pasts,
     pins: Arc<Mutex<Pins>>,
     recorder: Arc<dyn Journal>,
+    keeper: Keeper,
     scripts: HashMap<DriveId, Option<Arc<Script>>>,
     inputs: VecDeque<Input>,
     paths: Paths,
@@ -335,6 +343,12 @@ impl Daemon {
                 if adds_media.contains(&&*row.entry.job) {
                     // Whoever hears of its end asks for the medium at once.
                     self.take(Input::Media(conditions::media(&self.paths.cache)));
+                }
+                if row.entry.job == Subject::Job(JobKind::Import).word()
+                    && self.paths.updates.is_some()
+                    && let Err(failure) = self.keeper.ask(&SystemRequest::Look)
+                {
+                    tracing::warn!("an update that was brought is not looked at: {}", failure.reason());
                 }
                 self.take(Input::LedgerAt(row.number));
             }

@@ -178,6 +178,7 @@ mod tests {
             Request::Disarm { .. } | Request::Cancel { .. } | Request::Pause { .. } | Request::Resume { .. } => (),
             Request::Learn { .. } | Request::LearnEnd { .. } => (),
             Request::Errand(Errand::Media | Errand::Import { .. } | Errand::History { .. } | Errand::ShutDown) => (),
+            Request::Errand(Errand::Restart | Errand::InstallUpdate { .. } | Errand::MakeDataAnew) => (),
         };
         let pin = || platen_ui::Pin::from("4711");
         let ports = || vec!["1".to_owned(), "left".to_owned()];
@@ -203,6 +204,9 @@ mod tests {
             Request::Errand(Errand::History { serial: Some("0A".to_owned()), limit: 200 }),
             Request::Errand(Errand::History { serial: None, limit: 1 }),
             Request::Errand(Errand::ShutDown),
+            Request::Errand(Errand::Restart),
+            Request::Errand(Errand::InstallUpdate { version: "2.0.0".to_owned(), older: true }),
+            Request::Errand(Errand::MakeDataAnew),
         ];
         all.iter().for_each(name);
         all

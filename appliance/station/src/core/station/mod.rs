@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use platen_events::{BatchId, Code, DriveId, DriveLabel, Event, StationState, Work};
+use platen_events::{BatchId, Code, DataState, DriveId, DriveLabel, Event, StationState, SystemState, Work};
 use serde::{Deserialize, Serialize};
 
 use self::batches::Batch;
@@ -152,8 +152,20 @@ pub enum Errand {
         /// As the station sees it.
         folder: String,
     },
-    /// End the program, when nothing is under way any more.
+    /// End the program, when nothing is under way any more. An appliance switches itself off then.
     ShutDown,
+    /// Start the appliance anew: what is under way is stopped.
+    Restart,
+    /// Install the update of the appliance's own system that is offered.
+    InstallUpdate {
+        /// Its release, as it was offered.
+        version: String,
+        /// It may be older than what was in use.
+        #[serde(default)]
+        older: bool,
+    },
+    /// Make the file system for the station's data anew. What was on it is lost.
+    MakeDataAnew,
 }
 
 /// A request that was done.
@@ -198,6 +210,8 @@ pub enum Input {
         /// No job is begun while it lasts.
         halts: bool,
     },
+    /// The appliance's own system is as its keeper says.
+    System(SystemState),
     /// Somebody connected. Who answers for the whole machine needs no PIN.
     Connected(ClientId, bool),
     /// The connection ended.
@@ -276,6 +290,7 @@ impl Station {
             Input::Media(media) => self.media = media,
             Input::LedgerAt(row) => self.ledger_row = self.ledger_row.max(row),
             Input::Condition { condition, text, halts } => self.condition(condition, text, halts, &mut effects),
+            Input::System(system) => self.system(system, &mut effects),
             Input::Connected(client, is_trusted) => self.connected(client, is_trusted),
             Input::Left(client) => self.left(client, &mut effects),
             Input::Login(client, request, role, tried) => self.login(client, request, role, tried, &mut effects),
@@ -330,6 +345,16 @@ impl Station {
         self.cancel(&names, effects);
         let leaving: Vec<OrderId> = self.leaving.keys().copied().collect();
         leaving.into_iter().for_each(|order| self.order(OrderInput::Stop(order), effects));
+    }
+
+    /// Without its data a station keeps no rows, so it makes nothing.
+    fn system(&mut self, system: SystemState, effects: &mut Vec<Effect>) {
+        let broken = (system.data == DataState::Broken).then_some(Code::DataBroken);
+        let text = broken.map(|code| format!("{code}: {} {}", code.entry().what, code.entry().todo));
+        if self.record().system() != Some(&system) {
+            self.tell(Event::System(system), effects);
+        }
+        self.condition("data".to_owned(), text, true, effects);
     }
 
     fn condition(&mut self, condition: String, text: Option<String>, halts: bool, effects: &mut Vec<Effect>) {

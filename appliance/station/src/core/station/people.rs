@@ -45,7 +45,10 @@ fn actions_of(ask: &Ask) -> Vec<Action> {
         Ask::Errand(Errand::Import { .. } | Errand::Scrub) => vec![Action::Import],
         Ask::Errand(Errand::Media) => Vec::new(),
         Ask::Errand(Errand::History { .. }) => vec![Action::History],
-        Ask::Errand(Errand::ShutDown) => vec![Action::ShutDown],
+        Ask::Errand(Errand::ShutDown | Errand::Restart) => vec![Action::ShutDown],
+        Ask::Errand(Errand::InstallUpdate { older: false, .. }) => vec![Action::UpdateSystem],
+        Ask::Errand(Errand::InstallUpdate { older: true, .. }) => vec![Action::UpdateSystem, Action::OlderSystem],
+        Ask::Errand(Errand::MakeDataAnew) => vec![Action::DataAnew],
     }
 }
 

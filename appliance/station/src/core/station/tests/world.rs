@@ -358,6 +358,9 @@ impl World {
                     7 => Ask::LearnEnd { keep: true },
                     5 => Ask::Errand(Errand::Import { folder: "/".to_owned() }),
                     6 => Ask::Errand(Errand::ShutDown),
+                    8 => Ask::Errand(Errand::Restart),
+                    9 => Ask::Errand(Errand::InstallUpdate { version: "2.0.0".to_owned(), older: false }),
+                    10 => Ask::Errand(Errand::MakeDataAnew),
                     _ => Ask::Errand(Errand::Scrub),
                 };
                 self.ask(GUEST, ask);
