@@ -15,9 +15,10 @@ use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 
+use crate::engine::checked::CheckedImage;
 use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
-    BootSetup, Ended, FileSystem, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
+    BootSetup, Ended, FileSystem, Machine, MachineError, Order, Progress, TargetDisk, Volume,
 };
 
 /// What the power cut is told by.
@@ -165,13 +166,20 @@ impl Machine for FolderMachine {
 
     fn apply_image(
         &mut self,
-        image: &ImageFiles,
+        image: &CheckedImage,
         index: u32,
         volume: &Volume,
         protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
-        assert!(image.first.is_file() && image.more.iter().all(|part| part.is_file()), "{image:?}");
+        for (number, file) in image.files().iter().enumerate() {
+            let read = image.read(number, 0, usize::MAX);
+            let found = read.map_err(|source| {
+                let (doing, path) = ("reading", PathBuf::from(file.name()));
+                MachineError::Io { doing, path, source }
+            })?;
+            assert_eq!(found.len() as u64, file.size_bytes());
+        }
         if index != 1 {
             let (expected, found) = ("an image from 1 to 1".to_owned(), index.to_string());
             return Err(MachineError::Unexpected { what: "image index".to_owned(), expected, found });
