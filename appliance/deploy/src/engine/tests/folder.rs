@@ -65,6 +65,8 @@ pub(crate) struct FolderMachine {
     pub(crate) devices: Vec<Device>,
     /// Lines of the commands that ran, with the last part of their folder.
     pub(crate) ran: Vec<String>,
+    /// Of images, from the medium.
+    pub(crate) read_bytes: u64,
     /// None: the disk does not start.
     pub(crate) boots: Option<BootSetup>,
     power: Power,
@@ -88,7 +90,23 @@ impl FolderMachine {
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
         let (ran, codes, output, devices) = (Vec::new(), VecDeque::new(), String::new(), Vec::new());
         let (boots, link, tree, folder) = (None, None, None, folder.to_owned());
-        Self { link, tree, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
+        let read_bytes = 0;
+        Self {
+            link,
+            tree,
+            folder,
+            computer,
+            disks,
+            volumes,
+            image,
+            codes,
+            output,
+            devices,
+            ran,
+            read_bytes,
+            boots,
+            power,
+        }
     }
 
     /// A volume that was there before.
@@ -180,6 +198,7 @@ impl Machine for FolderMachine {
             })?;
             assert_eq!(found.len() as u64, file.size_bytes());
         }
+        self.read_bytes += image.read_bytes();
         if index != 1 {
             let (expected, found) = ("an image from 1 to 1".to_owned(), index.to_string());
             return Err(MachineError::Unexpected { what: "image index".to_owned(), expected, found });

@@ -85,7 +85,7 @@ fn an_image_with_a_changed_byte_is_not_applied() {
         return;
     }
     let Some(mut bench) = Bench::new(600 << 20, true) else { return };
-    let wim = wim_of_noise(bench.path(), 6 * PIECE_BYTES);
+    let wim = wim_of_noise(bench.path(), [6 * PIECE_BYTES]);
     let mut machine = bench.machine(&of_uefi());
     let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
     for volume in [&volumes[1], &volumes[3]] {
@@ -114,7 +114,7 @@ fn an_image_is_read_from_its_drive_once() {
     let Some(mut bench) = Bench::new(600 << 20, false) else { return };
     let medium = bench.path().join("medium");
     fs::create_dir(&medium).expect("made");
-    let wim = wim_of_noise(bench.path(), 60 * PIECE_BYTES);
+    let wim = wim_of_noise(bench.path(), [20 * PIECE_BYTES; 3]);
     said(Command::new("wimlib-imagex").arg("split").arg(&wim).arg(medium.join("parts.swm")).arg("25"));
     let names = ["parts.swm", "parts2.swm", "parts3.swm"];
     let trees = names.map(|name| PieceTree::of(&fs::read(medium.join(name)).expect("a part")));
@@ -153,10 +153,15 @@ fn an_image_is_read_from_its_drive_once() {
     machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// A WIM with one file that can't be packed.
-fn wim_of_noise(folder: &Path, size: usize) -> PathBuf {
+/// A WIM with files that can't be packed.
+fn wim_of_noise<const FILES: usize>(folder: &Path, sizes: [usize; FILES]) -> PathBuf {
     let (tree, wim) = (folder.join("noise"), folder.join("noise.wim"));
-    fs::create_dir(&tree).and_then(|()| fs::write(tree.join("file"), noise(size))).expect("written");
+    fs::create_dir(&tree).expect("made");
+    let noise = noise(sizes.iter().sum());
+    let mut left = &*noise;
+    for (number, size) in sizes.into_iter().enumerate() {
+        fs::write(tree.join(number.to_string()), left.split_off(..size).expect("enough")).expect("written");
+    }
     said(Command::new("wimlib-imagex").arg("capture").args([&tree, &wim]));
     wim
 }
