@@ -12,7 +12,7 @@ mod programs;
 mod qmp;
 mod target_disk;
 
-pub(crate) use machine::{Firmware, Machine, Options};
+pub(crate) use machine::{ChangedDrive, Firmware, Machine, Options};
 pub(crate) use qmp::Qmp;
 
 /// The password of [`Variant::MbrWithPassword`].

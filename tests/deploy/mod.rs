@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::boot::{Firmware, Machine, Options, PASSWORD, wanted};
+use crate::boot::{ChangedDrive, Firmware, Machine, Options, PASSWORD, wanted};
 use crate::boot_drives;
 use crate::common::{Station, tool};
 
@@ -102,11 +102,16 @@ fn ends(mut machine: Machine) {
     machine.wait_for_power_off();
 }
 
+/// The medium that installs unattended.
+fn unattended() -> &'static Path {
+    static DRIVE: OnceLock<PathBuf> = OnceLock::new();
+    DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, "", ""))
+}
+
 /// Installs unattended and looks at what came of it.
 fn installs(firmware: Firmware) {
     if wanted() {
-        static DRIVE: OnceLock<PathBuf> = OnceLock::new();
-        let drive = DRIVE.get_or_init(|| drive("PLTDEP01", UNATTENDED, "", ""));
+        let drive = unattended();
         let computer = Computer::new(firmware);
         let drive = computer.drive(drive);
         let machine = computer.start(Some(&drive));
@@ -146,6 +151,30 @@ fn a_computer_with_uefi_installs_its_system() {
 #[test]
 fn a_computer_with_secure_boot_installs_its_system() {
     installs(Firmware::OvmfSecureBoot);
+}
+
+/// The computer finds it while it applies the image, whose first pieces are on the disk by then.
+#[test]
+fn a_changed_byte_of_the_image_stops_the_installation() {
+    if wanted() {
+        let copy = ChangedDrive::of(unattended());
+        copy.change("platen/content/OS1/system2.swm", |bytes| {
+            assert!(bytes.len() > 2 << 20, "{}", bytes.len());
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        });
+        let computer = Computer::new(Firmware::SeaBios);
+        let machine = computer.start(Some(&copy.path()));
+        let said = machine.wait_for_one_of(&[
+            "DEPLOYMENT STOPPED code=P-T-003",
+            "restarts now. Remove",
+            "Press Enter to turn",
+        ]);
+        assert!(said.contains("code=P-T-003") && said.contains("applying the image"), "{said}");
+        assert!(!said.contains("checking the image"), "nothing of it is read twice: {said}");
+        drop(machine);
+        assert_eq!(start_of(&computer.disk()), [0; 440], "half a system does not start");
+    }
 }
 
 /// With a password, a prestart command that chooses the way, a group for other firmware, a question about the model, a

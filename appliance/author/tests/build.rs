@@ -13,6 +13,7 @@ use platen_author::{AuthorErrorKind, BuildOptions, describe, diff, lint};
 use platen_cache::layout::Layout;
 use platen_media::Blake3;
 use platen_media::manifest::{ContentKind, Manifest, MediaKind, Scheme};
+use platen_media::piece_tree::{PIECE_BYTES, PieceTree};
 use platen_media::policy::DeploymentPolicy;
 use platen_media::sign::{SignedMedia, TrustedKeys};
 
@@ -347,7 +348,11 @@ fn wims_are_split_once_and_recorded() {
     common::wim(&fixture.path("install.wim"), &[("a", 9 << 19), ("b", 9 << 19), ("c", 9 << 19)], &["--compress=none"]);
     let report = fixture.build_with("out", &limit).unwrap();
     let expected = ["install.swm", "install2.swm"].map(|name| format!("platen/content/PLTOS001/{name}"));
-    assert_eq!(paths(&report.manifest, ContentKind::OperatingSystemImage), expected);
+    let parts = |manifest| -> Vec<_> {
+        let all = paths(manifest, ContentKind::OperatingSystemImage).into_iter();
+        all.filter(|path| path.starts_with("platen/content/")).map(str::to_owned).collect()
+    };
+    assert_eq!(parts(&report.manifest), expected);
     assert!(report.manifest.files.iter().all(|file| file.size_bytes <= 10 << 20));
     assert_eq!((report.splits.len(), report.splits[0].parts.len(), report.splits[0].was_solid), (1, 2, false));
     let log = fixture.log("out");
@@ -368,16 +373,43 @@ fn wims_are_split_once_and_recorded() {
     );
 
     // Already split by the user.
-    let parts = fixture.path("parts");
-    std::fs::create_dir(&parts).unwrap();
-    run(Command::new("wimlib-imagex").arg("split").arg(fixture.path("install.wim")).arg(parts.join("w.swm")).arg("10"));
+    let given = fixture.path("parts");
+    std::fs::create_dir(&given).unwrap();
+    run(Command::new("wimlib-imagex").arg("split").arg(fixture.path("install.wim")).arg(given.join("w.swm")).arg("10"));
     fixture.edit("install.wim", "parts/w.swm");
     let report = fixture.build_with("given", &limit).unwrap();
-    assert_eq!(paths(&report.manifest, ContentKind::OperatingSystemImage), expected);
+    assert_eq!(parts(&report.manifest), expected);
     assert_eq!(report.splits, []);
-    std::fs::remove_file(parts.join("w2.swm")).unwrap();
+    std::fs::remove_file(given.join("w2.swm")).unwrap();
     let said = fixture.build_with("missing", &limit).unwrap_err().chain();
     assert!(said.contains("parts: split WIM of w.swm: part 2 of 2 is missing"), "{said}");
+}
+
+#[test]
+fn every_large_file_of_an_image_has_its_tree_and_no_other_file_has() {
+    let fixture = Fixture::new();
+    let limit = BuildOptions { max_file_bytes: 10 << 20, ..options() };
+    // Parts that are blobs of their own, and one that shares a blob.
+    common::wim(&fixture.path("install.wim"), &[("a", 9 << 20), ("b", 9 << 20), ("c", 5 << 20)], &["--compress=none"]);
+    let manifest = fixture.build_with("out", &limit).unwrap().manifest;
+    fixture.materialise("out", &manifest, "medium");
+    let read = |path: &str| std::fs::read(fixture.path("medium").join(path)).unwrap();
+    let mut trees = Vec::new();
+    for file in &manifest.files {
+        let (path, bytes) = (file.path.as_str(), read(file.path.as_str()));
+        assert_eq!(Blake3::of(&bytes), file.blake3, "{path}");
+        if path.starts_with("platen/content/PLTOS001/") {
+            let place = PieceTree::path(file.size_bytes, file.blake3).unwrap();
+            let tree = PieceTree::read(&read(place.as_str()), file.size_bytes, file.blake3).unwrap();
+            assert!(tree.holds(1, &bytes[PIECE_BYTES..2 * PIECE_BYTES]), "{path}");
+            trees.push(place.to_string());
+        }
+    }
+    assert_eq!(trees.len(), 3);
+    trees.sort_unstable();
+    let there = paths(&manifest, ContentKind::OperatingSystemImage).into_iter();
+    assert_eq!(there.filter(|path| path.starts_with("platen/trees/")).collect::<Vec<_>>(), trees);
+    assert_eq!(manifest.files.iter().filter(|file| file.path.as_str().contains("trees")).count(), 3);
 }
 
 #[test]

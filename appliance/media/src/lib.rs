@@ -20,6 +20,7 @@ pub mod keyboard;
 pub mod manifest;
 mod moment;
 mod path;
+pub mod piece_tree;
 pub mod placement;
 pub mod policy;
 mod reading;

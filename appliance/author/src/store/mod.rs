@@ -5,7 +5,7 @@
 
 pub(crate) mod raw;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +15,8 @@ use nix::libc;
 use platen_cache::free_bytes;
 use platen_cache::layout::{BlobWriter, Layout};
 use platen_cache::pieces::{Beside, PIECE_BYTES, Piece, Pieces};
-use platen_media::manifest::{Blob, BlobSlice, Content, FileRecord, Location};
+use platen_media::manifest::{Blob, BlobSlice, Content, ContentKind, FileRecord, Location};
+use platen_media::piece_tree::{PieceHasher, PieceTree};
 use platen_media::{Blake3, MediaPath, Sha256, Timestamp};
 
 use crate::content::item::{Item, Planned};
@@ -96,16 +97,23 @@ impl<'a> Store<'a> {
         let mut pack: Option<Pack> = None;
         // Offsets in the pack, of files and slices; its blob has no index before it is whole.
         let (mut packed, mut slices) = (Vec::new(), Vec::new());
+        let mut trees = BTreeMap::new();
         let mut size_bytes = 0;
         for item in &planned.items {
             let record = match item {
                 Item::File(file) => {
-                    let record = if file.size_bytes() >= BLOB_BYTES {
+                    let (record, tree) = if file.size_bytes() >= BLOB_BYTES {
                         self.large(file)?
                     } else {
                         let bytes = self.small(file)?;
-                        self.pack(&mut pack, &file.place, &bytes, &mut packed)?
+                        (self.pack(&mut pack, &file.place, &bytes, &mut packed)?, PieceTree::of(&bytes))
                     };
+                    // Other contents are read from their first to their last byte when they are used.
+                    if planned.kind == ContentKind::OperatingSystemImage
+                        && let Some(place) = PieceTree::path(record.size_bytes, record.blake3)
+                    {
+                        trees.insert(place, tree.to_bytes());
+                    }
                     FileRecord { modified: Some(self.time_of(file)), ..record }
                 }
                 Item::Bytes { place, bytes } => {
@@ -119,6 +127,11 @@ impl<'a> Store<'a> {
                     return Err(AuthorError::Wim { path, expected: "a verified WIM".into(), found });
                 }
             };
+            size_bytes += record.size_bytes;
+            self.files.push(FileRecord { content, ..record });
+        }
+        for (place, bytes) in &trees {
+            let record = self.pack(&mut pack, place, bytes, &mut packed)?;
             size_bytes += record.size_bytes;
             self.files.push(FileRecord { content, ..record });
         }
@@ -196,10 +209,10 @@ impl<'a> Store<'a> {
         Ok(bytes)
     }
 
-    fn large(&mut self, file: &SourceFile) -> Result<FileRecord, AuthorError> {
+    fn large(&mut self, file: &SourceFile) -> Result<(FileRecord, PieceTree), AuthorError> {
         let mut reader = Reader::open(file)?;
         let mut stream = self.layout.blob_stream()?;
-        let blake3 = Beside::start(blake3::Hasher::new(), |hasher: &mut blake3::Hasher, piece: Arc<Piece>| {
+        let blake3 = Beside::start(PieceHasher::new(), |hasher: &mut PieceHasher, piece: Arc<Piece>| {
             hasher.update(&piece);
         });
         let blake3 = blake3.map_err(AuthorError::io("starting a thread that digests", &file.path))?;
@@ -218,8 +231,8 @@ impl<'a> Store<'a> {
         reader.ended(done_bytes)?;
         let (sha256, size_bytes) = stream.finish()?;
         let at = Location { blob: self.blob(sha256, size_bytes), offset_bytes: 0 };
-        let blake3 = Blake3(*blake3.finish().finalize().as_bytes());
-        Ok(FileRecord { at: Some(at), ..record(&file.place, size_bytes, blake3, sha256) })
+        let tree = blake3.finish().finish();
+        Ok((FileRecord { at: Some(at), ..record(&file.place, size_bytes, tree.root(), sha256) }, tree))
     }
 }
 

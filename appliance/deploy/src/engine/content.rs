@@ -8,10 +8,12 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use platen_media::manifest::{FileRecord, Manifest};
+use platen_media::piece_tree::{MAX_TREE_BYTES, PieceHasher, PieceTree, TreeError};
 use platen_media::policy::{DeploymentPolicy, OperatingSystemImage, Software};
-use platen_media::{Blake3, MediaPath, read_piece};
+use platen_media::{Blake3, MediaPath, read_at_most, read_piece};
 
-use super::machine::{ImageFiles, Progress};
+use super::checked::{CheckedFile, CheckedImage};
+use super::machine::Progress;
 
 /// How much is read at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -117,30 +119,49 @@ impl<'m> Contents<'m> {
         Ok(())
     }
 
-    /// Reads every byte of the image's files and compares them with the manifest; only then their paths are given.
-    pub fn checked_image(
+    /// The image's files, for whoever applies it. Media of earlier versions have no trees of them: such a file is read as a
+    /// whole before, which the progress is of, and its tree made of what was read.
+    pub fn image(
         &self,
         image: &OperatingSystemImage,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<ImageFiles, ContentError> {
+    ) -> Result<CheckedImage, ContentError> {
         let (folder, first) = image.path.as_str().rsplit_once('/').unwrap_or(("", image.path.as_str()));
         let stem = first.rsplit_once('.').map_or(first, |(stem, _)| stem);
         let in_folder = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
         let mut paths = vec![image.path.as_str().to_owned()];
         paths.extend((2..=image.parts).map(|part| in_folder(&format!("{stem}{part}.swm"))));
-        let files: Vec<&FileRecord> = paths.iter().map(|path| self.file(path)).collect::<Result<_, _>>()?;
-        let total_bytes = files.iter().map(|file| file.size_bytes).sum();
-        let mut done_bytes = 0;
-        for file in files {
-            self.read(file, &mut |piece| {
-                done_bytes += piece.len() as u64;
-                progress(Progress { done_bytes, total_bytes });
-                Ok(())
-            })?;
+        let records: Vec<&FileRecord> = paths.iter().map(|path| self.file(path)).collect::<Result<_, _>>()?;
+        let total_bytes = records.iter().map(|record| record.size_bytes).sum();
+        let (mut done_bytes, mut files) = (0, Vec::new());
+        for record in records {
+            let tree = match self.tree(record)? {
+                Some(tree) => tree,
+                None => self.read(record, &mut |piece| {
+                    done_bytes += piece.len() as u64;
+                    progress(Progress { done_bytes, total_bytes });
+                    Ok(())
+                })?,
+            };
+            files.push(CheckedFile::new(record.path.as_str(), self.open(record)?, tree));
         }
-        let mut paths = paths.into_iter().map(|path| self.root.join(path));
-        let first = paths.next().unwrap_or_default();
-        Ok(ImageFiles { first, more: paths.collect() })
+        Ok(CheckedImage::new(files))
+    }
+
+    /// The tree that comes to a file's signed BLAKE3; None where the medium has none in a form that is known.
+    fn tree(&self, record: &FileRecord) -> Result<Option<PieceTree>, ContentError> {
+        let Some(place) = PieceTree::path(record.size_bytes, record.blake3) else {
+            return Ok(PieceTree::of_one_piece(record.size_bytes, record.blake3));
+        };
+        let Some(file) = self.manifest.files.iter().find(|file| file.path == place) else { return Ok(None) };
+        let failed = |source| ContentError::Io { doing: "reading", path: place.to_string(), source };
+        let bytes = read_at_most(self.open(file)?, MAX_TREE_BYTES).map_err(failed)?.unwrap_or_default();
+        match PieceTree::read(&bytes, record.size_bytes, record.blake3) {
+            Ok(tree) => Ok(Some(tree)),
+            // Its own digest tells one that was changed from one of a later version.
+            Err(TreeError::Form) if Blake3::of(&bytes) == file.blake3 => Ok(None),
+            Err(_) => Err(ContentError::Changed { path: place.to_string() }),
+        }
     }
 
     fn file(&self, path: &str) -> Result<&'m FileRecord, ContentError> {
@@ -152,29 +173,35 @@ impl<'m> Contents<'m> {
         })
     }
 
+    fn open(&self, record: &FileRecord) -> Result<File, ContentError> {
+        let path = record.path.as_str();
+        let failed = |source| ContentError::Io { doing: "reading", path: path.to_owned(), source };
+        let file = File::open(self.root.join(path)).map_err(failed)?;
+        let found_bytes = file.metadata().map_err(failed)?.len();
+        if found_bytes == record.size_bytes { Ok(file) } else { Err(ContentError::Changed { path: path.to_owned() }) }
+    }
+
     /// Gives a file's bytes to `take`, piece by piece, and says whether they were the signed ones.
     fn read(
         &self,
-        file: &FileRecord,
+        record: &FileRecord,
         take: &mut dyn FnMut(&[u8]) -> Result<(), ContentError>,
-    ) -> Result<(), ContentError> {
-        let path = self.root.join(file.path.as_str());
-        let failed = |source| ContentError::Io { doing: "reading", path: file.path.to_string(), source };
-        let mut from = File::open(&path).map_err(failed)?.take(file.size_bytes + 1);
-        let mut hasher = blake3::Hasher::new();
+    ) -> Result<PieceTree, ContentError> {
+        let failed = |source| ContentError::Io { doing: "reading", path: record.path.to_string(), source };
+        let mut from = self.open(record)?.take(record.size_bytes + 1);
+        let mut hasher = PieceHasher::new();
         let mut piece = vec![0; PIECE_BYTES];
-        let mut read_bytes = 0;
         loop {
             let read = read_piece(&mut from, &mut piece).map_err(failed)?;
             if read.is_empty() {
                 break;
             }
-            read_bytes += read.len() as u64;
             hasher.update(read);
             take(read)?;
         }
-        let is_right = read_bytes == file.size_bytes && Blake3(*hasher.finalize().as_bytes()) == file.blake3;
-        is_right.then_some(()).ok_or_else(|| ContentError::Changed { path: file.path.to_string() })
+        let tree = hasher.finish();
+        let is_right = tree.size_bytes() == record.size_bytes && tree.root() == record.blake3;
+        is_right.then_some(tree).ok_or_else(|| ContentError::Changed { path: record.path.to_string() })
     }
 }
 

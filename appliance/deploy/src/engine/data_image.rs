@@ -45,17 +45,7 @@ impl<'a> Carrier<'a> {
                 "a volume is emptied before an image is applied to it; let the step delete its content, or use a package",
             ));
         }
-        self.stand_on(&volume)?;
-        let protected = self.protected(&volume);
-        let contents = self.contents()?;
-        let report = &mut *self.report;
-        let files = contents.checked_image(image, &mut |progress| {
-            report.progress("checking the image", progress);
-        })?;
-        let report = &mut *self.report;
-        self.machine.apply_image(&files, index, &volume, &protected, &mut |progress| {
-            report.progress("applying the image", progress);
-        })?;
+        self.apply_image(image, index, &volume)?;
         // Applying may have taken the volume away from its folder, where the state may stand.
         self.machine.root(&volume)?;
         self.machine.sync()?;

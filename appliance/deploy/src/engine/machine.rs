@@ -17,6 +17,7 @@ use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 use serde::{Deserialize, Serialize};
 
+use super::checked::CheckedImage;
 use super::layout::DiskLayout;
 
 /// A disk of the computer that a system may be installed on. Never the medium's own.
@@ -77,15 +78,6 @@ pub struct Volume {
     pub letter: Option<char>,
     /// It is what the firmware starts from: the EFI system partition, or the active one of an MBR.
     pub is_boot: bool,
-}
-
-/// An image to be applied: files whose bytes were found to be as signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageFiles {
-    /// The WIM, or the first part of a split one.
-    pub first: PathBuf,
-    /// The other parts, in order.
-    pub more: Vec<PathBuf>,
 }
 
 /// The exit code of a command that its limit ended: `ERROR_TIMEOUT`, as sequences see it.
@@ -202,7 +194,7 @@ pub trait Machine {
     /// the protected paths, which begin below its root.
     fn apply_image(
         &mut self,
-        image: &ImageFiles,
+        image: &CheckedImage,
         index: u32,
         volume: &Volume,
         protected: &[String],

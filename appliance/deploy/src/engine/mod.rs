@@ -12,6 +12,7 @@
 //! ```
 
 pub mod carry;
+pub mod checked;
 pub mod content;
 mod data_image;
 pub mod layout;

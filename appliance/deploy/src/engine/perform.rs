@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platen_media::MediaPath;
+use platen_media::policy::OperatingSystemImage;
 use platen_sequence::run::Origin;
 use platen_sequence::{Step, StepKind};
 
@@ -141,15 +142,9 @@ impl<'a> Carrier<'a> {
 
     fn apply_system(&mut self, step: &Step) -> Result<Done, StepError> {
         self.take_volumes();
-        let (contents, (image, index)) = (self.contents()?, self.image(step)?);
+        let (image, index) = self.image(step)?;
         let volume = self.destination(step)?;
-        self.stand_on(&volume)?;
-        let protected = self.protected(&volume);
-        let report = &mut *self.report;
-        let files = contents.checked_image(image, &mut |progress| report.progress("checking the image", progress))?;
-        self.machine.apply_image(&files, index, &volume, &protected, &mut |progress| {
-            report.progress("applying the image", progress);
-        })?;
+        self.apply_image(image, index, &volume)?;
         // Applying may have taken the volume away from its folder, where the state stands, too.
         let root = self.machine.root(&volume)?;
         let mut detail = format!("{} image {index} on {}", image.id, described(&volume));
@@ -165,6 +160,26 @@ impl<'a> Carrier<'a> {
         }
         self.system = Some(volume);
         Ok(Done::ok(detail))
+    }
+
+    /// Puts an image on a volume, in the place of what the volume has.
+    pub(super) fn apply_image(
+        &mut self,
+        image: &OperatingSystemImage,
+        index: u32,
+        volume: &Volume,
+    ) -> Result<(), StepError> {
+        let contents = self.contents()?;
+        self.stand_on(volume)?;
+        let protected = self.protected(volume);
+        let report = &mut *self.report;
+        let checked = contents.image(image, &mut |progress| report.progress("checking the image", progress))?;
+        let applied = self.machine.apply_image(&checked, index, volume, &protected, &mut |progress| {
+            report.progress("applying the image", progress);
+        });
+        // What is wrong with the medium is why whoever read it failed, and counts as well where they did not.
+        checked.finish()?;
+        Ok(applied?)
     }
 
     /// Where an image goes: the volume that the step names, or the first that can hold a system.

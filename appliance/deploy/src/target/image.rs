@@ -6,12 +6,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::places::Places;
 use super::programs::{end_of, failed, program};
-use crate::engine::machine::{FileSystem, ImageFiles, MachineError, Progress};
+use super::view;
+use crate::engine::checked::CheckedImage;
+use crate::engine::machine::{FileSystem, MachineError, Progress};
 
 const PROGRAM: &str = "wimlib-imagex";
 /// As much of its last words is kept.
@@ -23,15 +25,27 @@ const OWN: [&str; 2] = ["_smstasksequence", "lost+found"];
 /// Applies an image. `destination` is a folder, or the device of an NTFS volume.
 pub(super) fn apply(
     places: &Places,
-    image: &ImageFiles,
+    image: &CheckedImage,
+    index: u32,
+    destination: &Path,
+    file_system: FileSystem,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), MachineError> {
+    view::offer(places, image, |files| apply_files(places, files, index, destination, file_system, progress))?
+}
+
+fn apply_files(
+    places: &Places,
+    files: &[PathBuf],
     index: u32,
     destination: &Path,
     file_system: FileSystem,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), MachineError> {
     let mut command = program(places, PROGRAM)?;
-    command.arg("apply").arg(&image.first).arg(index.to_string()).arg(destination);
-    for part in &image.more {
+    let (first, more) = files.split_first().ok_or_else(|| failed(PROGRAM, "there is no image".to_owned()))?;
+    command.arg("apply").arg(first).arg(index.to_string()).arg(destination);
+    for part in more {
         command.arg(reference(part));
     }
     if file_system == FileSystem::Ext4 {

@@ -19,6 +19,7 @@ mod programs;
 mod superblock;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::path::{Path, PathBuf};
 
@@ -34,10 +35,10 @@ pub use self::places::Places;
 
 use self::mounts::Mounts;
 use self::superblock::Superblock;
+use crate::engine::checked::CheckedImage;
 use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
-    BootSetup, Ended, FileSystem, ImageFiles, LinuxBoot, Machine, MachineError, Order, Progress, Starts, TargetDisk,
-    Volume,
+    BootSetup, Ended, FileSystem, LinuxBoot, Machine, MachineError, Order, Progress, Starts, TargetDisk, Volume,
 };
 
 /// Letters that volumes get, in this order. Windows PE gives from C on, and has X for itself.
@@ -327,7 +328,7 @@ impl Machine for RealMachine {
 
     fn apply_image(
         &mut self,
-        image: &ImageFiles,
+        image: &CheckedImage,
         index: u32,
         volume: &Volume,
         protected: &[String],

@@ -8,4 +8,5 @@ mod boot;
 mod commands;
 mod facts;
 mod images;
+mod view;
 mod volumes;

@@ -19,10 +19,9 @@ use platen_windows::registry::Change;
 
 pub use self::command::{own_program, restart};
 
+use crate::engine::checked::CheckedImage;
 use crate::engine::layout::DiskLayout;
-use crate::engine::machine::{
-    BootSetup, Ended, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
-};
+use crate::engine::machine::{BootSetup, Ended, Machine, MachineError, Order, Progress, TargetDisk, Volume};
 
 /// This computer, which runs the Windows that was installed on it.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ impl Machine for RunningWindows {
 
     fn apply_image(
         &mut self,
-        _: &ImageFiles,
+        _: &CheckedImage,
         _: u32,
         _: &Volume,
         _: &[String],

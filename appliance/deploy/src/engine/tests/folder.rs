@@ -15,9 +15,10 @@ use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 
+use crate::engine::checked::CheckedImage;
 use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
-    BootSetup, Ended, FileSystem, ImageFiles, Machine, MachineError, Order, Progress, TargetDisk, Volume,
+    BootSetup, Ended, FileSystem, Machine, MachineError, Order, Progress, TargetDisk, Volume,
 };
 
 /// What the power cut is told by.
@@ -64,6 +65,8 @@ pub(crate) struct FolderMachine {
     pub(crate) devices: Vec<Device>,
     /// Lines of the commands that ran, with the last part of their folder.
     pub(crate) ran: Vec<String>,
+    /// Of images, from the medium.
+    pub(crate) read_bytes: u64,
     /// None: the disk does not start.
     pub(crate) boots: Option<BootSetup>,
     power: Power,
@@ -87,7 +90,23 @@ impl FolderMachine {
         let (volumes, image) = (Vec::new(), vec![("etc/os-release", "ID=tiny\n".to_owned())]);
         let (ran, codes, output, devices) = (Vec::new(), VecDeque::new(), String::new(), Vec::new());
         let (boots, link, tree, folder) = (None, None, None, folder.to_owned());
-        Self { link, tree, folder, computer, disks, volumes, image, codes, output, devices, ran, boots, power }
+        let read_bytes = 0;
+        Self {
+            link,
+            tree,
+            folder,
+            computer,
+            disks,
+            volumes,
+            image,
+            codes,
+            output,
+            devices,
+            ran,
+            read_bytes,
+            boots,
+            power,
+        }
     }
 
     /// A volume that was there before.
@@ -165,13 +184,21 @@ impl Machine for FolderMachine {
 
     fn apply_image(
         &mut self,
-        image: &ImageFiles,
+        image: &CheckedImage,
         index: u32,
         volume: &Volume,
         protected: &[String],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
-        assert!(image.first.is_file() && image.more.iter().all(|part| part.is_file()), "{image:?}");
+        for (number, file) in image.files().iter().enumerate() {
+            let read = image.read(number, 0, usize::MAX);
+            let found = read.map_err(|source| {
+                let (doing, path) = ("reading", PathBuf::from(file.name()));
+                MachineError::Io { doing, path, source }
+            })?;
+            assert_eq!(found.len() as u64, file.size_bytes());
+        }
+        self.read_bytes += image.read_bytes();
         if index != 1 {
             let (expected, found) = ("an image from 1 to 1".to_owned(), index.to_string());
             return Err(MachineError::Unexpected { what: "image index".to_owned(), expected, found });

@@ -37,6 +37,7 @@ impl Bench {
         fs::create_dir_all(bench.folder.path().join("dev")).expect("made");
         let device = bench.attach(&[]);
         symlink(&device, bench.disk()).expect("linked");
+        symlink("/dev/fuse", bench.folder.path().join("dev/fuse")).expect("linked");
         put(bench.folder.path(), "sys/devices/pci0/ata1/block/sda/size", &(size_bytes / 512).to_string());
         put(bench.folder.path(), "sys/devices/pci0/ata1/block/sda/queue/logical_block_size", "512");
         fs::create_dir_all(bench.folder.path().join("sys/block")).expect("made");

@@ -8,26 +8,37 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use platen_media::piece_tree::PieceTree;
 use platen_testkit::need;
 
 use super::bench::{Bench, of_bios, of_uefi, put, said};
-use crate::engine::machine::{ImageFiles, Machine};
+use crate::engine::checked::{CheckedFile, CheckedImage};
+use crate::engine::machine::Machine;
 use crate::target::image::{clear, read_progress};
 
+/// Files as they are now, all of whose bytes are right.
+pub(super) fn checked(paths: &[PathBuf]) -> CheckedImage {
+    let file = |path: &PathBuf| {
+        let tree = PieceTree::of(&fs::read(path).expect("read"));
+        CheckedFile::new(path.to_str().expect("UTF-8"), fs::File::open(path).expect("opened"), tree)
+    };
+    CheckedImage::new(paths.iter().map(file).collect())
+}
+
+/// Bytes that can't be packed.
+pub(super) fn noise(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
+
 /// A small system with what only Unix has, as a split image.
-fn linux_image(folder: &Path) -> (PathBuf, ImageFiles) {
+fn linux_image(folder: &Path) -> (PathBuf, Vec<PathBuf>) {
     let tree = folder.join("tree");
     put(&tree, "etc/hostname", "as-captured\n");
     put(&tree, "usr/bin/tool", "#!/bin/sh\n");
     put(&tree, "usr/share/이름", &"text ".repeat(1000));
-    let mut state = 88_172_645_463_325_252_u64;
-    let noise = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    });
-    let noise: Vec<u8> = noise.take(3_000_000).collect();
+    let noise = noise(3_000_000);
     fs::write(tree.join("usr/share/small"), &noise[..500]).expect("written");
     fs::write(tree.join("usr/share/large"), &noise).expect("written");
     fs::set_permissions(tree.join("usr/bin/tool"), fs::Permissions::from_mode(0o4755)).expect("set");
@@ -45,7 +56,8 @@ fn linux_image(folder: &Path) -> (PathBuf, ImageFiles) {
     more.retain(|path| *path != first);
     more.sort();
     assert!(more.len() >= 2, "{more:?}");
-    (tree, ImageFiles { first, more })
+    more.insert(0, first);
+    (tree, more)
 }
 
 /// Names, kinds, modes, owners, sizes and targets.
@@ -78,8 +90,8 @@ fn a_split_image_is_on_ext4_as_it_was_captured_and_what_is_protected_stays() {
         put(&root, path, path);
     }
     let mut seen = Vec::new();
-    let applied =
-        machine.apply_image(&image, 1, &volume, &["C:\\UserState\\".to_owned()], &mut |progress| seen.push(progress));
+    let kept = ["C:\\UserState\\".to_owned()];
+    let applied = machine.apply_image(&checked(&image), 1, &volume, &kept, &mut |progress| seen.push(progress));
     applied.unwrap_or_else(|error| panic!("{error}"));
     assert!(seen.is_sorted_by_key(|progress| progress.done_bytes), "{seen:?}");
     let last = seen.last().expect("some progress");
@@ -98,10 +110,11 @@ fn a_split_image_is_on_ext4_as_it_was_captured_and_what_is_protected_stays() {
         .expect("removed");
     assert_eq!(listed(&root), listed(&tree));
 
-    let missing = ImageFiles { more: Vec::new(), ..image.clone() };
+    let missing = checked(&image[..1]);
     let error = machine.apply_image(&missing, 1, &volume, &[], &mut |_| {}).expect_err("parts are missing").to_string();
     assert!(error.starts_with("wimlib-imagex: exit status: ") && error.contains("ERROR"), "{error}");
-    let error = machine.apply_image(&image, 9, &volume, &[], &mut |_| {}).expect_err("no such image").to_string();
+    let error =
+        machine.apply_image(&checked(&image), 9, &volume, &[], &mut |_| {}).expect_err("no such image").to_string();
     assert!(error.contains("9") && error.contains("ERROR"), "{error}");
     machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
     said(Command::new("e2fsck").arg("-fn").arg(bench.partition(1)));
@@ -127,7 +140,7 @@ fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
 
     let mut machine = bench.machine(&of_uefi());
     let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
-    let image = ImageFiles { first: wim.clone(), more: Vec::new() };
+    let image = checked(&[wim.clone()]);
     let applied = machine.apply_image(&image, 1, &volumes[1], &[], &mut |_| {});
     applied.unwrap_or_else(|error| panic!("{error}"));
     let device = bench.partition(3);
