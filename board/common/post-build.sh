@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The Platen contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Called by Buildroot when all packages are in the target's folder: what belongs to this board, and what must not be there.
+#   post-build.sh TARGET_DIR BOARD
+set -euo pipefail
+
+target=$1
+board=$2
+tree=$(realpath "$(dirname "$0")/../..")
+version=${PLATEN_VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$tree/Cargo.toml" | head -1)}
+
+# Mount points of what the keeper mounts.
+mkdir -p "$target/boot" "$target/data"
+
+# The station's settings, as the image has them; a person's own take their place (the folder platen on the boot partition).
+box=$target/usr/share/platen/box
+mkdir -p "$box/keys"
+install -m 0644 "$tree/board/common/station.toml" "$box/station.toml"
+if [ -e "$tree/board/$board/ports.toml" ]; then
+    install -m 0644 "$tree/board/$board/ports.toml" "$box/ports.toml"
+else
+    install -m 0644 "$tree/appliance/packaging/ports.toml" "$box/ports.toml"
+fi
+install -D -m 0644 "$tree/board/$board/board.toml" "$target/usr/share/platen/boards/$board/board.toml"
+
+cat > "$target/usr/lib/os-release" << END
+NAME="Platen"
+ID=platen
+VERSION_ID=$version
+VARIANT_ID=$board
+PRETTY_NAME="Platen $version"
+END
+ln -sfn ../usr/lib/os-release "$target/etc/os-release"
+
+# The updater accepts bundles that were signed by whom this certificate names.
+install -d "$target/etc/rauc"
+sed "s/@BOARD@/$board/" "$tree/board/common/rauc.conf" > "$target/etc/rauc/system.conf"
+keys=$("$tree/board/common/update-keys" "$BASE_DIR")
+install -m 0644 "$keys/keyring.pem" "$target/etc/rauc/keyring.pem"
+
+# Start and stop are inittab, rcS and rcK alone; what packages brought along for other ways is not to be found by accident.
+find "$target/etc/init.d" -type f ! -name rcS ! -name rcK -delete
+rm -rf "$target"/etc/{network,profile.d,profile} "$target"/usr/share/{bash-completion,zsh,man,doc,locale}
+# Written to by nobody, as all of it lies in the read-only root.
+rm -rf "$target"/var/{lib,cache,log,spool}
+mkdir -p "$target"/var/{lib,cache,log,spool}
