@@ -124,7 +124,7 @@ fn an_update_comes_with_a_drive_and_is_installed_when_somebody_who_may_says_so()
 #[test]
 fn a_station_that_is_no_appliance_says_so() {
     let station = Station::new();
-    let mut daemon = Daemon::new(&station, 1, "");
+    let daemon = Daemon::new(&station, 1, "");
     for args in [&["restart"][..], &["install-update", "1.5.0"], &["make-data-anew"]] {
         daemon.ask(args).refused(4, &["only an appliance has such a program"]);
     }

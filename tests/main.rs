@@ -20,6 +20,7 @@ mod hostile;
 mod hotplug;
 mod judges;
 mod layouts;
+mod os;
 mod packaging;
 mod panel;
 mod refusals;

@@ -21,7 +21,8 @@ pub struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn new(command: &Command, output: Output) -> Self {
+    /// What came of a command that was run to its end.
+    pub fn new(command: &Command, output: Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
