@@ -4,11 +4,11 @@
 # shellcheck shell=bash disable=SC2154
 # Applying an operating system image, every byte of it checked, beside the same program on the bare file.
 
-# volume KIND: makes a fresh file system on ${drives[0]}, sets destination and, for `leave_volume`, mounted
+# make_volume KIND: a fresh file system on ${drives[0]}; sets destination, and mounted where it is mounted
 make_volume() {
     destination=${drives[0]} mounted=
     case $1 in
-        ntfs) mkntfs -Q -q -F "$destination" > /dev/null ;;
+        ntfs) mkntfs -Q -q -F "$destination" > /dev/null 2>&1 ;;
         ext4)
             mke2fs -q -F -t ext4 "$destination"
             mounted=$work/target
@@ -26,7 +26,7 @@ mount_medium() {
 }
 
 bench_apply() {
-    local program=${CARGO_TARGET_DIR:-target}/release/examples/apply kind round blake3 size ours peers
+    local program=${CARGO_TARGET_DIR:-target}/release/examples/apply kind blake3 size ours peers
     echo "-- apply: an image of 1 GiB of programs, libraries and documents, beside wimlib-imagex apply"
     cargo build --locked --quiet --release --package platen-deploy --example apply
     mkdir -p "$work/tree" "$work/files" "$work/medium"
@@ -43,7 +43,7 @@ bench_apply() {
     add_drives 1 4G
     for kind in ntfs ext4; do
         ours="" peers=""
-        for round in 1 2 3; do
+        for _ in 1 2 3; do
             make_volume $kind
             mount_medium
             local unix=() ; [ -z "$mounted" ] || unix=(--unix-data)
