@@ -158,7 +158,7 @@ fn a_computer_with_secure_boot_installs_its_system() {
 fn a_changed_byte_of_the_image_stops_the_installation() {
     if wanted() {
         let copy = ChangedDrive::of(unattended());
-        copy.change("platen/content/OS1/system2.swm", |bytes| {
+        copy.change("platen/content/OS1/Small Linux2.swm", |bytes| {
             assert!(bytes.len() > 2 << 20, "{}", bytes.len());
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;

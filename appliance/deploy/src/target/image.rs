@@ -23,7 +23,7 @@ const WORDS_BYTES: usize = 16 << 10;
 const OWN: [&str; 2] = ["_smstasksequence", "lost+found"];
 
 /// Applies an image. `destination` is a folder, or the device of an NTFS volume.
-pub(super) fn apply(
+pub fn apply(
     places: &Places,
     image: &CheckedImage,
     index: u32,

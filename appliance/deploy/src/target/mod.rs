@@ -31,6 +31,7 @@ use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 
+pub use self::image::apply;
 pub use self::places::Places;
 
 use self::mounts::Mounts;

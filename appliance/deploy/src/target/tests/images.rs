@@ -140,7 +140,7 @@ fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
 
     let mut machine = bench.machine(&of_uefi());
     let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
-    let image = checked(&[wim.clone()]);
+    let image = checked(std::slice::from_ref(&wim));
     let applied = machine.apply_image(&image, 1, &volumes[1], &[], &mut |_| {});
     applied.unwrap_or_else(|error| panic!("{error}"));
     let device = bench.partition(3);

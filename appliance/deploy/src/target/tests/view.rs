@@ -89,7 +89,7 @@ fn an_image_with_a_changed_byte_is_not_applied() {
     let mut machine = bench.machine(&of_uefi());
     let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
     for volume in [&volumes[1], &volumes[3]] {
-        let image = checked(&[wim.clone()]);
+        let image = checked(std::slice::from_ref(&wim));
         let file = fs::File::options().read(true).write(true).open(&wim).expect("opened");
         let (mut byte, at) = ([0], 3 * PIECE_BYTES as u64);
         file.read_exact_at(&mut byte, at).and_then(|()| file.write_all_at(&[!byte[0]], at)).expect("changed");
@@ -98,7 +98,7 @@ fn an_image_with_a_changed_byte_is_not_applied() {
         assert!(matches!(image.finish(), Err(ContentError::Changed { .. })));
         // The control: with the byte as it was it is applied.
         file.write_all_at(&byte, at).expect("changed back");
-        let image = checked(&[wim.clone()]);
+        let image = checked(std::slice::from_ref(&wim));
         machine.apply_image(&image, 1, volume, &[], &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
         image.finish().unwrap_or_else(|error| panic!("{error}"));
     }
