@@ -10,6 +10,8 @@
 
 pub mod bundle;
 pub mod core;
+#[cfg(test)]
+mod cut_files;
 pub mod data;
 pub mod disk;
 pub mod error;

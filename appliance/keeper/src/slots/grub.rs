@@ -4,7 +4,7 @@
 //! What GRUB knows, in `grubenv` on the boot partition.
 //!
 //! The file keeps its place on the disk: GRUB writes to it too, and the sectors that the variables lie in are one. So a power
-//! cut leaves the old or the new one. Only a file that GRUB can't use is replaced.
+//! cut leaves the old or the new one. Only a file of another length is replaced.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -33,21 +33,29 @@ pub struct Grub {
     pub lock: PathBuf,
 }
 
+/// What is in the file.
+struct Found {
+    variables: BTreeMap<String, String>,
+    /// It is as long as it should be, and can be written over.
+    is_whole: bool,
+}
+
 impl Grub {
-    fn variables(&self) -> Option<BTreeMap<String, String>> {
-        let block = match self.files.read(&self.path, grubenv::SIZE_BYTES + 1) {
+    fn find(&self) -> Option<Found> {
+        let block = match self.files.read(&self.path, grubenv::MAX_BYTES + 1) {
             Ok(block) => block,
             Err(error) => {
                 tracing::warn!("{}: can't be read, GRUB has its defaults: {error}", self.path.display());
                 return None;
             }
         };
-        let variables = grubenv::parse(&block);
-        variables.map_err(|error| tracing::warn!("{}: {error}; GRUB has its defaults", self.path.display())).ok()
+        let variables = grubenv::parse(&block)
+            .map_err(|error| tracing::warn!("{}: {error}; GRUB has its defaults", self.path.display()));
+        Some(Found { variables: variables.ok()?, is_whole: block.len() == grubenv::SIZE_BYTES })
     }
 
-    fn save(&self, block: &[u8], is_there: bool) -> Result<(), KeeperError> {
-        if is_there {
+    fn save(&self, block: &[u8], is_whole: bool) -> Result<(), KeeperError> {
+        if is_whole {
             let saved = self.files.overwrite(&self.path, block).and_then(|()| self.files.sync(&self.path));
             return saved.map_err(KeeperError::file(&self.path, "overwrite it"));
         }
@@ -61,14 +69,13 @@ impl Store for Grub {
     }
 
     fn read(&self) -> Result<BootState, KeeperError> {
-        Ok(self.variables().map_or_else(BootState::default, |variables| BootState::from_variables(&variables)))
+        Ok(self.find().map_or_else(BootState::default, |found| BootState::from_variables(&found.variables)))
     }
 
     fn write(&self, state: &BootState) -> Result<(), KeeperError> {
-        let known = self.variables();
-        let is_there = known.is_some();
         // What others keep there stays.
-        let mut variables = known.unwrap_or_default();
+        let found = self.find().unwrap_or(Found { variables: BTreeMap::new(), is_whole: false });
+        let (mut variables, is_whole) = (found.variables, found.is_whole);
         variables.extend(state.variables());
         let block = grubenv::render(&variables).map_err(|error| KeeperError::Content {
             path: self.path.clone(),
@@ -76,7 +83,7 @@ impl Store for Grub {
             found: error.to_string(),
         })?;
         self.partition.set_writable(true)?;
-        let saved = self.save(&block, is_there);
+        let saved = self.save(&block, is_whole);
         let closed = self.partition.set_writable(false);
         saved.and(closed)
     }

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-/// Length of the block. GRUB refuses any other.
+/// Length of a block. GRUB reads others, too.
 pub const SIZE_BYTES: usize = 1024;
+/// None is longer.
+pub const MAX_BYTES: usize = 4 * SIZE_BYTES;
 /// What is written to a disk at once, or not at all.
 const SECTOR_BYTES: usize = 512;
 const HEADER: &[u8] = b"# GRUB Environment Block\n";
@@ -16,12 +18,10 @@ const HEADER: &[u8] = b"# GRUB Environment Block\n";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvError {
     /// GRUB would not read it.
-    #[error("expected GRUB's header and {SIZE_BYTES} bytes, found {found_bytes} bytes{}", if *.has_header { "" } else { " without it" })]
+    #[error("expected GRUB's header and at most {MAX_BYTES} bytes, found {found_bytes} bytes that are something else")]
     NoBlock {
         /// How long it is.
         found_bytes: usize,
-        /// Whether it begins as it should.
-        has_header: bool,
     },
     /// More than lies in the first sector could be torn by a power cut.
     #[error("expected at most {SECTOR_BYTES} bytes of variables, found {found_bytes}")]
@@ -33,9 +33,8 @@ pub enum EnvError {
 
 /// The variables of a block.
 pub fn parse(block: &[u8]) -> Result<BTreeMap<String, String>, EnvError> {
-    let has_header = block.starts_with(HEADER);
-    if block.len() != SIZE_BYTES || !has_header {
-        return Err(EnvError::NoBlock { found_bytes: block.len(), has_header });
+    if block.len() > MAX_BYTES || !block.starts_with(HEADER) {
+        return Err(EnvError::NoBlock { found_bytes: block.len() });
     }
     let mut variables = BTreeMap::new();
     let mut line = Vec::new();

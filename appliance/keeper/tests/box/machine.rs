@@ -4,7 +4,7 @@
 //! The played machine.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -25,7 +25,7 @@ const DATA_BEFORE_MIB: u64 = 160;
 
 /// How the machine ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// reboot(2) was asked to start it anew.
     Restarted,
     /// reboot(2) was asked to switch it off.
@@ -37,7 +37,7 @@ pub enum Ended {
 }
 
 /// A box: its root and its disks.
-pub struct Box {
+pub(crate) struct Box {
     folder: TempDir,
     loops: Vec<PathBuf>,
     service: Option<Child>,
@@ -59,9 +59,16 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of this test is text")
 }
 
+/// A key and its certificate, for this test alone.
+fn make_key(key: &Path, cert: &Path) {
+    let subject = ["-subj", "/CN=INSECURE test", "-days", "2"];
+    let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", text(key), "-out", text(cert)];
+    run("openssl", &[made.as_slice(), &subject].concat());
+}
+
 impl Box {
     /// One whose station does this.
-    pub fn new(mode: &str) -> Self {
+    pub(crate) fn new(mode: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("platen-box-").tempdir().expect("a folder");
         // What is in it is reached by the station's user.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("opened");
@@ -98,6 +105,14 @@ impl Box {
         self.put("usr/share/platen/box/keys/image.pub", "key\n");
         fs::copy(std::env::current_exe().expect("this"), self.root().join("usr/bin/platend")).expect("copied");
         fs::copy(env!("CARGO_BIN_EXE_platen-keeper"), self.root().join("usr/bin/platen-keeper")).expect("copied");
+        fs::create_dir_all(self.root().join("etc/rauc")).expect("made");
+        let (key, cert) = (self.file("INSECURE-test.key"), self.root().join("etc/rauc/keyring.pem"));
+        make_key(&key, &cert);
+        self.put(
+            "etc/rauc/system.conf",
+            "[system]\ncompatible=platen-played\nbootloader=custom\n[handlers]\n\
+             bootloader-custom-backend=/usr/bin/platen-keeper\n[keyring]\npath=/etc/rauc/keyring.pem\n",
+        );
         // The machine's own devices are none of the box's.
         symlink("/host/bin/true", self.root().join("usr/bin/udevadm")).expect("linked");
         symlink("/host/bin/rauc", self.root().join("usr/bin/rauc")).expect("linked");
@@ -162,14 +177,14 @@ impl Box {
     }
 
     /// Set variables of the boot loader, as GRUB's own tool does.
-    pub fn set_boot(&self, values: &[&str]) {
+    pub(crate) fn set_boot(&self, values: &[&str]) {
         let env = self.file("grubenv");
         run("grub-editenv", &[&[text(&env), "set"], values].concat());
         self.bring("boot/grub/grubenv", &fs::read(&env).expect("there"));
     }
 
     /// A file on the boot partition.
-    pub fn bring(&self, path: &str, content: &[u8]) {
+    pub(crate) fn bring(&self, path: &str, content: &[u8]) {
         let (boot, file) = (self.file("boot.img"), self.file("brought"));
         fs::write(&file, content).expect("written");
         if !run("debugfs", &["-R", &format!("stat /{path}"), text(&boot)]).is_empty() {
@@ -179,21 +194,21 @@ impl Box {
     }
 
     /// Nothing of the file system is left.
-    pub fn destroy_data(&self) {
+    pub(crate) fn destroy_data(&self) {
         let file = OpenOptions::new().write(true).open(self.file("data.img")).expect("there");
         let noise: Vec<u8> = (0..MIB).map(|at| (at * 7 % 251) as u8).collect();
         (0..DATA_MIB).for_each(|at| file.write_all_at(&noise, at * MIB).expect("written"));
     }
 
     /// Nothing of the boot partition is left.
-    pub fn destroy_boot(&mut self) {
+    pub(crate) fn destroy_boot(&mut self) {
         self.has_boot = false;
         let file = OpenOptions::new().write(true).open(self.file("boot.img")).expect("there");
         file.write_all_at(&vec![0; MIB as usize], 0).expect("written");
     }
 
     /// Switch it on.
-    pub fn start_from(&mut self, slot: &str) {
+    pub(crate) fn start_from(&mut self, slot: &str) {
         let root = self.root();
         fs::write(self.file("cmdline"), format!("console=tty0 platen.slot={slot}\n")).expect("written");
         let script = format!(
@@ -235,7 +250,7 @@ impl Box {
     }
 
     /// What it says of itself, once it is so.
-    pub fn state_when(&mut self, limit: Duration, is_so: impl Fn(&SystemState) -> bool) -> SystemState {
+    pub(crate) fn state_when(&mut self, limit: Duration, is_so: impl Fn(&SystemState) -> bool) -> SystemState {
         let deadline = Instant::now() + limit;
         let mut last = None;
         while Instant::now() < deadline {
@@ -256,7 +271,7 @@ impl Box {
     }
 
     /// Ask it for something.
-    pub fn ask(&self, request: &SystemRequest) {
+    pub(crate) fn ask(&self, request: &SystemRequest) {
         let mut stream = self.connect().unwrap_or_else(|| panic!("nobody listens\n{}", self.console()));
         let line = serde_json::to_string(request).expect("JSON") + "\n";
         stream.write_all(line.as_bytes()).expect("asked");
@@ -265,7 +280,7 @@ impl Box {
     }
 
     /// The boot loader's variables, as GRUB's own tool sees them.
-    pub fn boot(&self) -> String {
+    pub(crate) fn boot(&self) -> String {
         let inside = self.inside("/run/platen-boot/boot/grub/grubenv").filter(|path| path.exists());
         let env = inside.unwrap_or_else(|| {
             let env = self.file("grubenv-now");
@@ -276,7 +291,7 @@ impl Box {
     }
 
     /// The same, once they are so.
-    pub fn boot_when(&self, limit: Duration, is_so: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn boot_when(&self, limit: Duration, is_so: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + limit;
         loop {
             let boot = self.boot();
@@ -289,7 +304,7 @@ impl Box {
     }
 
     /// A file of the disk for data.
-    pub fn data_file(&self, path: &str) -> String {
+    pub(crate) fn data_file(&self, path: &str) -> String {
         match self.inside(&format!("/data/{path}")) {
             Some(path) => fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
             None => run("debugfs", &["-R", &format!("cat /{path}"), text(&self.file("data.img"))]),
@@ -297,29 +312,54 @@ impl Box {
     }
 
     /// Whether it is there. The machine is on.
-    pub fn data_has(&self, path: &str) -> bool {
+    pub(crate) fn data_has(&self, path: &str) -> bool {
         self.inside(&format!("/data/{path}")).is_some_and(|path| path.exists())
     }
 
     /// Put a file there. The machine is on.
-    pub fn data_put(&self, path: &str, content: &[u8]) {
+    pub(crate) fn data_put(&self, path: &str, content: &[u8]) {
         fs::write(self.inside(&format!("/data/{path}")).expect("it is on"), content).expect("written");
     }
 
+    /// A bundle, signed by the key that the box trusts, or by another.
+    pub(crate) fn bundle(&self, board: &str, version: &str, is_trusted: bool) -> Vec<u8> {
+        let (content, bundle) = (self.file("content"), self.file("bundle.raucb"));
+        let _ = fs::remove_dir_all(&content);
+        let _ = fs::remove_file(&bundle);
+        fs::create_dir(&content).expect("made");
+        // Something that does not become small by being packed.
+        let mut noise = vec![0; 64 * 1024];
+        File::open("/dev/urandom").and_then(|mut from| from.read_exact(&mut noise)).expect("noise");
+        fs::write(content.join("root.img"), noise).expect("written");
+        let manifest = format!(
+            "[update]\ncompatible=platen-{board}\nversion={version}\n[bundle]\nformat=verity\n\
+             [image.rootfs]\nfilename=root.img\n"
+        );
+        fs::write(content.join("manifest.raucm"), manifest).expect("written");
+        let (mut key, mut cert) = (self.file("INSECURE-test.key"), self.root().join("etc/rauc/keyring.pem"));
+        if !is_trusted {
+            (key, cert) = (self.file("INSECURE-other.key"), self.file("INSECURE-other.pem"));
+            make_key(&key, &cert);
+        }
+        let signed_by = [format!("--key={}", text(&key)), format!("--cert={}", text(&cert))];
+        run("rauc", &["bundle", &signed_by[0], &signed_by[1], text(&content), text(&bundle)]);
+        fs::read(&bundle).expect("there")
+    }
+
     /// How large the file system for data is, in bytes.
-    pub fn data_size(&self) -> u64 {
+    pub(crate) fn data_size(&self) -> u64 {
         platen_keeper::data::file_system_bytes(&self.loops[1]).expect("a file system")
     }
 
     /// The disk for data needs no repair.
-    pub fn data_is_clean(&self) -> bool {
+    pub(crate) fn data_is_clean(&self) -> bool {
         let shown = run("dumpe2fs", &["-h", text(&self.file("data.img"))]);
         run("e2fsck", &["-f", "-n", text(&self.file("data.img"))]);
         shown.contains("Filesystem state:         clean") && !shown.contains("needs_recovery")
     }
 
     /// Ask the service to end.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let path = self.inside("").expect("it is on");
         let service =
             path.components().nth(2).and_then(|name| name.as_os_str().to_str()?.parse().ok()).expect("a number");
@@ -327,7 +367,7 @@ impl Box {
     }
 
     /// How it ended, once it has.
-    pub fn ended(&mut self, limit: Duration) -> Ended {
+    pub(crate) fn ended(&mut self, limit: Duration) -> Ended {
         let deadline = Instant::now() + limit;
         let service = self.service.as_mut().expect("it is on");
         let status = loop {

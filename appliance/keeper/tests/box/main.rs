@@ -27,6 +27,7 @@ const CASES: &[Case] = &[
     ("the_old_system_says_that_the_new_one_came_to_nothing", the_old_system_says_that_the_new_one_came_to_nothing),
     ("a_station_that_is_shut_down_switches_the_machine_off", a_station_that_is_shut_down_switches_the_machine_off),
     ("what_is_asked_for_is_done", what_is_asked_for_is_done),
+    ("updates_are_offered_or_refused_with_their_code", updates_are_offered_or_refused_with_their_code),
     ("a_broken_disk_is_said_and_made_anew", a_broken_disk_is_said_and_made_anew),
     ("the_disk_for_data_grows", the_disk_for_data_grows),
     ("without_a_boot_partition_the_kiosk_comes_up", without_a_boot_partition_the_kiosk_comes_up),
@@ -128,18 +129,53 @@ fn what_is_asked_for_is_done() {
     // Only a broken disk is made anew.
     machine.ask(&SystemRequest::MakeDataAnew);
     machine.ask(&SystemRequest::Install { version: "9.0.0".to_owned(), older: true });
-    machine.ask(&SystemRequest::Look);
-    machine.data_put("incoming/platen-x-1.5.0.raucb", b"no bundle at all");
-    machine.ask(&SystemRequest::Look);
-    let state = machine.state_when(MINUTE, |state| state.update != UpdateState::None);
-    let UpdateState::Refused { code, .. } = state.update else { panic!("{state:?}") };
-    assert_eq!(code.to_string(), "P-U-002");
-    assert!(!machine.data_has("incoming/platen-x-1.5.0.raucb"));
     machine.ask(&SystemRequest::Restart);
     assert_eq!(machine.ended(MINUTE), Ended::Restarted);
     assert!(machine.data_is_clean(), "the disk for data was not put away");
     let log = machine.data_file("log/platen.log");
     assert!(log.contains("the disk for data is not made anew: it is in use"), "{log}");
+    assert!(log.contains("9.0.0 is not installed: no update is offered"), "{log}");
+}
+
+fn updates_are_offered_or_refused_with_their_code() {
+    let mut machine = Box::new("well");
+    let good = machine.bundle("played", "1.5.0", true);
+    let mut damaged = good.clone();
+    // In the signature, and in the manifest that it is about.
+    let at = damaged.len() - 300;
+    damaged[at] ^= 1;
+    machine.start_from("a");
+    machine.state_when(MINUTE, |_| true);
+    for (bundle, code) in [
+        (b"no bundle at all".to_vec(), "P-U-002"),
+        (good[..good.len() / 2].to_vec(), "P-U-002"),
+        (damaged, "P-U-002"),
+        (machine.bundle("played", "1.5.0", false), "P-U-001"),
+        (machine.bundle("other", "1.5.0", true), "P-U-004"),
+        (machine.bundle("played", "1.4.0", true), "P-U-003"),
+    ] {
+        machine.data_put("incoming/platen-played-1.5.0.raucb", &bundle);
+        machine.ask(&SystemRequest::Look);
+        let so = |state: &platen_events::SystemState| matches!(&state.update, UpdateState::Refused { code: found, .. } if found.to_string() == code);
+        machine.state_when(MINUTE, so);
+        assert!(!machine.data_has("incoming/platen-played-1.5.0.raucb"), "{code}: it was left there");
+    }
+    // Of several the newest, whatever their names.
+    machine.data_put("incoming/platen-z.raucb", &good);
+    machine.data_put("incoming/platen-b.raucb", &machine.bundle("played", "1.10.0-rc.1", true));
+    machine.data_put("incoming/platen-c.raucb", &machine.bundle("played", "1.3.9", true));
+    machine.ask(&SystemRequest::Look);
+    let newest = UpdateState::Offered { version: "1.10.0-rc.1".to_owned(), is_older: false };
+    machine.state_when(MINUTE, |state| state.update == newest);
+    // It is still offered after the service was started anew, and looked at again.
+    machine.terminate();
+    assert_eq!(machine.ended(MINUTE), Ended::Exited);
+    machine.start_from("a");
+    machine.state_when(MINUTE, |state| state.update == newest);
+    // Slots are devices of a real disk; here RAUC can't install.
+    machine.ask(&SystemRequest::Install { version: "1.10.0-rc.1".to_owned(), older: false });
+    let failed = |state: &platen_events::SystemState| matches!(&state.update, UpdateState::Refused { code, .. } if code.to_string() == "P-U-006");
+    machine.state_when(MINUTE, failed);
 }
 
 fn a_broken_disk_is_said_and_made_anew() {
@@ -161,14 +197,29 @@ fn the_disk_for_data_grows() {
     let before = machine.data_size();
     machine.start_from("a");
     machine.state_when(MINUTE, |_| true);
+    let may_grow = effective_capabilities() & (1 << CAP_SYS_RESOURCE) != 0;
+    // Where the kernel does not let this test do it, the service says so and goes on.
+    let is_done = |machine: &Box| match may_grow {
+        true => machine.data_size() > before,
+        false => machine.data_file("log/platen.log").contains("Permission denied to resize filesystem"),
+    };
     let deadline = std::time::Instant::now() + MINUTE;
-    while machine.data_size() == before {
+    while !is_done(&machine) {
         assert!(std::time::Instant::now() < deadline, "it did not grow");
         thread::sleep(Duration::from_millis(200));
     }
     machine.ask(&SystemRequest::PowerOff);
     assert_eq!(machine.ended(MINUTE), Ended::SwitchedOff);
     assert!(machine.data_is_clean());
+}
+
+/// capabilities(7): to make a mounted ext4 larger.
+const CAP_SYS_RESOURCE: u32 = 24;
+
+fn effective_capabilities() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("capabilities");
+    u64::from_str_radix(line.trim(), 16).expect("a number")
 }
 
 fn without_a_boot_partition_the_kiosk_comes_up() {

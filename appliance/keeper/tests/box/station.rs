@@ -18,7 +18,7 @@ use nix::unistd::{getgid, getgroups, getuid};
 /// What a real one calls wrong settings.
 const WRONG_SETTINGS: u8 = 2;
 
-pub fn run(arguments: Vec<String>) -> ExitCode {
+pub(crate) fn run(arguments: Vec<String>) -> ExitCode {
     let settings = fs::read_to_string("/run/platen-config/station.toml").unwrap_or_default();
     if arguments.iter().any(|argument| argument == "check-config") {
         let is_right = settings.starts_with("name = ");
