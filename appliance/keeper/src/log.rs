@@ -23,6 +23,8 @@ const MAX_WAITING_BYTES: usize = 256 * 1024;
 #[derive(Default)]
 pub struct Log {
     inner: Mutex<Inner>,
+    /// Each line goes to standard error, too: for who sits at a console, where there is one.
+    is_at_console: bool,
 }
 
 #[derive(Default)]
@@ -38,6 +40,11 @@ struct Open {
 }
 
 impl Log {
+    /// Of the program: seen at the console, too.
+    pub fn at_console() -> Self {
+        Self { is_at_console: true, ..Self::default() }
+    }
+
     /// It is kept in this folder from now on.
     pub fn open(&self, folder: &Path) -> io::Result<()> {
         let mut open = Open::new(folder.join("platen.log"))?;
@@ -69,8 +76,9 @@ impl Log {
             None if waiting.len() + line.len() <= MAX_WAITING_BYTES => waiting.extend(line.bytes()),
             None => {}
         }
-        // For who sits at a console, where there is one.
-        drop(io::stderr().write_all(line.as_bytes()));
+        if self.is_at_console {
+            drop(io::stderr().write_all(line.as_bytes()));
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! The program that keeps an appliance's own system. `platen-keeper run` is the service; the other verbs are those by which
-//! RAUC asks for the boot loader ("Custom Bootloader Backend" of its manual).
+//! The program that keeps an appliance's own system. `platen-keeper run` is the service; `platen-keeper bootloader` answers what
+//! RAUC asks of the boot loader ("Custom Bootloader Backend" of its manual).
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,17 +35,20 @@ fn main() -> ExitCode {
                 Err(error) => ended(Err(error)),
             }
         }
-        words => match boot_loader(&places, words) {
+        ["bootloader", question @ ..] => match boot_loader(&places, question) {
             Some(answered) => ended(answered),
-            None => {
-                eprintln!(
-                    "platen-keeper: expected run, get-primary, set-primary SLOT, get-state SLOT, set-state SLOT good|bad \
-                     or get-current"
-                );
-                ExitCode::from(2)
-            }
+            None => usage(),
         },
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!(
+        "platen-keeper: expected run, or bootloader get-primary, set-primary SLOT, get-state SLOT, \
+         set-state SLOT good|bad or get-current; slots are A and B"
+    );
+    ExitCode::from(2)
 }
 
 fn ended(result: Result<(), KeeperError>) -> ExitCode {
@@ -59,7 +62,7 @@ fn ended(result: Result<(), KeeperError>) -> ExitCode {
 }
 
 fn run(places: Places) -> ExitCode {
-    let log = Arc::new(Log::default());
+    let log = Arc::new(Log::at_console());
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -43,7 +43,7 @@ pub(super) fn info(rauc: &Path, bundle: &Path) -> Result<Info, Refusal> {
 }
 
 /// `RAUC_MF_VERSION='1.5.0'`. A value with a quote in it is none of ours.
-fn parse(shell: &str) -> Option<Info> {
+pub(super) fn parse(shell: &str) -> Option<Info> {
     let value = |name: &str| {
         let mut quoted =
             shell.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix("='")?.strip_suffix('\''));
@@ -54,7 +54,7 @@ fn parse(shell: &str) -> Option<Info> {
 
 /// Whose key it is comes before what it says, and is known by OpenSSL's "Verify error"; a signature that does not fit its bytes
 /// says otherwise.
-fn code_of_look(said: &str) -> Code {
+pub(super) fn code_of_look(said: &str) -> Code {
     let says = |text: &str| said.contains(text);
     if says("Verify error") {
         Code::UpdateUntrusted
@@ -124,12 +124,12 @@ fn lines(stream: impl Read, each: &mut dyn FnMut(String)) {
 }
 
 /// ` 40% Checking bundle`.
-fn progress(line: &str) -> Option<u8> {
+pub(super) fn progress(line: &str) -> Option<u8> {
     let (number, _) = line.split_once('%')?;
     number.trim().parse().ok().filter(|percent| *percent <= 100)
 }
 
-fn code_of_install(said: &str) -> Code {
+pub(super) fn code_of_install(said: &str) -> Code {
     let says = |text: &str| said.contains(text);
     if says("No space left") {
         Code::UpdateNoRoom

@@ -111,8 +111,11 @@ impl Box {
         self.put(
             "etc/rauc/system.conf",
             "[system]\ncompatible=platen-played\nbootloader=custom\n[handlers]\n\
-             bootloader-custom-backend=/usr/bin/platen-keeper\n[keyring]\npath=/etc/rauc/keyring.pem\n",
+             bootloader-custom-backend=/usr/bin/bootloader\n[keyring]\npath=/etc/rauc/keyring.pem\n",
         );
+        self.put("usr/bin/bootloader", "#!/host/bin/sh\nexec /usr/bin/platen-keeper bootloader \"$@\"\n");
+        let program = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(self.root().join("usr/bin/bootloader"), program).expect("made a program");
         // The machine's own devices are none of the box's.
         symlink("/host/bin/true", self.root().join("usr/bin/udevadm")).expect("linked");
         symlink("/host/bin/rauc", self.root().join("usr/bin/rauc")).expect("linked");
