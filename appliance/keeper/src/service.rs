@@ -174,14 +174,18 @@ fn tell_udev() {
 
 fn describe(system: &System, boot: &BootState, data: DataState) -> SystemState {
     let other = system.slot.other();
-    let unknown = || "unknown".to_owned();
-    let update = if boot.has_come_back(system.slot) {
-        let version = boot.slot(other).version.clone().unwrap_or_else(unknown);
+    let other_version = || boot.slot(other).version.clone().unwrap_or_else(|| "unknown".to_owned());
+    let came_back = |what| {
         let text =
-            format!("{version} in slot {other} did not come up well; {} in slot {} runs", system.version, system.slot);
+            format!("{} in slot {other} {what}; {} in slot {} runs", other_version(), system.version, system.slot);
         UpdateState::Refused { code: Code::UpdateCameBack.into(), text }
+    };
+    let update = if boot.has_come_back(system.slot) {
+        came_back("did not come up well")
+    } else if boot.is_passed_over(system.slot) {
+        came_back("used up its starts, and is tried once more at the next one")
     } else if boot.is_waiting(system.slot) {
-        UpdateState::Installed { version: boot.slot(other).version.clone().unwrap_or_else(unknown) }
+        UpdateState::Installed { version: other_version() }
     } else {
         UpdateState::None
     };
@@ -201,7 +205,8 @@ fn open_watchdog(path: &Path) -> Option<File> {
     opened.map_err(|error| tracing::warn!("{}: no watchdog: {error}", path.display())).ok()
 }
 
-/// Before any other thread is started, so that none of them is interrupted.
+/// Before any other thread is started, so that none of them is interrupted. Programs that are started inherit it: they are
+/// killed where they must be, and the station hears signals again.
 fn wait_for_signals(inputs: Sender<Input>) -> Result<(), KeeperError> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);

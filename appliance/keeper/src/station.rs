@@ -18,7 +18,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, User, initgroups, setgid, setsid, setuid};
 
@@ -76,6 +76,8 @@ pub fn become_station(user: &str, program: &str, arguments: &[String]) -> Result
     let wrong = |error: io::Error| KeeperError::program(program, error);
     let give_up = || -> nix::Result<()> {
         let name = std::ffi::CString::new(user).map_err(|_| Errno::EINVAL)?;
+        // The service waits for signals, and has them blocked; what it starts would be deaf to them.
+        SigSet::all().thread_unblock()?;
         umask(Mode::from_bits_truncate(0o077));
         // PINs and the station's key are in its memory.
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;

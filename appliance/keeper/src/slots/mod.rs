@@ -160,7 +160,7 @@ impl BootState {
             self.first = running;
             let state = self.slot_mut(other);
             (state.is_good, state.starts_left) = (false, 0);
-        } else if self.first == other && self.slot(other).is_good && self.slot(other).starts_left == 0 {
+        } else if self.is_passed_over(running) {
             // It was well once; its starts may have been cut off by hand. It gets one at each start of the machine.
             self.slot_mut(other).starts_left = 1;
         }
@@ -171,6 +171,12 @@ impl BootState {
         let other = self.slot(running.other());
         let is_used_up = !other.is_good || (self.first != running && other.starts_left == 0);
         self.trial == Some(running.other()) && is_used_up
+    }
+
+    /// The other slot was well once and comes first, and yet this one was started: its starts ran out.
+    pub fn is_passed_over(&self, running: Slot) -> bool {
+        let other = self.slot(running.other());
+        self.first != running && self.trial.is_none() && other.is_good && other.starts_left == 0
     }
 
     /// An update was installed to the other slot, which the machine starts from next.

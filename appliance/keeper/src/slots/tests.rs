@@ -206,12 +206,17 @@ fn a_new_slot_that_is_not_well_is_not_tried_again() {
 
 #[test]
 fn a_slot_that_was_well_gets_another_start() {
-    // Its starts were cut off by hand, and the other one, which is older, runs.
+    // The power came and went, as it does at some places (rauc issue 490), and the other one, which is older, runs.
     let mut boot = BootState { first: Slot::B, ..BootState::default() };
     boot.slot_mut(Slot::B).starts_left = 0;
-    assert!(!boot.has_come_back(Slot::A));
+    assert!(!boot.has_come_back(Slot::A) && boot.is_passed_over(Slot::A));
     boot.set_healthy(Slot::A, "1.3.0");
     assert_eq!((boot.first, boot.slot(Slot::B).starts_left), (Slot::B, 1));
+    // It comes up, and all is as before.
+    boot.slot_mut(Slot::B).starts_left = 0;
+    boot.set_healthy(Slot::B, "1.4.0");
+    assert_eq!((boot.first, boot.slot(Slot::B).starts_left), (Slot::B, STARTS));
+    assert!(!boot.is_passed_over(Slot::A) && !boot.is_passed_over(Slot::B));
 }
 
 #[test]

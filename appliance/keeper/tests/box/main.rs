@@ -79,7 +79,7 @@ fn a_new_system_that_is_well_keeps_its_slot() {
     assert!(machine.data_file("log/platen.log").contains("platend: the played station is well"));
     // It was not root, and has only its own groups and folder.
     let said = machine.data_file("platen/said");
-    assert!(said.contains("uid 990 gid 990 groups 990 991 no_new_privs 1 core 0"), "{said}");
+    assert!(said.contains("uid 990 gid 990 groups 990 991 no_new_privs 1 core 0 deaf false"), "{said}");
 }
 
 fn a_new_system_whose_station_dies_is_left() {
