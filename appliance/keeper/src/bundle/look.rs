@@ -60,6 +60,8 @@ struct Offer {
 /// Look at what was brought, and at the offer that was made before. The newest that may be installed is kept; everything else
 /// is removed.
 pub fn look(places: &Places, running: &Running) -> Looked {
+    // One that a power cut left there.
+    remove(&places.candidate());
     let mut best = kept(places, running);
     let mut refused = None;
     for brought in brought(&places.incoming()) {
