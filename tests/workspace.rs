@@ -40,6 +40,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // For its strict reader of TOML, as definitions are read.
     ("platen-panel", &["platen-media"]),
+    // All it shares with the station is what they say to each other.
+    ("platen-keeper", &["platen-events"]),
     // Pure, and all it knows of a station is the record.
     ("platen-ui", &["platen-events"]),
     (
@@ -94,8 +96,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("udev", &["platen-device"]),
     ("landlock", &["platen-device"]),
     ("seccompiler", &["platen-device"]),
-    // Besides the device: sparse files in authoring, free space in the cache, mounts and modules on the target.
-    ("nix", &["platen-device", "platen-author", "platen-cache", "platen-deploy", "platen-testkit"]),
+    // Besides the device: sparse files in authoring, free space in the cache, mounts and modules on the target, mounts and
+    // users on the appliance.
+    ("nix", &["platen-device", "platen-author", "platen-cache", "platen-deploy", "platen-keeper", "platen-testkit"]),
     ("rusqlite", &["platen-ledger"]),
     // As a judge in tests only: the reader of drives is our own.
     ("fatfs", &["platen-fuzz"]),
