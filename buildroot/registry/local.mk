@@ -58,6 +58,9 @@ platen-upper = $(shell printf %s '$(1)' | tr 'a-z-' 'A-Z_')
 $(foreach each,$(platen-stand-ins),\
 	$(eval $(call platen-stand-in,$(call platen-upper,$(firstword $(subst :, ,$(each)))),$(subst $(platen-comma), ,$(word 2,$(subst :, ,$(each)))))))
 
+# Whoever asks for meson builds with ninja.
+override HOST_MESON_DEPENDENCIES = host-ninja
+
 # --- The machine's own Rust, for its own kind of machine only.
 HOST_RUST_BIN_OVERRIDE_SRCDIR = $(PLATEN_REGISTRY)/nothing
 override HOST_RUST_BIN_POST_EXTRACT_HOOKS =
