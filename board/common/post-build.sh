@@ -10,8 +10,8 @@ board=$2
 tree=$(realpath "$(dirname "$0")/../..")
 version=${PLATEN_VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$tree/Cargo.toml" | head -1)}
 
-# Mount points of what the keeper mounts.
-mkdir -p "$target/boot" "$target/data"
+# Where the keeper mounts what is kept.
+mkdir -p "$target/data"
 
 # The station's settings, as the image has them; a person's own take their place (the folder platen on the boot partition).
 box=$target/usr/share/platen/box

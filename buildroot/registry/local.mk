@@ -23,7 +23,7 @@ endef
 
 platen-stand-ins = \
 	acl: attr: bzip2: elfutils: eudev: expat: gettext: json-c: json-glib: libaio: libconfuse: libffi: \
-	libopenssl: libxcrypt: libzlib: lvm2: lz4: lzo: pcre2: popt: util-linux: xz: zstd: \
+	libopenssl: libxcrypt: libzlib: lvm2: lz4: lzo: pcre2: popt: util-linux: xz: \
 	autoconf:autoconf,autoheader,autom4te,autoreconf,autoscan,autoupdate,ifnames \
 	autoconf-archive: \
 	automake:automake,aclocal \
@@ -51,12 +51,16 @@ platen-stand-ins = \
 	python-setuptools: python-wheel: \
 	rauc:rauc \
 	squashfs:mksquashfs,unsquashfs \
-	tar:tar
+	tar:tar \
+	zstd:zstd
 
 platen-comma = ,
 platen-upper = $(shell printf %s '$(1)' | tr 'a-z-' 'A-Z_')
 $(foreach each,$(platen-stand-ins),\
 	$(eval $(call platen-stand-in,$(call platen-upper,$(firstword $(subst :, ,$(each)))),$(subst $(platen-comma), ,$(word 2,$(subst :, ,$(each)))))))
+
+# Whoever asks for meson builds with ninja.
+override HOST_MESON_DEPENDENCIES = host-ninja
 
 # --- The machine's own Rust, for its own kind of machine only.
 HOST_RUST_BIN_OVERRIDE_SRCDIR = $(PLATEN_REGISTRY)/nothing

@@ -8,10 +8,13 @@ set -euo pipefail
 images=$1
 here=$(realpath "$(dirname "$0")")
 
-# A little-endian number of 8 bytes, at an offset of a file.
+# Writes a little-endian number of 8 bytes at an offset of a file.
 poke() {
-    printf '%016x' "$3" | sed 's/\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)/\\x\8\\x\7\\x\6\\x\5\\x\4\\x\3\\x\2\\x\1/' \
-        | xargs -0 printf '%b' | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+    local hex at
+    hex=$(printf '%016x' "$3")
+    for at in 14 12 10 8 6 4 2 0; do
+        printf '%b' "\\x${hex:at:2}"
+    done | dd of="$1" bs=1 seek=$(($2)) conv=notrunc status=none
 }
 
 # With GPT there is no room behind the first sector: GRUB's core lies in a partition of its own, whose place is written

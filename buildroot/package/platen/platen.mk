@@ -35,13 +35,14 @@ define PLATEN_INSTALL_TARGET_CMDS
 		$(TARGET_DIR)/usr/lib/udev/rules.d/59-platen.rules
 endef
 
-# The station's user, the group of those who may talk to it, and the group of the drives in its ports.
+# The station's user, the group of those who may talk to it, and the group of the drives in its ports. What is on the data
+# partition belongs to these numbers, so they stay the same from release to release.
 define PLATEN_USERS
-	platen -1 platen -1 * /data/platen - platen-drives,video,input,gpio,spi,i2c Platen station
-	- -1 gpio -1 - - - - GPIO lines
-	- -1 spi -1 - - - - Devices at SPI
-	- -1 i2c -1 - - - - Devices at I2C
-	- -1 platen-drives -1 - - - - Drives in the station's ports
+	platen 900 platen 900 * /data/platen - platen-drives,video,input,gpio,spi,i2c Platen station
+	- -1 platen-drives 901 - - - - Drives in the station's ports
+	- -1 gpio 902 - - - - GPIO lines
+	- -1 spi 903 - - - - Devices at SPI
+	- -1 i2c 904 - - - - Devices at I2C
 endef
 
 $(eval $(cargo-package))
