@@ -6,7 +6,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,11 @@ pub(crate) struct Qmp {
 
 impl Qmp {
     pub(super) fn connect(socket: &Path) -> Self {
+        // It listens a moment after it was started.
+        let begun = Instant::now();
+        while !socket.exists() && begun.elapsed() < Duration::from_secs(20) {
+            sleep(Duration::from_millis(20));
+        }
         let stream = UnixStream::connect(socket).expect("QEMU listens");
         stream.set_read_timeout(Some(Duration::from_secs(120))).expect("settable");
         let lines = BufReader::new(stream.try_clone().expect("second handle"));

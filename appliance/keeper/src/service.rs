@@ -108,7 +108,8 @@ pub fn run(places: Places, log: Arc<Log>) -> Result<(), KeeperError> {
     wait_for_signals(inputs.clone())?;
     let system = System::read(&places)?;
     tracing::info!("{} {} runs from slot {}", system.board, system.version, system.slot);
-    let owner = tolerate("the station's user", Owner::by_name(USER));
+    // Without its user the station would run with all rights; an image without one is given up for the other slot.
+    let owner = Some(Owner::by_name(USER)?);
     let disk = tolerate("the system's disk", Disk::below_root(&places));
     if let Some(disk) = &disk {
         tolerate("links to partitions", disk.link(&places.disk()));
