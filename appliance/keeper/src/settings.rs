@@ -6,33 +6,62 @@
 //!
 //! Settings that the station does not take would leave a box that shows nothing. So it is asked first, and goes on with
 //! the image's own where it must.
+//!
+//! The map of ports is the one file that the station writes, too: it learns which socket has which label. So it is laid into the
+//! station's own folder, and stays there as it was learnt, unless somebody brings another one.
 
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::KeeperError;
 use crate::places::Places;
 
 /// Files that may be brought. Everything else is left where it is.
-const FILES: [&str; 2] = ["station.toml", "ports.toml"];
+const FILES: [&str; 2] = ["station.toml", MAP];
+const MAP: &str = "ports.toml";
 const KEYS: &str = "keys";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 const MAX_KEYS: usize = 64;
 
 /// Make the folder with the settings in use. `check` says whether the station takes those that are there.
 pub fn prepare(places: &Places, check: &dyn Fn() -> Result<(), KeeperError>) -> Result<(), KeeperError> {
-    if lay(places, true)? {
+    let is_brought = lay(places, true)?;
+    let is_map_brought = places.brought_settings().join(MAP).is_file();
+    place_map(places, is_map_brought)?;
+    if is_brought {
         match check() {
             Ok(()) => tracing::info!("settings from the boot partition are in use"),
             Err(error) => {
                 tracing::error!("settings on the boot partition are not used: {error}");
                 lay(places, false)?;
+                place_map(places, is_map_brought)?;
             }
         }
     }
     Ok(())
+}
+
+/// The map of ports in use, where the station can write to it: one that is there already stays, unless it is to be replaced.
+fn place_map(places: &Places, is_replaced: bool) -> Result<(), KeeperError> {
+    let (from, to) = (places.settings().join(MAP), places.station_data().join(MAP));
+    // A board may have none.
+    if !from.exists() || (!is_replaced && to.symlink_metadata().is_ok()) {
+        return Ok(());
+    }
+    let bytes = fs::read(&from).map_err(KeeperError::file(&from, "read it"))?;
+    let place = || {
+        match fs::remove_file(&to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // The folder is the station's, which could put a link there: none is followed.
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&to)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    };
+    place().map_err(KeeperError::file(&to, "put the map of ports in place"))
 }
 
 /// Lay the files over each other; whether any were brought.

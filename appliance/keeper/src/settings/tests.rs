@@ -9,7 +9,12 @@ fn played() -> (tempfile::TempDir, Places) {
     let folder = tempfile::tempdir().expect("a folder");
     let places = Places::below(folder.path());
     put(&places.image_settings(), &[("station.toml", "image"), ("ports.toml", "image"), ("keys/image.pub", "image")]);
+    fs::create_dir_all(places.station_data()).expect("made");
     (folder, places)
+}
+
+fn map(places: &Places) -> String {
+    fs::read_to_string(places.station_data().join(MAP)).expect("a map")
 }
 
 fn put(folder: &Path, files: &[(&str, &str)]) {
@@ -74,4 +79,33 @@ fn what_can_t_be_read_or_is_too_long_is_left_out() {
     prepare(&places, &|| Ok(())).expect("made");
     assert_eq!(found(&places, "station.toml").as_deref(), Some("image"));
     assert_eq!(found(&places, "ports.toml").as_deref(), Some("image"));
+}
+
+#[test]
+fn a_map_that_was_learnt_stays_until_another_is_brought() {
+    let (_folder, places) = played();
+    prepare(&places, &|| Ok(())).expect("made");
+    assert_eq!(map(&places), "image");
+    put(&places.station_data(), &[(MAP, "learnt")]);
+    put(&places.brought_settings(), &[("station.toml", "brought")]);
+    prepare(&places, &|| Ok(())).expect("made");
+    assert_eq!(map(&places), "learnt");
+    put(&places.brought_settings(), &[(MAP, "brought")]);
+    prepare(&places, &|| Ok(())).expect("made");
+    assert_eq!(map(&places), "brought");
+    // One that the station does not take.
+    prepare(&places, &|| Err(KeeperError::program("platend", "it is wrong"))).expect("made");
+    assert_eq!(map(&places), "image");
+}
+
+/// The folder is the station's: whoever took it over could lead a writer that is root to a file of its own choice.
+#[test]
+fn no_link_in_the_stations_folder_is_followed() {
+    let (folder, places) = played();
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "untouched").expect("written");
+    std::os::unix::fs::symlink(&victim, places.station_data().join(MAP)).expect("linked");
+    put(&places.brought_settings(), &[(MAP, "brought")]);
+    prepare(&places, &|| Ok(())).expect("made");
+    assert_eq!((map(&places).as_str(), fs::read_to_string(&victim).expect("there").as_str()), ("brought", "untouched"));
 }
