@@ -33,6 +33,9 @@ PRETTY_NAME="Platen $version"
 END
 ln -sfn ../usr/lib/os-release "$target/etc/os-release"
 
+# Where programs look that are given no path: udev's rules ask platend whose a drive is.
+ln -sfn /run/platen-config "$target/etc/platen"
+
 # The updater accepts bundles that were signed by whom this certificate names.
 install -d "$target/etc/rauc"
 sed "s/@BOARD@/$board/" "$tree/board/common/rauc.conf" > "$target/etc/rauc/system.conf"
