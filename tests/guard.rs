@@ -421,7 +421,7 @@ fn without_memory_handles_or_threads_nothing_is_begun() {
     let untouched =
         || drives.iter().all(|drive| fs::read(drive).expect("reads")[..4096].iter().all(|&byte| byte == 0xd1));
     let mut refused = 0;
-    for limit in ["--nofile=12:12", "--nofile=40:40", "--as=60000000", "--as=140000000", "--as=200000000"] {
+    for limit in ["--nofile=12:12", "--nofile=40:40", "--as=90000000", "--as=140000000", "--as=200000000"] {
         let (status, said) = run(limit);
         if status == Some(4) {
             assert!(untouched(), "{limit}: {said}");

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-use platen_events::{Answer, BatchId, Code, Event, JobKind, Verdict};
+use platen_events::{Answer, BatchId, Code, Event, JobKind, SystemState, UpdateState, Verdict};
 use serde_json::{Value, json};
 
 use crate::common::{Ran, Station};
@@ -260,7 +261,16 @@ fn recording(runs: &mut Runs<'_>) {
 
 /// What only a station has: ports, batches, drives that come and go.
 fn at_a_station(runs: &mut Runs<'_>) {
-    let daemon = Daemon::new(runs.station, 2, "");
+    // What keeps an appliance's own system says how that is.
+    let keeper = runs.station.text("keeper.sock");
+    let listener = UnixListener::bind(&keeper).expect("binds");
+    let policy = format!("[system]\nkeeper = {keeper:?}\nupdates = {:?}", runs.station.text("incoming"));
+    let daemon = Daemon::new(runs.station, 2, &policy);
+    let (mut kept, _) = listener.accept().expect("the station connects");
+    let update = UpdateState::Offered { version: "1.5.0".to_owned(), is_older: false };
+    let system = SystemState { version: "1.4.0".to_owned(), slot: "a".to_owned(), update, ..SystemState::default() };
+    writeln!(kept, "{}", serde_json::to_string(&system).expect("JSON")).expect("the station hears");
+    daemon.until("its system is known", |state| state.system().is_some());
     let mut connection = daemon.connect();
     connection.send(r#"{"id":1,"request":"subscribe"}"#);
     connection.send(r#"{"id":2,"request":"learn","label":"x"}"#);

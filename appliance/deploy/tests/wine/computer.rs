@@ -220,9 +220,15 @@ impl Computer {
 
     /// Windows starts, and with it what Setup starts at first and the task later; `before` are shell commands.
     pub fn start_with(&self, before: &str) -> Started {
+        // Wine's server ends when nobody has used it for some seconds, and forgets what is in memory only (HKLM\HARDWARE). So
+        // somebody uses it all the time, until what it reads from has no writer any more.
         let commands = format!(
-            "{before}\nwine 'C:\\_SMSTaskSequence\\platen-deploy.exe' first-start; status=$?
-             timeout 60 wineserver -w || timeout 20 wineserver -k; exit $status"
+            "hold=$(mktemp -u) && mkfifo \"$hold\" && {{ wine cmd /c pause < \"$hold\" > /dev/null & }} && exec 9> \"$hold\"
+             {{
+             {before}
+             wine 'C:\\_SMSTaskSequence\\platen-deploy.exe' first-start; status=$?
+             }} 9>&-
+             exec 9>&-; timeout 60 wineserver -w || timeout 20 wineserver -k; rm \"$hold\"; exit $status"
         );
         let output = inside(&self.made.builder, self.disk.path(), &commands).output().expect("it starts");
         let words = [output.stdout, output.stderr].concat();
