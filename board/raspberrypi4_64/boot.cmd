@@ -11,9 +11,6 @@ test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
 test -n "${BOOT_B_OK}" || setenv BOOT_B_OK 1
 test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 3
 
-# In the loop there are no comments, which the parser of U-Boot does not take there. It writes the count before the start: a
-# start that ends in any way whatever was one. slot.env says where the tree of hashes of the slot's root begins. The tree of
-# devices is that of the firmware, which knows how much memory this board has.
 while true; do
     for SLOT in ${BOOT_ORDER}; do
         if test "${SLOT}" = A; then
@@ -32,18 +29,22 @@ while true; do
         if test "${left}" = 2; then setenv next 1; fi
         if test "${left}" = 1; then setenv next 0; fi
         if test "${ok}" = 1 && test "${next}" != none; then
+            # In the card before the start: a start that ends in any way whatever was one.
             setenv BOOT_${SLOT}_LEFT "${next}"
             saveenv
+            # It says where the tree of hashes of its root begins.
             setenv verity
             if load mmc 0:${kernel} ${pxefile_addr_r} slot.env; then
                 env import -t ${pxefile_addr_r} ${filesize} set_slot
                 run set_slot
                 setenv bootargs "root=/dev/dm-0 ro rootwait dm-mod.waitfor=PARTLABEL=root-${slot} dm-mod.create=\"${verity}\" platen.slot=${slot} panic=5 ${arguments}"
+                # The tree of devices is the firmware's, which knows this board's memory.
                 load mmc 0:${kernel} ${kernel_addr_r} Image && booti ${kernel_addr_r} - ${fdt_addr}
             fi
         fi
     done
 
+    # Nothing is left to start.
     cls
     echo
     echo "   Platen can't start."
