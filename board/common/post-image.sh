@@ -27,20 +27,19 @@ veritysetup format --no-superblock --hash=sha256 --salt="$salt" --data-block-siz
     --data-blocks=$((data_bytes / 4096)) --hash-offset="$data_bytes" "$images/root.img" "$images/root.img" > "$work/verity"
 root_hash=$(sed -n 's/^Root hash:[[:space:]]*//p' "$work/verity")
 
-# --- The kernel's slot: what GRUB reads. The root's slot has the kernel's letter, so its place is known when it starts.
+# --- The kernel's slot, and what the firmware starts: what the board, or its family, makes for its boot loader. The root's
+# slot has the kernel's letter, so its place is known when it starts, to the boot loader's variable `slot`.
+family=$common/../$board
+[ -e "$family/post-image.sh" ] || family=$common/x86_64
 mkdir "$work/kernel"
-cp "$images/bzImage" "$work/kernel/"
-cat > "$work/kernel/slot.cfg" << END
-set version="$version"
-set arguments="${PLATEN_KERNEL_ARGUMENTS:-}"
-set verity="platen-root,,,ro,0 $((data_bytes / 512)) verity 1 PARTLABEL=root-\${slot} PARTLABEL=root-\${slot} 4096 4096 $((data_bytes / 4096)) $((data_bytes / 4096)) sha256 $root_hash $salt 1 restart_on_corruption"
-END
+VERSION=$version ARGUMENTS=${PLATEN_KERNEL_ARGUMENTS:-} \
+    VERITY="platen-root,,,ro,0 $((data_bytes / 512)) verity 1 PARTLABEL=root-\${slot} PARTLABEL=root-\${slot} 4096 4096 $((data_bytes / 4096)) $((data_bytes / 4096)) sha256 $root_hash $salt 1 restart_on_corruption" \
+    "$family/post-image.sh" "$images" "$work/kernel"
 rm -f "$images/kernel.img"
 mksquashfs "$work/kernel" "$images/kernel.img" -comp gzip -all-root -noappend -no-xattrs -quiet -no-progress > /dev/null
 
 # --- The disk.
-"$common/x86_64/post-image.sh" "$images"
-sed "s/@BOARD@/$board/" "$common/x86_64/genimage.cfg" > "$work/genimage.cfg"
+sed "s/@BOARD@/$board/" "$family/genimage.cfg" > "$work/genimage.cfg"
 mkdir "$work/root"
 cp -a "$images/boot" "$work/root/"
 genimage --config "$work/genimage.cfg" --rootpath "$work/root" --tmppath "$work/tmp" --inputpath "$images" --outputpath "$images"

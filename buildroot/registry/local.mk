@@ -16,6 +16,8 @@ override HOST_$(1)_PRE_CONFIGURE_HOOKS =
 override HOST_$(1)_POST_CONFIGURE_HOOKS =
 override HOST_$(1)_POST_BUILD_HOOKS =
 $(if $(filter AUTOMAKE PKGCONF,$(1)),,override HOST_$(1)_POST_INSTALL_HOOKS =)
+override HOST_$(1)_LICENSE_FILES =
+override HOST_$(1)_REDISTRIBUTE = NO
 override HOST_$(1)_CONFIGURE_CMDS = true
 override HOST_$(1)_BUILD_CMDS = true
 override HOST_$(1)_INSTALL_CMDS = mkdir -p $$(HOST_DIR)/bin $$(foreach program,$(2),&& ln -sf $$$$(PATH=$(PLATEN_REGISTRY)/python/bin:/usr/sbin:/usr/bin command -v $$(program)) $$(HOST_DIR)/bin/$$(program))
@@ -65,11 +67,15 @@ override HOST_MESON_DEPENDENCIES = host-ninja
 # --- The machine's own Rust, for its own kind of machine only.
 HOST_RUST_BIN_OVERRIDE_SRCDIR = $(PLATEN_REGISTRY)/nothing
 override HOST_RUST_BIN_POST_EXTRACT_HOOKS =
+override HOST_RUST_BIN_LICENSE_FILES =
+override HOST_RUST_BIN_REDISTRIBUTE = NO
 override HOST_RUST_BIN_INSTALL_CMDS = mkdir -p $(HOST_DIR)/bin $(foreach program,cargo rustc rustdoc,&& ln -sf $(PLATEN_RUST)/bin/$(program) $(HOST_DIR)/bin/$(program))
 
 # --- GRUB, compiled by the distribution: the folder of each firmware holds what Buildroot's own build leaves there.
 override GRUB2_DEPENDENCIES = host-grub2
 override GRUB2_OVERRIDE_SRCDIR = $(PLATEN_REGISTRY)/nothing
+override GRUB2_LICENSE_FILES =
+override GRUB2_REDISTRIBUTE = NO
 override GRUB2_CONFIGURE_CMDS = mkdir -p $(@D)/build-i386-pc $(@D)/build-x86_64-efi
 override GRUB2_BUILD_CMDS = ln -sfn /usr/lib/grub/i386-pc $(@D)/build-i386-pc/grub-core && ln -sfn /usr/lib/grub/x86_64-efi $(@D)/build-x86_64-efi/grub-core
 

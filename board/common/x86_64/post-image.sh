@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: The Platen contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Part of board/common/post-image.sh: the boot partition and GRUB's places on the disk of a board with a PC's firmware.
-#   post-image.sh IMAGES
+# Part of board/common/post-image.sh: the kernel's slot, the boot partition and GRUB's places on the disk of a board with a
+# PC's firmware.
+#   post-image.sh IMAGES SLOT      VERITY, VERSION, ARGUMENTS: of this root, for the folder SLOT
 set -euo pipefail
 
 images=$1
+slot=$2
 here=$(realpath "$(dirname "$0")")
+
+cp "$images/bzImage" "$slot/"
+# Lines of GRUB's language.
+printf 'set version="%s"\nset arguments="%s"\nset verity="%s"\n' "$VERSION" "$ARGUMENTS" "$VERITY" > "$slot/slot.cfg"
 
 # Writes a little-endian number of 8 bytes at an offset of a file.
 poke() {
@@ -24,7 +30,7 @@ cp "$BUILD_DIR"/grub2-*/build-i386-pc/grub-core/boot.img "$images/boot.img"
 poke "$images/boot.img" 0x5c $core_lba
 poke "$images/grub.img" 0x1f4 $((core_lba + 1))
 
-boot=$1/boot
+boot=$images/boot
 rm -rf "$boot"
 mkdir -p "$boot/EFI/BOOT" "$boot/boot/grub" "$boot/platen/keys"
 cp "$images/efi-part/EFI/BOOT/bootx64.efi" "$boot/EFI/BOOT/"
