@@ -46,7 +46,7 @@ install -m 0644 "$keys/keyring.pem" "$target/etc/rauc/keyring.pem"
 find "$target/etc/init.d" -type f ! -name rcS ! -name rcK -delete
 rm -rf "$target"/etc/{network,profile.d,profile} "$target"/usr/share/{bash-completion,zsh,man,doc,locale} "$target"/var/www
 # GRUB's files lie on the boot partition, the kernel in a slot of its own.
-rm -rf "$target/boot"
+rm -rf "${target:?}/boot"
 # Written to by nobody, as all of it lies in the read-only root.
 rm -rf "$target"/var/{lib,cache,log,spool}
 mkdir -p "$target"/var/{lib,cache,log,spool}
