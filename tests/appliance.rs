@@ -13,6 +13,8 @@ use platen_testkit::daemon::Daemon;
 
 use crate::common::{Station, tool};
 
+const UPDATE: &str = "platen-pc_x86_64-1.5.0.raucb";
+
 /// What the station is connected to in place of the keeper.
 struct Played {
     stream: UnixStream,
@@ -44,6 +46,16 @@ impl Played {
     }
 }
 
+/// A drive as somebody would make it, with an update and nothing else on it; its name is what was copied there.
+fn stick(station: &Station, update: &[u8]) -> String {
+    std::fs::write(station.path(UPDATE), update).expect("writes");
+    let image = station.drive("brought.img", 64);
+    let line = format!("mkfs.fat -F 32 '{image}' && mcopy -i '{image}' {UPDATE} ::/");
+    tool("bash", &["-c", &format!("cd '{}' && export PATH=$PATH:/usr/sbin:/sbin && {line}", station.text(""))])
+        .expect(0);
+    image
+}
+
 #[test]
 fn an_update_comes_with_a_drive_and_is_installed_when_somebody_who_may_says_so() {
     let station = Station::with_medium();
@@ -56,18 +68,12 @@ fn an_update_comes_with_a_drive_and_is_installed_when_somebody_who_may_says_so()
     let mut played = Played::accept(&listener);
     daemon.until("its system is known", |state| state.system().is_some_and(|system| system.version == "1.4.0"));
 
-    // A drive with an update and nothing else.
     let update: Vec<u8> = (0..5_000_003_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    std::fs::write(station.path("platen-pc_x86_64-1.5.0.raucb"), &update).expect("writes");
-    let image = station.drive("brought.img", 64);
-    let line = format!("mkfs.fat -F 32 '{image}' && mcopy -i '{image}' platen-pc_x86_64-1.5.0.raucb ::/");
-    tool("bash", &["-c", &format!("cd '{}' && export PATH=$PATH:/usr/sbin:/sbin && {line}", station.text(""))])
-        .expect(0);
-    daemon.insert_again(1, "BROUGHT", image.as_ref());
+    daemon.insert_again(1, "BROUGHT", stick(&station, &update).as_ref());
     daemon.until("it is there", |state| !state.drives().is_empty());
     let said = daemon.ask(&["import", "--from", "1"]).expect(0).stdout;
-    assert!(said.contains("imported platen-pc_x86_64-1.5.0.raucb"), "{said}");
-    assert!(std::fs::read(incoming.join("platen-pc_x86_64-1.5.0.raucb")).expect("is there") == update);
+    assert!(said.contains(&format!("imported {UPDATE}")), "{said}");
+    assert!(std::fs::read(incoming.join(UPDATE)).expect("is there") == update);
     assert_eq!(played.asked(), SystemRequest::Look);
 
     // What the keeper finds is told, and what is asked goes to it.
@@ -128,12 +134,7 @@ fn a_station_that_is_no_appliance_says_so() {
     for args in [&["restart"][..], &["install-update", "1.5.0"], &["make-data-anew"]] {
         daemon.ask(args).refused(4, &["only an appliance has such a program"]);
     }
-    std::fs::write(station.path("platen-pc_x86_64-1.5.0.raucb"), "update").expect("writes");
-    let image = station.drive("brought.img", 64);
-    let line = format!("mkfs.fat -F 32 '{image}' && mcopy -i '{image}' platen-pc_x86_64-1.5.0.raucb ::/");
-    tool("bash", &["-c", &format!("cd '{}' && export PATH=$PATH:/usr/sbin:/sbin && {line}", station.text(""))])
-        .expect(0);
-    daemon.insert_again(1, "BROUGHT", image.as_ref());
+    daemon.insert_again(1, "BROUGHT", stick(&station, b"update").as_ref());
     daemon.until("it is there", |state| !state.drives().is_empty());
     daemon.ask(&["import", "--from", "1"]).refused(1, &["P-M-007", "an update of an appliance's system only"]);
 }

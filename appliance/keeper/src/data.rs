@@ -23,6 +23,7 @@ use crate::error::{KeeperError, in_full};
 use crate::kernel;
 use crate::places::Places;
 use crate::program::{self, Stdin, argument};
+use crate::station::Owner;
 
 /// Of memory, where the disk is broken: enough to say so.
 const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
@@ -138,7 +139,7 @@ pub fn file_system_bytes(device: &Path) -> Result<u64, KeeperError> {
 }
 
 /// The folders that are expected on it, each with who may do what.
-pub fn make_folders(places: &Places, station: Option<(u32, u32)>) -> Result<(), KeeperError> {
+pub fn make_folders(places: &Places, owner: Owner) -> Result<(), KeeperError> {
     for (folder, mode, is_stations) in [
         (places.own_data(), 0o700, false),
         (places.log(), 0o750, false),
@@ -146,17 +147,17 @@ pub fn make_folders(places: &Places, station: Option<(u32, u32)>) -> Result<(), 
         (places.incoming(), 0o700, true),
         (places.station_run(), 0o750, true),
     ] {
-        let made = make_folder(&folder, mode, station.filter(|_| is_stations));
+        let made = make_folder(&folder, mode, is_stations.then_some(owner));
         made.map_err(KeeperError::file(&folder, "make it"))?;
     }
     Ok(())
 }
 
-fn make_folder(folder: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+fn make_folder(folder: &Path, mode: u32, owner: Option<Owner>) -> io::Result<()> {
     use std::os::unix::fs::{PermissionsExt, chown};
     fs::create_dir_all(folder)?;
-    if let Some((user, group)) = owner {
-        chown(folder, Some(user), Some(group))?;
+    if let Some(owner) = owner {
+        chown(folder, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(mode))
 }

@@ -41,7 +41,7 @@ pub struct Server {
 
 impl Server {
     /// Listen at a path; what is asked goes to `inputs`.
-    pub fn start(path: &Path, owner: Option<Owner>, inputs: Sender<Input>) -> Result<Self, KeeperError> {
+    pub fn start(path: &Path, owner: Owner, inputs: Sender<Input>) -> Result<Self, KeeperError> {
         let bind = || {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -49,9 +49,7 @@ impl Server {
             }
             let listener = UnixListener::bind(path)?;
             fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-            if let Some(owner) = owner {
-                chown(path, None, Some(owner.gid.as_raw()))?;
-            }
+            chown(path, None, Some(owner.gid.as_raw()))?;
             Ok(listener)
         };
         let listener = bind().map_err(KeeperError::file(path, "listen at it"))?;
@@ -78,14 +76,9 @@ impl Server {
     }
 }
 
-fn accept(
-    stream: UnixStream,
-    owner: Option<Owner>,
-    peers: &Arc<Mutex<Peers>>,
-    inputs: &Sender<Input>,
-) -> io::Result<()> {
+fn accept(stream: UnixStream, owner: Owner, peers: &Arc<Mutex<Peers>>, inputs: &Sender<Input>) -> io::Result<()> {
     let uid = getsockopt(&stream, PeerCredentials)?.uid();
-    if uid != 0 && owner.is_none_or(|owner| owner.uid.as_raw() != uid) {
+    if uid != 0 && uid != owner.uid.as_raw() {
         return Err(io::Error::other(format!("user {uid} may not ask")));
     }
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -91,7 +91,7 @@ fn tolerate<T>(what: &str, result: Result<T, KeeperError>) -> Option<T> {
 struct Service {
     places: Places,
     system: System,
-    user: Option<&'static str>,
+    owner: Owner,
     store: Arc<dyn Store>,
     disk: Option<Disk>,
     log: Arc<Log>,
@@ -109,7 +109,7 @@ pub fn run(places: Places, log: Arc<Log>) -> Result<(), KeeperError> {
     let system = System::read(&places)?;
     tracing::info!("{} {} runs from slot {}", system.board, system.version, system.slot);
     // Without its user the station would run with all rights; an image without one is given up for the other slot.
-    let owner = Some(Owner::by_name(USER)?);
+    let owner = Owner::by_name(USER)?;
     let disk = tolerate("the system's disk", Disk::below_root(&places));
     if let Some(disk) = &disk {
         tolerate("links to partitions", disk.link(&places.disk()));
@@ -117,11 +117,9 @@ pub fn run(places: Places, log: Arc<Log>) -> Result<(), KeeperError> {
         tolerate("the boot partition", boot.and_then(|boot| BootPartition::mount(&boot.device, places.boot())));
     }
     let data = open_data(&places, disk.as_ref());
-    let ids = owner.map(|owner| (owner.uid.as_raw(), owner.gid.as_raw()));
-    tolerate("folders", data::make_folders(&places, ids));
+    tolerate("folders", data::make_folders(&places, owner));
     tolerate("the log", log.open(&places.log()).map_err(KeeperError::file(&places.log(), "open the log")));
-    let user = owner.map(|_| USER);
-    tolerate("settings", settings::prepare(&places, &|| check_settings(&places, &system.board, user)));
+    tolerate("settings", settings::prepare(&places, &|| check_settings(&places, &system.board)));
     tell_udev();
     let store = store(&places);
     let boot = tolerate("the boot loader's variables", store.read()).unwrap_or_default();
@@ -133,7 +131,7 @@ pub fn run(places: Places, log: Arc<Log>) -> Result<(), KeeperError> {
     let server = Server::start(&places.socket(), owner, inputs.clone())?;
     let station = Station::new(&places, owner, Arc::clone(&log))?;
     let watchdog = open_watchdog(&places.watchdog());
-    let mut service = Service { places, system, user, store, disk, log, server, station, watchdog, inputs };
+    let mut service = Service { places, system, owner, store, disk, log, server, station, watchdog, inputs };
     service.grow();
     service.keep(began, &received, state, is_on_trial);
     Ok(())
@@ -148,15 +146,15 @@ fn open_data(places: &Places, disk: Option<&Disk>) -> DataState {
     tolerate("the disk for data", opened).unwrap_or(DataState::Broken)
 }
 
-fn check_settings(places: &Places, board: &str, user: Option<&str>) -> Result<(), KeeperError> {
-    let mut command = station_command(places, board, user);
+fn check_settings(places: &Places, board: &str) -> Result<(), KeeperError> {
+    let mut command = station_command(places, board);
     command.arg("check-config");
     program::finish("platend", command, Stdin::Nothing, CHECK_PATIENCE)?.successful().map(drop)
 }
 
 /// The station, as it is started on a box.
-fn station_command(places: &Places, board: &str, user: Option<&str>) -> std::process::Command {
-    let mut command = command(&places.platend, user);
+fn station_command(places: &Places, board: &str) -> std::process::Command {
+    let mut command = command(&places.platend);
     command.arg("--config").arg(places.settings().join("station.toml"));
     command.arg("--board").arg(places.board_file(board)).args(["--panel", "board"]);
     command
@@ -254,7 +252,7 @@ impl Service {
         for effect in effects {
             match effect {
                 Effect::StartStation => {
-                    let command = station_command(&self.places, &self.system.board, self.user);
+                    let command = station_command(&self.places, &self.system.board);
                     if let Err(error) = self.station.start(command, &self.places) {
                         inputs.push(Input::NotStarted(error.to_string()));
                     }
@@ -356,9 +354,7 @@ impl Service {
         if made.is_err() {
             tolerate("memory in its place", data::in_memory(&at));
         }
-        let ids =
-            self.user.and_then(|user| Owner::by_name(user).ok()).map(|owner| (owner.uid.as_raw(), owner.gid.as_raw()));
-        tolerate("folders", data::make_folders(&self.places, ids));
+        tolerate("folders", data::make_folders(&self.places, self.owner));
         tolerate("the log", self.log.open(&self.places.log()).map_err(KeeperError::file(&at, "open the log")));
         made
     }

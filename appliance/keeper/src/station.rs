@@ -25,7 +25,7 @@ use nix::unistd::{Gid, Pid, Uid, User, initgroups, setgid, setsid, setuid};
 use crate::core::{Input, SILENCE_LIMIT_MS};
 use crate::error::KeeperError;
 use crate::log::Log;
-use crate::places::Places;
+use crate::places::{Places, USER};
 
 /// The verb by which this program becomes the station.
 pub const VERB: &str = "as-station";
@@ -55,17 +55,10 @@ impl Owner {
     }
 }
 
-/// A command that runs a program as the station's user: this program, which gives up its rights and becomes it. Without a user
-/// it is started as it is.
-pub fn command(program: &Path, user: Option<&str>) -> Command {
-    let mut command = match user {
-        None => Command::new(program),
-        Some(user) => {
-            let mut command = Command::new("/proc/self/exe");
-            command.args([VERB, user]).arg(program);
-            command
-        }
-    };
+/// A command that runs a program as the station's user: this program, which gives up its rights and becomes it.
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([VERB, USER]).arg(program);
     command.env_clear().env("PATH", PATH).stdin(Stdio::null());
     command
 }
@@ -106,7 +99,7 @@ pub struct Station {
 
 impl Station {
     /// Listen for what it will say.
-    pub fn new(places: &Places, owner: Option<Owner>, log: Arc<Log>) -> Result<Self, KeeperError> {
+    pub fn new(places: &Places, owner: Owner, log: Arc<Log>) -> Result<Self, KeeperError> {
         let path = places.notify_socket();
         let bind = || {
             match fs::remove_file(&path) {
@@ -115,9 +108,7 @@ impl Station {
             }
             let listener = UnixDatagram::bind(&path)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-            if let Some(owner) = owner {
-                chown(&path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
-            }
+            chown(&path, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
             listener.set_nonblocking(true)?;
             Ok(listener)
         };

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::unistd::{Gid, Uid};
+
 use super::*;
 
 const MIB: u64 = 1024 * 1024;
@@ -70,7 +72,8 @@ fn what_is_no_file_system_is_broken_and_can_be_made_anew() {
     (0..32).for_each(|at| spoil(&path, at * MIB, &noise));
     let error = repair(&path).expect_err("broken").to_string();
     assert!(error.contains("e2fsck"), "{error}");
-    assert!(file_system_bytes(&path).is_err());
+    let error = file_system_bytes(&path).expect_err("there is none").to_string();
+    assert!(error.contains("expected an ext4 file system, found no superblock"), "{error}");
     make_anew(&path).expect("made");
     tool("e2fsck", &["-f", "-n", &text]);
     assert_eq!(file_system_bytes(&path).expect("a file system"), 32 * MIB);
@@ -131,7 +134,8 @@ fn folders_belong_to_whom_they_are_for() {
     let places = Places::below(folder.path());
     // Twice, as at each start.
     for _ in 0..2 {
-        make_folders(&places, Some((990, 991))).expect("made, by root");
+        let owner = Owner { uid: Uid::from_raw(990), gid: Gid::from_raw(991) };
+        make_folders(&places, owner).expect("made, by root");
     }
     for (path, mode, owner) in [
         (places.own_data(), 0o700, (0, 0)),

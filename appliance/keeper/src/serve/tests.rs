@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+
+use nix::unistd::{Gid, Uid};
 
 use super::*;
 
@@ -16,7 +18,8 @@ fn played() -> Played {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keeper.sock");
     let (sender, inputs) = mpsc::channel();
-    let server = Server::start(&path, None, sender).expect("listens");
+    let owner = Owner { uid: Uid::current(), gid: Gid::current() };
+    let server = Server::start(&path, owner, sender).expect("listens");
     Played { _folder: folder, path, server, inputs }
 }
 
@@ -71,7 +74,7 @@ fn what_is_asked_comes_in_and_nonsense_ends_the_connection() {
         let mut rest = Vec::new();
         // A reset is an end, too.
         let _ = stream.read_to_end(&mut rest);
-        assert!(played.inputs.try_recv().is_err());
+        assert_eq!(played.inputs.try_recv(), Err(TryRecvError::Empty));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Keeper {
         Ok(keeper)
     }
 
-    fn hear(&self, socket: &PathBuf, say: &Say) -> io::Result<()> {
+    fn hear(&self, socket: &Path, say: &Say) -> io::Result<()> {
         let stream = UnixStream::connect(socket)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut lines = BufReader::new(stream.try_clone()?);
