@@ -44,9 +44,19 @@ install -m 0644 "$keys/keyring.pem" "$target/etc/rauc/keyring.pem"
 
 # Start and stop are inittab, rcS and rcK alone; what packages brought along for other ways is not to be found by accident.
 find "$target/etc/init.d" -type f ! -name rcS ! -name rcK -delete
-rm -rf "$target"/etc/{network,profile.d,profile} "$target"/usr/share/{bash-completion,zsh,man,doc,locale} "$target"/var/www
+rm -rf "$target"/etc/{network,profile.d,profile} "$target"/usr/lib/gio "$target"/usr/libexec/gio-launch-desktop \
+    "$target"/usr/share/{bash-completion,dbus-1,doc,et,gettext,glib-2.0,locale,man,ss,zsh} "$target"/var/www
 # GRUB's files lie on the boot partition, the kernel in a slot of its own.
 rm -rf "${target:?}/boot"
 # Written to by nobody, as all of it lies in the read-only root.
 rm -rf "$target"/var/{lib,cache,log,spool}
 mkdir -p "$target"/var/{lib,cache,log,spool}
+
+# Only the programs that are listed.
+for program in "$target"/usr/{bin,sbin}/*; do
+    case $(readlink "$program") in */busybox | busybox) applet=yes ;; *) applet='' ;; esac
+    if grep -qx "${program##*/}" "$tree/board/common/programs"; then continue; fi
+    # The shell of the debug form.
+    if [ -n "$applet" ] && grep -q 'respawn:/bin/sh' "$target/etc/inittab"; then continue; fi
+    rm "$program"
+done
