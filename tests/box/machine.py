@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +31,15 @@ class Disk:
         self.path = Path(folder) / "disk.img"
         run("cp", "--sparse=always", image, self.path)
         os.truncate(self.path, self.path.stat().st_size + 3 * GIB)
-        table = json.loads(run("sfdisk", "--json", self.path))["partitiontable"]
-        self.places = {part["name"]: part["start"] * 512 for part in table["partitions"]}
+        self.places = {part["name"]: part["start"] * 512 for part in self._partitions()}
         self._boot = f"{self.path}@@{self.places['PLATEN-BOOT']}"
+
+    def _partitions(self):
+        return json.loads(run("sfdisk", "--json", self.path))["partitiontable"]["partitions"]
+
+    def sizes(self):
+        """Of each partition, in bytes."""
+        return {part["name"]: part["size"] * 512 for part in self._partitions()}
 
     def flip(self, partition, offset):
         """One bit of a partition."""
@@ -70,7 +77,7 @@ class Machine:
 
     def __init__(self, folder, firmware, devices):
         self.folder = Path(folder)
-        self.said = ""
+        self.said, self.heard_to = "", 0
         self.limited = set()
         command = ["qemu-system-x86_64", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "1024"]
         command += ["-accel", "tcg"]
@@ -84,7 +91,8 @@ class Machine:
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self.qmp = self._connect("qmp").makefile("rw")
         self.serial = self._connect("serial")
-        self.serial.settimeout(0.5)
+        # A guest whose serial line nobody reads stands still.
+        threading.Thread(target=self._listen, daemon=True).start()
         self.qmp.readline()
         self.ask("qmp_capabilities")
 
@@ -159,19 +167,28 @@ class Machine:
 
     # --- Its serial line.
 
+    def _listen(self):
+        while True:
+            try:
+                said = self.serial.recv(65536)
+            except OSError:
+                return
+            if not said:
+                return
+            self.said += said.decode(errors="replace").replace("\r", "")
+
+    def from_now_on(self):
+        """What was said before is no answer to what is waited for next."""
+        self.heard_to = len(self.said)
+
     def hear(self, text):
         """Waits until the serial line says what this pattern matches."""
-        def is_said():
-            try:
-                self.said += self.serial.recv(65536).decode(errors="replace").replace("\r", "")
-            except TimeoutError:
-                pass
-            return re.search(text, self.said)
-        return until(is_said, f"the serial line says {text}", lambda: self.said[-2000:], pause_seconds=0)
+        return until(lambda: re.search(text, self.said[self.heard_to:]), f"the serial line says {text}",
+                     lambda: self.said[self.heard_to:][-2000:], pause_seconds=0.05)
 
     def shell(self, line, statuses=(0,)):
         """What a command in the debug form's shell says. One that fails otherwise than expected fails the check."""
-        self.said = ""
+        self.from_now_on()
         # What is typed is said again, so the marks are not written as they are said.
         self.serial.sendall(f"echo BEGIN-$((0))-BEGIN; {line}; echo END-$?-END\n".encode())
         heard = self.hear(r"(?s)BEGIN-0-BEGIN\n(.*)END-(\d+)-END")
@@ -182,6 +199,10 @@ class Machine:
     def platen(self, request, statuses=(0,)):
         """Asks the running station."""
         return self.shell(f"platen station --socket /run/platen/station.sock {request}", statuses)
+
+    def begin_platen(self, request):
+        """The same, without waiting for its end."""
+        self.serial.sendall(f"platen station --socket /run/platen/station.sock {request} &\n".encode())
 
     def end(self):
         self.child.kill()
@@ -198,11 +219,12 @@ def _running(firmware, devices):
             machine.end()
 
 
-def station(disk, firmware="seabios"):
+def station(disk, firmware="seabios", has_panel=True):
     """The computer that board/qemu_x86_64 describes; its USB controller has some sockets more than the board has ports."""
     devices = ["-drive", f"if=virtio,format=raw,file={disk.path}"]
-    devices += ["-device", "virtio-vga,xres=800,yres=480"]
-    devices += ["-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci"]
+    if has_panel:
+        devices += ["-device", "virtio-vga,xres=800,yres=480"]
+        devices += ["-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci"]
     devices += ["-device", "qemu-xhci,id=usb,addr=0x5,p2=8,p3=8", "-device", "i6300esb", "-action", "watchdog=reset"]
     return _running(firmware, devices)
 
