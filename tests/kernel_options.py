@@ -25,28 +25,27 @@ def wanted(path):
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if match := LINE.match(line):
             yield f"{path}:{number}", match["on"] or match["off"], (match["value"] or "n").strip('"')
-        elif line and not line.startswith("# ") and line != "#":
+        elif line not in ("", "#") and not line.startswith("# "):
             raise SystemExit(f"{path}:{number}: expected CONFIG_NAME=VALUE or a comment, found {line!r}")
 
 
 def terms(expression, operator, value):
-    """The parts of an expression that have this value, each with it: what keeps it from being more, or less."""
+    """The parts of an expression that hold, or those that do not: what makes it so."""
     parts = kconfiglib.split_expr(expression, operator)
     said = [kconfiglib.expr_str(part) for part in parts if (kconfiglib.expr_value(part) > 0) == value]
     return ", ".join(said)
 
 
 def in_the_way(symbol, value):
-    if symbol.choice and value == "y" and symbol.choice.selection is not symbol:
-        selection = symbol.choice.selection
-        if kconfiglib.expr_value(symbol.direct_dep):
-            return f"{selection.name if selection else 'nothing'} is chosen instead"
+    """Why it does not have this value."""
     if value == "n":
         by = terms(symbol.rev_dep, kconfiglib.OR, True)
         return f"selected by {by}" if by else "it has no prompt, or nobody may say no"
     missing = terms(symbol.direct_dep, kconfiglib.AND, False)
     if missing:
         return f"depends on {missing}"
+    if symbol.choice and symbol.choice.selection:
+        return f"{symbol.choice.selection.name} is chosen instead"
     prompts = [terms(node.prompt[1], kconfiglib.AND, False) for node in symbol.nodes if node.prompt]
     if not prompts:
         return "it has no prompt: other options select it"
@@ -54,6 +53,7 @@ def in_the_way(symbol, value):
 
 
 def lost(kconfig, fragments):
+    """A line for each option that does not come out as it is asked for."""
     for fragment in fragments:
         kconfig.load_config(str(fragment), replace=fragment is fragments[0])
     asked = {}
@@ -64,25 +64,29 @@ def lost(kconfig, fragments):
             asked[name] = (place, value)
     for name, (place, value) in asked.items():
         symbol = kconfig.syms.get(name)
-        # A name that is only asked about is defined for another architecture, or no more.
+        # A name that others depend on may be another architecture's, or nobody's any more.
         if symbol is None or not symbol.nodes:
             yield f"{place}: CONFIG_{name}: this kernel has no such option"
         elif symbol.str_value != value:
             yield f"{place}: CONFIG_{name}={value}: it is {symbol.str_value}: {in_the_way(symbol, value)}"
 
 
-def main(kernel, arch, *names):
+def kernel_of(folder, arch):
+    """Its Kconfig, as its Makefile would have it read."""
+    os.chdir(folder)
+    numbers = [re.search(rf"^{name} = (\d+)$", Path("Makefile").read_text(), re.M)[1]
+               for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
+    os.environ |= {"srctree": ".", "ARCH": arch, "SRCARCH": {"x86_64": "x86"}.get(arch, arch)}
+    os.environ |= {"KERNELVERSION": ".".join(numbers), "CC": "gcc", "HOSTCC": "gcc", "CC_VERSION_TEXT": "gcc"}
+    # What the compiler is able to do is asked of this machine's.
+    os.environ |= {name.upper(): name for name in ("ld", "ar", "nm", "objcopy", "pahole", "rustc", "bindgen")}
+    os.environ |= {"RUSTC_VERSION_TEXT": ""}
+    return kconfiglib.Kconfig("Kconfig", warn=False)
+
+
+def main(folder, arch, *names):
     fragments = [Path(name).resolve() for name in names]
-    version = re.search(r"^VERSION = (\d+)\nPATCHLEVEL = (\d+)\nSUBLEVEL = (\d+)$", (Path(kernel) / "Makefile").read_text(), re.M)
-    os.chdir(kernel)
-    # What the kernel's Makefile sets before Kconfig is read.
-    folder = {"x86_64": "x86"}.get(arch, arch)
-    os.environ |= {"srctree": ".", "ARCH": arch, "SRCARCH": folder, "KERNELVERSION": ".".join(version.groups())}
-    for name, program in {"CC": "gcc", "LD": "ld", "HOSTCC": "gcc", "AR": "ar", "NM": "nm", "OBJCOPY": "objcopy", "PAHOLE": "pahole"}.items():
-        os.environ.setdefault(name, program)
-    os.environ |= {"CC_VERSION_TEXT": "gcc", "RUSTC": "rustc", "BINDGEN": "bindgen", "RUSTC_VERSION_TEXT": ""}
-    kconfig = kconfiglib.Kconfig("Kconfig", warn=False)
-    found = list(lost(kconfig, fragments))
+    found = list(lost(kernel_of(folder, arch), fragments))
     print("\n".join(found) if found else f"Linux {os.environ['KERNELVERSION']}: all hold")
     return 1 if found else 0
 

@@ -34,7 +34,7 @@ fn kconfig() -> &'static Path {
             shell(unpacked.path(), &line).expect(0);
             // Whoever was as fast has the same.
             if fs::rename(unpacked.path(), &folder).is_ok() {
-                drop(unpacked.keep());
+                let _ = unpacked.keep();
             }
         }
         folder
@@ -64,13 +64,17 @@ fn fragments(settings: &[(String, String)]) -> (&'static str, Vec<String>) {
 
 #[test]
 fn the_kernel_can_have_all_that_the_boards_ask_of_it() {
-    if !need::demand("linux-source-6.12", Path::new(SOURCE).is_file(), "no kernel source; run appliance/install-packages test")
-    {
+    if !need::demand(
+        "linux-source-6.12",
+        Path::new(SOURCE).is_file(),
+        "no kernel source; run appliance/install-packages test",
+    ) {
         return;
     }
     let boards = defconfigs();
     for (board, settings) in &boards {
-        let version = settings.iter().find(|(symbol, _)| symbol == "BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE").expect("pinned");
+        let version =
+            settings.iter().find(|(symbol, _)| symbol == "BR2_LINUX_KERNEL_CUSTOM_VERSION_VALUE").expect("pinned");
         assert!(version.1.starts_with("\"6.12."), "{board}: {} is of another series than {SOURCE}", version.1);
         let (architecture, names) = fragments(settings);
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -91,7 +95,8 @@ fn the_kernel_can_have_all_that_the_boards_ask_of_it() {
     names.push(path.to_str().expect("UTF-8"));
     let judged = judge(architecture, &names);
     assert_eq!(judged.status, 1, "{}", judged.stderr);
-    let said: Vec<&str> = judged.stdout.lines().filter_map(|line| line.split_once("wrong.config:")).map(|said| said.1).collect();
+    let said: Vec<&str> =
+        judged.stdout.lines().filter_map(|line| line.split_once("wrong.config:")).map(|said| said.1).collect();
     assert_eq!(
         said,
         [
