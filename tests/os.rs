@@ -5,6 +5,11 @@
 //! update of stand-ins for what Buildroot builds, and other programs look at them. `tests/image BOARD` builds and starts the
 //! real one.
 
+mod kernel;
+mod settings;
+mod usb;
+mod usb_guest;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

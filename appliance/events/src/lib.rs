@@ -36,5 +36,5 @@ pub use port::{BatchId, PortMode, PortUse, Work};
 pub use record::{Hello, Line, Record, SCHEMA, Stamper};
 pub use replay::{Broken, Replay};
 pub use state::{ActionState, BatchState, DriveState, Illegal, JobState, Refused, Retry, StationState, StepState};
-pub use system::{DataState, SystemRequest, SystemState, UpdateState};
+pub use system::{DataState, MAX_UPDATE_BYTES, SystemRequest, SystemState, UpdateState};
 pub use verdict::{JobEnd, JobKind, Moved, Verdict};

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::any_code::AnyCode;
 
+/// The largest update that the station brings in from a drive, and that its system takes from it. It holds a kernel and a
+/// root file system; a tenth of this is a large one.
+pub const MAX_UPDATE_BYTES: u64 = 1 << 30;
+
 /// What the system is, and what is to be known about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -21,7 +21,7 @@ use platen_cache::layout::{IndexEntry, check_marker, read_index};
 use platen_cache::{BlobSource, Cache, CacheError, ImportProgress, WrittenFiles, WrittenMedium};
 use platen_engine::verify::{Check, Report};
 use platen_engine::{AlignedBuffer, Clock, PIECE_BYTES, ReadDrive, SystemClock, Watch, chain};
-use platen_events::{Code, JobKind};
+use platen_events::{Code, JobKind, MAX_UPDATE_BYTES};
 use platen_media::allocation::UsedExtent;
 use platen_media::placement::{PlacedFile, Placement};
 use platen_media::sign::TrustedKeys;
@@ -35,8 +35,6 @@ use crate::paths::Paths;
 
 /// As for a layout in a folder.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
-/// An update holds a kernel and a root file system; a tenth of this is a large one.
-const MAX_UPDATE_BYTES: u64 = 1 << 30;
 
 /// Copies what lies on the drive into the cache.
 pub(crate) struct ImportCheck {

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use platen_events::Code;
+use platen_events::{Code, MAX_UPDATE_BYTES};
 
 use super::Refusal;
 use super::rauc::{self, Info};
@@ -19,8 +19,6 @@ use crate::version::Version;
 
 /// Of files that were brought, so many are looked at.
 const MAX_FILES: usize = 16;
-/// No update is larger.
-const MAX_SIZE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Is left on the disk for everything else.
 const MARGIN_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -138,8 +136,9 @@ fn take(places: &Places, brought: &Path) -> Result<(), Refusal> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let from = OpenOptions::new().read(true).custom_flags(flags.bits()).open(brought).map_err(damaged)?;
     let metadata = from.metadata().map_err(damaged)?;
-    if !metadata.is_file() || metadata.len() > MAX_SIZE_BYTES {
-        let text = format!("{name}: expected a file of at most {MAX_SIZE_BYTES} bytes, found {} bytes", metadata.len());
+    if !metadata.is_file() || metadata.len() > MAX_UPDATE_BYTES {
+        let text =
+            format!("{name}: expected a file of at most {MAX_UPDATE_BYTES} bytes, found {} bytes", metadata.len());
         return Err(Refusal::new(Code::UpdateDamaged, text));
     }
     let wanted = metadata.len().saturating_add(MARGIN_BYTES);
