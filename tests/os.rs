@@ -21,6 +21,8 @@ use crate::boot::{self, Firmware, Machine, Options};
 
 use crate::common::{Ran, tool};
 
+mod uboot;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const BOARD: &str = "qemu_x86_64";
 
@@ -167,31 +169,39 @@ fn every_package_that_is_fetched_has_its_sums() {
 
 /// A folder in which `post-image.sh` finds what it finds at the end of a build, of stand-ins.
 struct Built {
+    board: &'static str,
     folder: tempfile::TempDir,
 }
 
 impl Built {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let built = Self { folder };
+        let built = Self::with_a_root(BOARD);
         let grub = "grub-mkimage -O i386-pc -o images/grub.img -p '(,gpt2)/boot/grub' -c /dev/null \
                     all_video biosdisk boot configfile echo eval fat linux loadenv normal part_gpt reboot regexp sleep squash4 test true";
         let line = format!(
-            "mkdir -p images/efi-part/EFI/BOOT target/usr/lib host/bin build/grub2-2.14/build-i386-pc/grub-core root && \
+            "mkdir -p images/efi-part/EFI/BOOT build/grub2-2.14/build-i386-pc/grub-core && \
              cp /usr/lib/grub/i386-pc/boot.img build/grub2-2.14/build-i386-pc/grub-core/ && {grub} && \
-             echo 'stand-in for GRUB' > images/efi-part/EFI/BOOT/bootx64.efi && \
-             seq 200000 > root/numbers && mksquashfs root images/rootfs.squashfs -comp zstd -all-root -quiet -no-progress && \
-             printf 'ID=platen\\nVERSION_ID=1.4.0\\n' > target/usr/lib/os-release"
+             echo 'stand-in for GRUB' > images/efi-part/EFI/BOOT/bootx64.efi"
         );
         shell(built.folder.path(), &line).expect(0);
         fs::write(built.folder.path().join("images/bzImage"), stand_in_kernel()).expect("writes");
         built
     }
 
+    /// What every board has: a root, and its version.
+    fn with_a_root(board: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let line = "mkdir -p images target/usr/lib host/bin root && \
+             seq 200000 > root/numbers && mksquashfs root images/rootfs.squashfs -comp zstd -all-root -quiet -no-progress && \
+             printf 'ID=platen\\nVERSION_ID=1.4.0\\n' > target/usr/lib/os-release";
+        shell(folder.path(), line).expect(0);
+        Self { board, folder }
+    }
+
     fn post_image(&self) -> Ran {
         let at = |name: &str| self.folder.path().join(name);
         let mut command = Command::new(Path::new(ROOT).join("board/common/post-image.sh"));
-        command.arg(at("images")).arg(BOARD).current_dir(self.folder.path());
+        command.arg(at("images")).arg(self.board).current_dir(self.folder.path());
         for (name, path) in [("TARGET_DIR", "target"), ("HOST_DIR", "host"), ("BUILD_DIR", "build"), ("BASE_DIR", ".")]
         {
             command.env(name, at(path));
@@ -204,7 +214,7 @@ impl Built {
     }
 
     fn image(&self) -> PathBuf {
-        self.folder.path().join(format!("images/platen-{BOARD}.img"))
+        self.folder.path().join(format!("images/platen-{}.img", self.board))
     }
 }
 

@@ -4,6 +4,9 @@
 # Chooses the slot that is started, and counts, as board/common/x86_64/grub.cfg does. In U-Boot's variables (two copies),
 # where the keeper reads them: of each slot, whether it is whole (BOOT_A_OK) and how many starts it has left to prove itself
 # (BOOT_A_LEFT). Names are set in every pass, since saveenv keeps all.
+#
+# U-Boot's shell takes an apostrophe for the begin of a quotation even within double quotes (parse_stream in its
+# common/cli_hush.c). So none of the texts has one.
 
 test -n "${BOOT_ORDER}" || setenv BOOT_ORDER "A B"
 test -n "${BOOT_A_OK}" || setenv BOOT_A_OK 1
@@ -47,15 +50,15 @@ while true; do
     # Nothing is left to start.
     cls
     echo
-    echo "   Platen can't start."
+    echo "   Platen cannot start."
     echo
-    echo "   Neither of the two systems on this station's card started and stayed up."
+    echo "   Neither of the two systems on its card started and stayed up."
     echo
     echo "   What to do:"
     echo "     - Wait. In half a minute they are tried once more."
     echo "     - If this comes again: switch the station off, unplug what was"
     echo "       plugged in last, and switch it on."
-    echo "     - If it still comes: write the station's card anew"
+    echo "     - If it still comes: write the card anew"
     echo "       (README.md, The appliance)."
     echo
     echo "   Drives that were being written are not ready. Write them again."

@@ -18,6 +18,7 @@ use super::qmp::Qmp;
 /// Without acceleration and on busy machines a boot takes minutes; on idle ones ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(400);
 const OVMF: &str = "/usr/share/OVMF";
+const UBOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 
 /// What starts the computer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +97,22 @@ impl Machine {
     /// QEMU's command line, which is told the folder for sockets.
     pub(crate) fn start_kernel(kernel: &Path, initramfs: &Path, devices: impl FnOnce(&mut Command, &Path)) -> Self {
         Self::spawn(|work| {
-            let mut command = qemu(work);
+            let mut command = qemu("qemu-system-x86_64", work);
             command.args(["-machine", "q35"]).arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
             // On a machine that is busy the kernel's timer may seem not to work while it is tried.
             command.args(["-append", "console=ttyS0 quiet panic=-1 no_timer_check"]);
             devices(&mut command, work);
+            command
+        })
+    }
+
+    /// Starts a 64-bit ARM computer that has U-Boot, and this disk. It reads boards' scripts as a Raspberry Pi's does.
+    pub(crate) fn start_uboot(disk: &Path) -> Self {
+        Self::spawn(|work| {
+            let mut command = qemu("qemu-system-aarch64", work);
+            command.args(["-machine", "virt", "-cpu", "cortex-a57", "-bios", UBOOT]);
+            let node = format!("driver=raw,node-name=disk,file.driver=file,file.filename={}", disk.display());
+            command.args(["-blockdev", &node, "-device", "virtio-blk-device,drive=disk"]);
             command
         })
     }
@@ -111,7 +123,7 @@ impl Machine {
         let mut command = command(work.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(std::fs::File::create(work.path().join("qemu.log")).expect("made"));
-        let mut child = command.spawn().expect("QEMU starts: install qemu-system-x86, or set PLATEN_BOOTS=no");
+        let mut child = command.spawn().expect("QEMU starts: appliance/install-packages boot, or set PLATEN_BOOTS=no");
         let serial = child.stdin.take().expect("piped");
         let mut output = child.stdout.take().expect("piped");
         let heard = Arc::new(Heard::default());
@@ -226,17 +238,17 @@ impl Drop for Machine {
 }
 
 /// What all computers have: memory, a serial line on standard input and output, and QEMU's own control socket.
-fn qemu(work: &Path) -> Command {
+fn qemu(program: &str, work: &Path) -> Command {
     // Should the test program itself be killed, the kernel ends QEMU for us.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-accel", "tcg", "-nodefaults", "-m", "1024"]);
+    command.args(["--pdeathsig", "KILL", program, "-accel", "tcg", "-nodefaults", "-m", "1024"]);
     command.args(["-display", "none", "-no-reboot", "-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]);
     command.args(["-qmp", &format!("unix:{},server=on,wait=off", work.join("qmp").display())]);
     command
 }
 
 fn command(options: &Options<'_>, work: &Path) -> Command {
-    let mut command = qemu(work);
+    let mut command = qemu("qemu-system-x86_64", work);
     let secure = options.firmware == Firmware::OvmfSecureBoot;
     // The only build of the 32-bit one there is can do Secure Boot, but has no keys.
     let smm = secure || options.firmware == Firmware::Ovmf32;

@@ -72,7 +72,7 @@ pub fn slot(places: &Places) -> Result<Slot, KeeperError> {
 /// Where this board's boot loader keeps what it knows.
 pub fn store(places: &Places) -> Arc<dyn Store> {
     if places.uboot_config().exists() {
-        return Arc::new(Uboot { lock: places.boot_lock() });
+        return Arc::new(Uboot { lock: places.boot_lock(), config: places.uboot_config() });
     }
     Arc::new(Grub {
         path: places.grubenv(),
