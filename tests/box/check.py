@@ -23,7 +23,7 @@ def run(*command, **options):
     return ran.stdout
 
 
-def expect(is_so, what, found=""):
+def expect(is_so, what, found="otherwise"):
     if not is_so:
         raise Failed(f"expected {what}, found {found}")
 

@@ -85,14 +85,23 @@ def is_well(disk):
 # --- One thing after the other, on one station.
 
 
-def no_keyboard(machine):
-    """A keyboard in a drive's socket, as a person or a drive that is none may have one, types nothing."""
-    before = machine.shell("cat /proc/bus/input/devices")
-    machine.ask("device_add", driver="usb-kbd", id="keyboard", bus="usb.0", port="5")
+def keyboard_in(machine, port):
+    """Whether what is typed at a keyboard in this socket would be heard."""
+    inputs = "cat /proc/bus/input/devices"
+    before = machine.shell(inputs)
+    machine.ask("device_add", driver="usb-kbd", id="keyboard", bus="usb.0", port=str(port))
     until(lambda: "QEMU USB Keyboard" in machine.shell("cat /sys/bus/usb/devices/*/product"), "the kernel has the keyboard")
     machine.shell("udevadm settle")
-    expect(machine.shell("cat /proc/bus/input/devices") == before, "no new input", machine.shell("cat /proc/bus/input/devices"))
+    is_heard = machine.shell(inputs) != before
     machine.ask("device_del", id="keyboard")
+    until(lambda: "keyboard" not in machine.devices(), "QEMU has taken the keyboard away")
+    return is_heard
+
+
+def no_keyboard(machine):
+    """What calls itself a keyboard in a drive's socket types nothing; the control is one in a socket that is no port."""
+    expect(not keyboard_in(machine, 3), "no input from a port for drives")
+    expect(keyboard_in(machine, 5), "an input from another socket")
 
 
 def refuses_what_is_read_only(machine, work):

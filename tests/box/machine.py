@@ -133,11 +133,18 @@ class Machine:
 
     def pull(self, port):
         self.ask("device_del", id=f"stick{port}")
-        until(lambda: f"stick{port}" not in self.devices(), "QEMU has let go of the drive")
-        self.ask("blockdev-del", **{"node-name": f"drive{port}"})
+        until(lambda: self._lets_go(f"drive{port}"), "QEMU has let go of the drive")
         if port in self.limited:
             self.limited.remove(port)
             self.ask("object-del", id=f"limit{port}")
+
+    def _lets_go(self, drive):
+        """The device is away some time before the file behind it is no longer in use."""
+        try:
+            self.ask("blockdev-del", **{"node-name": drive})
+        except Failed:
+            return False
+        return True
 
     def devices(self):
         return {device["name"] for device in self.ask("qom-list", path="/machine/peripheral")}

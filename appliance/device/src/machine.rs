@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! Where the kernel describes this machine: `/sys`, `/proc`, `/dev`.
+//! Where the kernel describes this machine: `/sys`, `/proc`, `/dev`; and where udev keeps its notes: `/run/udev`.
 
 use std::fs;
 use std::io;
@@ -13,6 +13,7 @@ pub(crate) struct Machine {
     sys: PathBuf,
     proc: PathBuf,
     dev: PathBuf,
+    udev: PathBuf,
 }
 
 impl Machine {
@@ -21,9 +22,10 @@ impl Machine {
         Self::at(Path::new("/"))
     }
 
-    /// A recorded machine: `sys`, `proc` and `dev` below `folder`.
+    /// A recorded machine: `sys`, `proc`, `dev` and `run/udev` below `folder`.
     pub(crate) fn at(folder: &Path) -> Self {
-        Self { sys: folder.join("sys"), proc: folder.join("proc"), dev: folder.join("dev") }
+        let [sys, proc, dev, udev] = ["sys", "proc", "dev", "run/udev"].map(|name| folder.join(name));
+        Self { sys, proc, dev, udev }
     }
 
     pub(crate) fn sys(&self, below: &str) -> PathBuf {
@@ -36,6 +38,19 @@ impl Machine {
 
     pub(crate) fn dev(&self, below: &str) -> PathBuf {
         self.dev.join(below)
+    }
+
+    /// Whether udev runs here.
+    pub(crate) fn has_udev(&self) -> bool {
+        // There as long as its daemon runs; libudev decides by it too.
+        self.udev.join("control").exists()
+    }
+
+    /// Whether udev is done with the block device in this folder of sysfs: it writes down what it knows of a device after it
+    /// has given it to its owner. Where no udev runs, nobody is waited for.
+    pub(crate) fn is_set_up(&self, folder: &Path) -> bool {
+        let noted = |number: String| self.udev.join("data").join(format!("b{number}")).exists();
+        !self.has_udev() || attribute(&folder.join("dev")).is_ok_and(noted)
     }
 
     /// The btrfs file systems that are in use and have this device as one of theirs. The table of mounts names one device

@@ -99,6 +99,8 @@ impl Scanner {
             let folder = entry?.path();
             let Some(name) = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
             match look(&folder, before.remove(&name)) {
+                // Whoever opened it now would be refused: it becomes the station's by a rule of udev's, which says so again.
+                Ok(Some(_)) if !self.machine.is_set_up(&folder) => {}
                 Ok(Some(mut known)) => {
                     known.inserted.is_in_reader = self.was_exchanged(&known);
                     inserted.push(known.inserted.clone());

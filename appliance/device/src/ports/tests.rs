@@ -163,6 +163,26 @@ fn a_known_drive_is_not_read_again_but_its_socket_is() {
     assert_eq!(drive.label.model.as_deref(), Some("Another"), "the control");
 }
 
+/// A drive that was listed before a rule of udev's had made it the station's was refused: permission denied.
+#[test]
+fn a_drive_is_listed_when_udev_is_done_with_it() {
+    if !need::root() {
+        return;
+    }
+    let recorded = RecordedMachine::new(STICK);
+    set(&recorded, &format!("{DISK}/dev"), "8:16");
+    let mut scanner = scanner(&recorded);
+    let mut count = || scanner.scan().expect("lists").len();
+    assert_eq!(count(), 1, "no udev runs");
+    let udev = recorded.root().join("run/udev");
+    fs::create_dir_all(udev.join("data")).expect("created");
+    fs::write(udev.join("control"), "").expect("written");
+    fs::write(udev.join("data/b8:0"), "").expect("written");
+    assert_eq!(count(), 0, "udev is done with another one only");
+    fs::write(udev.join("data/b8:16"), "I:1").expect("written");
+    assert_eq!(count(), 1);
+}
+
 #[test]
 fn a_machine_that_lists_no_disks_is_an_error() {
     let error = Scanner::new(Machine::at(Path::new("/nowhere"))).scan().expect_err("no /sys");

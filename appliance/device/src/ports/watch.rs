@@ -5,7 +5,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -78,9 +77,7 @@ struct Monitor(MonitorSocket);
 
 impl Monitor {
     fn open() -> io::Result<Self> {
-        // Exists as long as the daemon runs; libudev decides by it too.
-        let is_udevd_there = Path::new("/run/udev/control").exists();
-        Self::listen(if is_udevd_there { MonitorBuilder::new()? } else { MonitorBuilder::new_kernel()? })
+        Self::listen(if Machine::real().has_udev() { MonitorBuilder::new()? } else { MonitorBuilder::new_kernel()? })
     }
 
     fn listen(to: MonitorBuilder) -> io::Result<Self> {
