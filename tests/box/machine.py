@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A computer in QEMU, its disk, and the drives that are put into it."""
 
+import codecs
 import json
 import os
 import re
@@ -175,14 +176,14 @@ class Machine:
     # --- Its serial line.
 
     def _listen(self):
-        while True:
-            try:
-                said = self.serial.recv(65536)
-            except OSError:
-                return
-            if not said:
-                return
-            self.said += said.decode(errors="replace").replace("\r", "")
+        # A letter's bytes may come one after the other.
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        try:
+            while said := self.serial.recv(65536):
+                self.said += decoder.decode(said).replace("\r", "")
+        except OSError:
+            # The computer was switched off.
+            pass
 
     def from_now_on(self):
         """What was said before is no answer to what is waited for next."""
