@@ -13,6 +13,7 @@ mod drivers;
 mod files;
 mod hand_over;
 mod image;
+mod moves;
 mod offline;
 
 use std::fs;
