@@ -15,7 +15,6 @@ pub mod carry;
 pub mod checked;
 pub mod content;
 mod data_image;
-pub mod layout;
 pub mod linux;
 pub mod log;
 pub mod machine;

@@ -37,7 +37,7 @@ pub use self::places::Places;
 use self::mounts::Mounts;
 use self::superblock::Superblock;
 use crate::engine::checked::CheckedImage;
-use crate::engine::layout::DiskLayout;
+use platen_sequence::layout::DiskLayout;
 use crate::engine::machine::{
     BootSetup, Ended, FileSystem, LinuxBoot, Machine, MachineError, Order, Progress, Starts, TargetDisk, Volume,
 };

@@ -6,6 +6,7 @@
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
+use platen_sequence::layout::LayoutProblem;
 use platen_testkit::need;
 
 use super::bench::{Bench, of_bios, of_uefi, said};
@@ -130,7 +131,7 @@ fn what_stops_a_partitioning_is_named() {
     let Some(mut bench) = Bench::new(20 << 20, true) else { return };
     let mut machine = bench.look();
     match machine.partition(0, &of_uefi()) {
-        Err(MachineError::TooSmall { index: 0, expected_bytes, found_bytes }) => {
+        Err(MachineError::Layout { index: 0, source: LayoutProblem::SmallDisk { expected_bytes, found_bytes } }) => {
             assert_eq!(found_bytes, 20 << 20);
             assert!(expected_bytes > 100 << 20);
         }
