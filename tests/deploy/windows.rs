@@ -130,6 +130,18 @@ fn look(volume: &Path) {
     fs::write(&answers, &whole[..whole.len() / 2]).expect("written");
     assert!(tool("xmllint", &["--noout", text(&answers)]).status != 0);
 
+    // Who may do anything with a file: of one that may hold secrets, only the system account and administrators.
+    let allowed = |path: &str| {
+        let all = said("ntfssecaudit", &["-vv", text(volume), path]);
+        let of = all.lines().filter_map(|line| line.trim().strip_prefix("dec "));
+        of.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for path in ["/Windows/Panther/unattend/unattend.xml", "/_SMSTaskSequence/secrets.json"] {
+        assert_eq!(allowed(path), ["S-1-5-18", "S-1-5-32-544"], "{path}");
+    }
+    let anybodys = allowed("/Windows/Setup/Scripts/SetupComplete.cmd");
+    assert!(anybodys.iter().any(|who| who == "S-1-1-0"), "the control: {anybodys:?}");
+
     let software = taken(volume, "Windows/System32/config/SOFTWARE");
     assert_eq!(said("hivexget", &[text(&software), r"\Branch", "Name"]), "token-0815");
     let folders = r"%SystemRoot%\inf;%SystemDrive%\Drivers\DRV3\disk;%SystemDrive%\Drivers\DRV3\other";

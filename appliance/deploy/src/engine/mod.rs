@@ -11,6 +11,7 @@
 //!                                        `-- Store ----> where it stands, before and after each step
 //! ```
 
+mod access;
 pub mod carry;
 pub mod checked;
 pub mod content;
