@@ -3,7 +3,7 @@
 
 //! What the boot system leaves on a computer's disk: the state of a sequence, and what it takes along.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use platen_deploy::engine::carry::TakenAlong;
 use platen_deploy::engine::machine::{FileSystem, Volume};
@@ -21,7 +21,8 @@ pub const SECRET: &str = "PLANTED-deployment-secret";
 /// A script that an image has for the end of Setup.
 pub const IMAGES_OWN: &str = "@echo the image's own\r\n";
 
-fn model() -> std::path::PathBuf {
+/// Where the disk of a Windows that was just installed is made.
+fn model() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine")
 }
 
@@ -80,7 +81,7 @@ pub fn computer(sequence: &str, software: &[(&str, &[&str], &str)], files: &[(&s
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes");
         std::fs::write(&path, text.replace('\n', "\r\n")).expect("writes");
     }
-    std::fs::copy(&wine::program(&model())?, computer.in_folder("platen-deploy.exe")).expect("copies");
+    std::fs::copy(wine::program(&model())?, computer.in_folder("platen-deploy.exe")).expect("copies");
     // What is outside that folder: an answer file with a password, and the script, with the image's own beside it.
     let answers = format!("<unattend xmlns=\"urn:schemas-microsoft-com:unattend\"><!-- {SECRET} --></unattend>");
     for (path, text) in [
