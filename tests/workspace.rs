@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("platen-events", &[]),
     ("platen-media", &["platen-disk"]),
     // For its strict reader of TOML: definitions and sequences are read by one.
-    ("platen-sequence", &["platen-media"]),
+    ("platen-sequence", &["platen-disk", "platen-media"]),
     ("platen-disk", &[]),
     ("platen-wim", &[]),
     // Pure, and compiled for Windows too.

@@ -4,6 +4,7 @@
 //! A computer is booted from a written medium, installs a small Linux system on its blank disk, and starts it without
 //! the medium. The system says what it got: that is what is looked at.
 
+mod first_start;
 mod image;
 mod windows;
 

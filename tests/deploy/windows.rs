@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 //! A computer installs an image with the shape of a Windows, once by BIOS and once by UEFI. Then other people's programs look
-//! at its disk, and it is started: what stands in for Windows' boot manager says its word.
+//! at its disk, and it is started: what stands in for Windows' boot manager says its word. The rest of its sequence runs under
+//! Wine, from the tree on that disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::sync::OnceLock;
 
 use platen_testkit::windows_image::{self, BIOS_WORD, UEFI_WORD};
 
-use super::{Computer, ends, station};
-use crate::boot::{Firmware, wanted};
+use super::{Computer, ends, first_start, station};
+use crate::boot::{Firmware, PASSWORD, wanted};
 use crate::common::tool;
 
 const ID: &str = "PLTDEP03";
@@ -39,15 +40,21 @@ fn drive() -> &'static Path {
                 ("other/other.inf", inf("PCI\\VEN_1234&DEV_FFFF").as_bytes()),
             ],
         );
-        station.files("windows-package", &[("answers.xml", ANSWERS.as_bytes()), ("tools/run.cmd", b"rem\r\n")]);
-        station.files("", &[("platen-deploy.exe", b"MZ, and stands in for the program")]);
+        let (answers, tool, word) = (ANSWERS.as_bytes(), &b"rem\r\n"[..], first_start::word());
+        let package = [("answers.xml", answers), ("tools/run.cmd", tool), ("word.cmd", word.as_bytes())];
+        station.files("windows-package", &package);
+        first_start::add_files(station);
+        let stand_in = || b"MZ, and stands in for the program".to_vec();
+        let exe = first_start::program().map_or_else(stand_in, |program| fs::read(program).expect("was built"));
+        let password = format!("{PASSWORD}\n");
+        station.files("", &[("platen-deploy.exe", &exe), ("password.txt", password.as_bytes())]);
         let programs = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder").join("programs/debug");
         let program = |name: &str| programs.join(name).to_str().expect("UTF-8").to_owned();
         let (deploy, hive, exe) = (program("platen-deploy"), program("platen-hive"), station.text("platen-deploy.exe"));
         let build = ["boot-image", "build", "--kit", "boot-kit", "--trusted", "test-insecure.pub"];
         let more = ["--out", "boot-image-windows", "--deploy", &deploy, "--program", &hive, "--program", &exe];
         station.platen(&[&build[..], &more[..]].concat()).expect(0);
-        super::written(ID, SEQUENCE, DEFINITION)
+        super::written(ID, &[SEQUENCE, first_start::REST].concat(), &[DEFINITION, first_start::SOFTWARE].concat())
     })
 }
 
@@ -123,6 +130,18 @@ fn look(volume: &Path) {
     fs::write(&answers, &whole[..whole.len() / 2]).expect("written");
     assert!(tool("xmllint", &["--noout", text(&answers)]).status != 0);
 
+    // Who may do anything with a file: of one that may hold secrets, only the system account and administrators.
+    let allowed = |path: &str| {
+        let all = said("ntfssecaudit", &["-vv", text(volume), path]);
+        let of = all.lines().filter_map(|line| line.trim().strip_prefix("dec "));
+        of.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for path in ["/Windows/Panther/unattend/unattend.xml", "/_SMSTaskSequence/secrets.json"] {
+        assert_eq!(allowed(path), ["S-1-5-18", "S-1-5-32-544"], "{path}");
+    }
+    let anybodys = allowed("/Windows/Setup/Scripts/SetupComplete.cmd");
+    assert!(anybodys.iter().any(|who| who == "S-1-1-0"), "the control: {anybodys:?}");
+
     let software = taken(volume, "Windows/System32/config/SOFTWARE");
     assert_eq!(said("hivexget", &[text(&software), r"\Branch", "Name"]), "token-0815");
     let folders = r"%SystemRoot%\inf;%SystemDrive%\Drivers\DRV3\disk;%SystemDrive%\Drivers\DRV3\other";
@@ -144,7 +163,10 @@ fn look(volume: &Path) {
 /// Installs, and gives what is on the disk then.
 fn installed(firmware: Firmware) -> Computer {
     let computer = Computer::new(firmware);
-    let machine = computer.start(Some(drive()));
+    let mut machine = computer.start(Some(drive()));
+    // Without one no medium takes a secret.
+    machine.wait_for("Password    (US keys):");
+    machine.type_line(PASSWORD);
     let said = machine.wait_for_one_of(&["restarts now. Remove", "Press Enter to turn"]);
     assert!(said.contains(&format!("PLATEN DEPLOYMENT OK id={ID}")), "{said}");
     ends(machine);
@@ -161,7 +183,7 @@ fn find_devices(store: &Path, system: &str, windows: &str) {
 }
 
 #[test]
-fn a_windows_is_installed_on_gpt_and_started_by_uefi() {
+fn a_windows_is_installed_on_gpt_and_started_by_uefi_and_does_the_rest() {
     if !wanted() {
         return;
     }
@@ -190,6 +212,8 @@ fn a_windows_is_installed_on_gpt_and_started_by_uefi() {
     look(&windows);
     let machine = computer.start(None);
     machine.wait_for(UEFI_WORD.trim());
+    drop(machine);
+    first_start::runs_in_windows(&windows);
 }
 
 #[test]
@@ -245,6 +269,7 @@ label = "DEPLOY"
 unattended = true
 task-sequence = "@ID@.sequence.toml"
 boot-kit = "boot-kit"
+password = { file = "password.txt" }
 
 [boot-image]
 id = "PLTBOOT"
@@ -334,6 +359,7 @@ variables = [
 [[do]]
 step = "Apply Windows Settings"
 type = "Apply Windows Settings"
+variables = [{ name = "OSDLocalAdminPassword", property = "AdminPassword", value = "%Word%" }]
 [[do]]
 step = "Apply Network Settings"
 type = "Apply Network Settings"

@@ -16,6 +16,7 @@ mod error;
 mod export;
 mod format;
 mod import;
+pub mod layout;
 pub mod limits;
 pub mod lint;
 mod mdt;

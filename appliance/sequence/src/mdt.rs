@@ -65,6 +65,11 @@ impl Step {
         SCRIPTS.into_iter().find(|(script, _)| self.action.split_whitespace().any(|word| is(word, script)))
     }
 
+    /// Whether it puts a new table on a disk.
+    pub(crate) fn divides_disk(&self) -> bool {
+        self.kind == StepKind::FormatAndPartitionDisk || self.script_label() == Some("MDT: Format and Partition Disk")
+    }
+
     /// Whether it puts an operating system on the computer.
     pub fn deploys_system(&self) -> bool {
         match self.kind {

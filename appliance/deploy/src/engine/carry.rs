@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use platen_media::Timestamp;
 use platen_media::policy::{DeploymentPolicy, SealingKey, Software};
 use platen_sequence::run::{
-    After, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, Run, Surroundings, Where,
+    After, Cursor, CursorError, Environment, EnvironmentError, KeptVariable, Next, Origin, Run, Surroundings, Where,
 };
 use platen_sequence::{Entry, Step, StepKind, TaskSequence};
 
@@ -299,6 +299,11 @@ impl<'a> Carrier<'a> {
     /// Where the state stands now.
     pub fn folder(&self) -> &Path {
         self.store.folder()
+    }
+
+    /// Which step is under way: a try of it that a power cut ended has the same.
+    pub(super) fn cursor(&self) -> &Cursor {
+        self.run.cursor()
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<(), EnvironmentError> {

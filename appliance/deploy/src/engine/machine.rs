@@ -7,10 +7,12 @@
 //! folder runs whole sequences in tests and on a developer's computer.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use platen_sequence::layout::FileSystem;
+
+use platen_sequence::layout::{DiskLayout, LayoutProblem};
 use platen_sequence::run::Computer;
 use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
@@ -18,7 +20,6 @@ use platen_windows::registry::Change;
 use serde::{Deserialize, Serialize};
 
 use super::checked::CheckedImage;
-use super::layout::DiskLayout;
 
 /// A disk of the computer that a system may be installed on. Never the medium's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,28 +38,6 @@ pub struct TargetDisk {
     pub sector_bytes: u32,
     /// Something stands on it: a partition table, a file system, or bytes other than zero where those would be.
     pub has_data: bool,
-}
-
-/// How a volume is formatted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileSystem {
-    /// For Windows.
-    Ntfs,
-    /// For EFI system partitions.
-    Fat32,
-    /// For Linux.
-    Ext4,
-}
-
-impl fmt::Display for FileSystem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ntfs => "NTFS",
-            Self::Fat32 => "FAT32",
-            Self::Ext4 => "ext4",
-        })
-    }
 }
 
 /// A volume of the target, formatted by this sequence or found.
@@ -155,10 +134,8 @@ pub struct Progress {
 pub enum MachineError {
     #[error("there is no disk {index}: expected {expected}, found {found}")]
     NoDisk { index: usize, expected: String, found: String },
-    #[error("disk {index} is too small: expected {expected_bytes} bytes or more, found {found_bytes}")]
-    TooSmall { index: usize, expected_bytes: u64, found_bytes: u64 },
-    #[error("disk {index}: {reason}")]
-    Layout { index: usize, reason: String },
+    #[error("disk {index}")]
+    Layout { index: usize, source: LayoutProblem },
     #[error("{program}: {reason}")]
     Program { program: String, reason: String },
     #[error("{doing} {}", path.display())]

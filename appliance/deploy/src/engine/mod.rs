@@ -11,11 +11,11 @@
 //!                                        `-- Store ----> where it stands, before and after each step
 //! ```
 
+mod access;
 pub mod carry;
 pub mod checked;
 pub mod content;
 mod data_image;
-pub mod layout;
 pub mod linux;
 pub mod log;
 pub mod machine;

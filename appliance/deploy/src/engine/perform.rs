@@ -14,11 +14,11 @@ use platen_sequence::{Step, StepKind};
 
 use super::carry::{Carrier, Done, Home, StepError};
 use super::content::Contents;
-use super::layout::DiskLayout;
 use super::linux;
 use super::machine::{BootSetup, FileSystem, Order, Starts, Volume};
 use super::system::System;
 use super::windows::BOOT_MANAGER;
+use platen_sequence::layout::DiskLayout;
 
 /// Folders of the medium: what UEFI firmware starts, and GRUB's images for BIOS.
 const BOOT_FILES: [&str; 2] = ["EFI/BOOT", "platen/bios"];

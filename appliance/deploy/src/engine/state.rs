@@ -19,6 +19,7 @@ use platen_media::stored::{self, Stored, StoredError};
 use platen_sequence::run::{Cursor, KeptVariable};
 use serde::{Deserialize, Serialize};
 
+use super::access::create_private;
 use super::machine::{TargetDisk, Volume};
 
 /// The folder's name, at the root of a volume.
@@ -217,23 +218,10 @@ fn remove(path: &Path) -> Result<(), StateError> {
 /// Whole or not at all, also when the power is cut.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StateError> {
     let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
-    let mut file = private(&new).map_err(io("making", &new))?;
+    let mut file = create_private(&new).map_err(io("making", &new))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("writing", &new))?;
     fs::rename(&new, &path).map_err(io("renaming", &new))?;
     sync_folder(folder).map_err(io("writing", folder))
-}
-
-/// Readable for the administrator only.
-#[cfg(unix)]
-fn private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// On Windows the folder's own list says who reads it.
-#[cfg(not(unix))]
-fn private(path: &Path) -> io::Result<File> {
-    File::create(path)
 }
 
 #[cfg(unix)]

@@ -10,8 +10,8 @@ use std::path::Path;
 use super::partition::random;
 use super::places::Places;
 use super::programs;
-use crate::engine::layout::PartitionWish;
 use crate::engine::machine::{FileSystem, MachineError};
+use platen_sequence::layout::PartitionWish;
 
 /// What GRUB 2.06 and every kernel since 3.18 can read: neither `metadata_csum_seed` nor `orphan_file`, which mke2fs 1.47
 /// would add by itself. Said whole, since the boot image has no mke2fs.conf.

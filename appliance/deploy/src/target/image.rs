@@ -84,6 +84,25 @@ fn apply_files(
     if status.success() { Ok(()) } else { Err(failed(PROGRAM, format!("{status}: {}", end_of(&words)))) }
 }
 
+/// What the files of an image take on a volume, without what their file system needs for itself. None: the image does not say.
+pub(super) fn needed_bytes(places: &Places, image: &CheckedImage, index: u32) -> Result<Option<u64>, MachineError> {
+    view::offer(places, image, |files| {
+        let first = files.first().ok_or_else(|| failed(PROGRAM, "there is no image".to_owned()))?;
+        let output = program(places, PROGRAM)?.arg("info").arg(first).arg(index.to_string()).output();
+        let output = output.map_err(|error| failed(PROGRAM, format!("can't be started: {error}")))?;
+        match output.status.success() {
+            true => Ok(read_needed(&String::from_utf8_lossy(&output.stdout))),
+            false => Err(failed(PROGRAM, format!("{}: {}", output.status, end_of(&output.stderr)))),
+        }
+    })?
+}
+
+/// `Total Bytes: 6000000` counts a file once for each of its names, `Hard Link Bytes: 3000000` what that is too much.
+pub(super) fn read_needed(said: &str) -> Option<u64> {
+    let number = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    Some(number("Total Bytes:")?.saturating_sub(number("Hard Link Bytes:").unwrap_or(0)))
+}
+
 /// The option takes a pattern; a part is a name.
 fn reference(part: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};

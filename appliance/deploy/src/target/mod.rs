@@ -30,6 +30,7 @@ use platen_sequence::run::Computer;
 use platen_windows::bcd::Partition;
 use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
+use rustix::fs::{StatVfs, statvfs};
 
 pub use self::image::apply;
 pub use self::places::Places;
@@ -37,10 +38,10 @@ pub use self::places::Places;
 use self::mounts::Mounts;
 use self::superblock::Superblock;
 use crate::engine::checked::CheckedImage;
-use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
     BootSetup, Ended, FileSystem, LinuxBoot, Machine, MachineError, Order, Progress, Starts, TargetDisk, Volume,
 };
+use platen_sequence::layout::DiskLayout;
 
 /// Letters that volumes get, in this order. Windows PE gives from C on, and has X for itself.
 const LETTERS: &str = "CDEFGHIJKLMNOPQRSTUVWYZ";
@@ -171,6 +172,32 @@ impl RealMachine {
     fn fills(&mut self, volume: &Volume) -> bool {
         let is = |known: &&mut Known| (known.volume.disk, known.volume.partition) == (volume.disk, volume.partition);
         self.volumes.iter_mut().find(is).is_some_and(|known| std::mem::replace(&mut known.is_empty, false))
+    }
+
+    /// Refuses an image whose files alone need more than the volume has of blocks.
+    fn expect_room(
+        &mut self,
+        volume: &Volume,
+        needed_bytes: Option<u64>,
+        blocks: fn(&StatVfs) -> u64,
+    ) -> Result<(), MachineError> {
+        let Some(needed_bytes) = needed_bytes else { return Ok(()) };
+        let path = self.root(volume)?;
+        let room = statvfs(&path).map_err(|error| MachineError::Io {
+            doing: "asking for the room of",
+            path,
+            source: error.into(),
+        })?;
+        let found_bytes = blocks(&room).saturating_mul(room.f_frsize);
+        if needed_bytes <= found_bytes {
+            return Ok(());
+        }
+        let Volume { disk, partition, file_system, .. } = volume;
+        Err(MachineError::Unexpected {
+            what: format!("room for the image on disk {disk} partition {partition} ({file_system})"),
+            expected: format!("{needed_bytes} bytes or more"),
+            found: format!("{found_bytes}; make the partition larger, or use a smaller image"),
+        })
     }
 
     /// In the order of disks and partitions, first to those that this sequence has made, which then keep theirs. What comes
@@ -336,7 +363,10 @@ impl Machine for RealMachine {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), MachineError> {
         let was_mounted = self.mounts.has(&mount_name(volume));
-        if !self.fills(volume) {
+        let (was_empty, needed_bytes) = (self.fills(volume), image::needed_bytes(&self.places, image, index)?);
+        // What is there now stays where the image would not fit without it either.
+        self.expect_room(volume, needed_bytes, |room| room.f_blocks)?;
+        if !was_empty {
             // What starts it may stand on another volume, unless that was formatted just now.
             let is_boot = |it: &&Known| it.volume.disk == volume.disk && it.volume.is_boot && !it.is_empty;
             let boot = self.volumes.iter().find(is_boot).map(|known| known.volume.clone());
@@ -348,6 +378,7 @@ impl Machine for RealMachine {
             self.sync()?;
             image::clear(&root, protected)?;
         }
+        self.expect_room(volume, needed_bytes, |room| room.f_bfree)?;
         if volume.file_system != FileSystem::Ntfs {
             let root = self.root(volume)?;
             image::apply(&self.places, image, index, &root, volume.file_system, progress)?;

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use platen_disk::table::PartitionTable;
 use platen_media::Scheme;
+use platen_sequence::layout::DiskLayout;
 
 use super::disks::{EDGE_BYTES, partition_device};
 use super::places::Places;
 use super::programs;
-use crate::engine::layout::{DiskLayout, LayoutProblem};
 use crate::engine::machine::{MachineError, TargetDisk};
 
 /// The kernel makes a partition's device before it says that the table was read; a USB bridge may take its time.
@@ -30,9 +30,10 @@ pub(super) fn partition(
     disk: &TargetDisk,
     layout: &DiskLayout,
 ) -> Result<PartitionTable, MachineError> {
-    let table = layout.place(disk.size_bytes, disk.sector_bytes).map_err(|problem| refused(index, problem))?;
+    let table =
+        layout.place(disk.size_bytes, disk.sector_bytes).map_err(|source| MachineError::Layout { index, source })?;
     let table = with_numbers(table)?;
-    let sectors = table.sectors(&[]).map_err(|error| MachineError::Layout { index, reason: error.to_string() })?;
+    let sectors = table.sectors(&[]).map_err(|error| MachineError::Layout { index, source: error.into() })?;
     let path = places.dev.join(&disk.name);
     let mut device = Device::take(path.clone(), disk)?;
     for (at, bytes) in writes(&table, &sectors) {
@@ -66,15 +67,6 @@ pub(super) fn writes<'s>(
 }
 
 static ZEROS: [u8; EDGE_BYTES as usize] = [0; EDGE_BYTES as usize];
-
-fn refused(index: usize, problem: LayoutProblem) -> MachineError {
-    match problem {
-        LayoutProblem::SmallDisk { expected_bytes, found_bytes } => {
-            MachineError::TooSmall { index, expected_bytes, found_bytes }
-        }
-        other => MachineError::Layout { index, reason: other.to_string() },
-    }
-}
 
 /// Gives the table the numbers that no other disk has.
 fn with_numbers(mut table: PartitionTable) -> Result<PartitionTable, MachineError> {

@@ -20,8 +20,8 @@ use platen_windows::registry::Change;
 pub use self::command::{own_program, restart};
 
 use crate::engine::checked::CheckedImage;
-use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{BootSetup, Ended, Machine, MachineError, Order, Progress, TargetDisk, Volume};
+use platen_sequence::layout::DiskLayout;
 
 /// This computer, which runs the Windows that was installed on it.
 #[derive(Debug)]

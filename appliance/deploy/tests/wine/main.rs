@@ -12,7 +12,7 @@ mod computer;
 use std::path::Path;
 use std::process::Command;
 
-use self::computer::{Computer, IMAGES_OWN, SECRET};
+use self::computer::{IMAGES_OWN, SECRET, computer};
 
 /// What a task has that starts on battery, too.
 const NOT_ON_BATTERY: &str = "Settings/DisallowStartIfOnBatteries=false";
@@ -134,8 +134,7 @@ const FILES: &[(&str, &str)] = &[
 
 #[test]
 fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
-    let Some(computer) = Computer::new() else { return };
-    computer.lay(SEQUENCE, SOFTWARE, FILES);
+    let Some(computer) = computer(SEQUENCE, SOFTWARE, FILES) else { return };
     assert_eq!(computer.files_with(SECRET).len(), 3, "the control: it is seen where it is");
 
     // From Setup: the task is made, and nothing is done that Setup would have to wait for.
@@ -198,7 +197,6 @@ fn the_rest_of_a_sequence_runs_in_windows_and_leaves_its_log() {
 
 #[test]
 fn a_failure_ends_the_sequence_and_leaves_its_log() {
-    let Some(computer) = Computer::new() else { return };
     let fails = r#"
 [[do]]
 step = "Applications"
@@ -209,7 +207,7 @@ step = "Not reached"
 type = "Run Command Line"
 command = 'echo reached>>C:\order.txt'
 "#;
-    computer.lay(fails, SOFTWARE, FILES);
+    let Some(computer) = computer(fails, SOFTWARE, FILES) else { return };
     assert_eq!(computer.start().status, 0);
     let ended = computer.start();
     // Not by its exit status: under Wine it was 0 in one of six runs on a busy machine.
@@ -222,7 +220,6 @@ command = 'echo reached>>C:\order.txt'
 
 #[test]
 fn a_power_cut_is_gone_on_from_at_the_step_that_ran() {
-    let Some(computer) = Computer::new() else { return };
     let sequence = r#"
 [[do]]
 step = "One"
@@ -237,7 +234,7 @@ step = "Three"
 type = "Run Command Line"
 command = 'echo three>>C:\order.txt'
 "#;
-    computer.lay(sequence, SOFTWARE, FILES);
+    let Some(computer) = computer(sequence, SOFTWARE, FILES) else { return };
     assert_eq!(computer.start().status, 0);
     computer.start_until(|| computer.path("two.txt").is_file());
     let ended = computer.start();
@@ -247,14 +244,13 @@ command = 'echo three>>C:\order.txt'
 
 #[test]
 fn nothing_begins_before_setup_has_ended() {
-    let Some(computer) = Computer::new() else { return };
     let sequence = r#"
 [[do]]
 step = "One"
 type = "Run Command Line"
 command = 'if exist C:\ended.txt echo after>C:\order.txt'
 "#;
-    computer.lay(sequence, SOFTWARE, FILES);
+    let Some(computer) = computer(sequence, SOFTWARE, FILES) else { return };
     assert_eq!(computer.start().status, 0);
     let setup = r#"key='HKLM\SYSTEM\Setup'
 wine reg add "$key" /v SystemSetupInProgress /t REG_DWORD /d 1 /f

@@ -8,7 +8,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Computer, EnvironmentError, FAILED_CODE, Next, Origin, Run, Surroundings, Where};
-use crate::{Step, StepKind, TaskSequence};
+use crate::layout::DiskLayout;
+use crate::{Step, TaskSequence};
+
+/// A described computer says nothing of its disks' sectors; most disks have these.
+const SECTOR_BYTES: u32 = 512;
 
 /// What would become of a group or step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -144,15 +148,13 @@ impl Dry<'_> {
 
     fn perform(&mut self, step: &Step) -> Result<String, String> {
         let Surroundings { computer, environment, .. } = &self.surroundings;
-        match step.kind {
-            StepKind::FormatAndPartitionDisk => {
-                let named = |name| environment.property(step, name);
-                let index = named("DiskIndex").or_else(|| named("DiskNumber")).unwrap_or_else(|| "0".to_owned());
-                let disk = index.parse().ok().and_then(|index: usize| computer.disks.get(index));
-                let disk = disk.ok_or_else(|| format!("there is no disk {index}"))?;
-                Ok(format!("disk {index}: {} ({} MiB)", disk.model, disk.size_bytes >> 20))
-            }
-            _ => self.surroundings.perform(step).unwrap_or_else(|| Ok(String::new())),
+        if !step.divides_disk() {
+            return self.surroundings.perform(step).unwrap_or_else(|| Ok(String::new()));
         }
+        let (index, layout) =
+            DiskLayout::of_step(step, environment, computer.is_uefi).map_err(|problem| problem.to_string())?;
+        let disk = computer.disks.get(index).ok_or_else(|| format!("there is no disk {index}"))?;
+        layout.place(disk.size_bytes, SECTOR_BYTES).map_err(|problem| format!("disk {index}: {problem}"))?;
+        Ok(format!("disk {index}: {} ({} MiB)", disk.model, disk.size_bytes >> 20))
     }
 }

@@ -221,9 +221,7 @@ impl<'c> Surroundings<'c> {
     /// Which system runs after a step that succeeded.
     pub fn travel(&mut self, step: &Step) -> Result<(), EnvironmentError> {
         self.has_system |= step.deploys_system();
-        let has_partitioned = step.kind == StepKind::FormatAndPartitionDisk
-            || step.script_label() == Some("MDT: Format and Partition Disk");
-        if (step.deploys_system() || has_partitioned) && self.windows != OldWindows::Unknown {
+        if (step.deploys_system() || step.divides_disk()) && self.windows != OldWindows::Unknown {
             self.windows = OldWindows::Gone;
         }
         let before = self.in_deployed;

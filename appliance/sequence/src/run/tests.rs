@@ -347,3 +347,32 @@ fn what_the_sequence_set_comes_before_what_a_step_says() {
     assert_eq!((&*other.steps[1].detail, other.failed), ("there is no disk 7", Some("Disk".to_owned())));
     assert_eq!(words(&dry(&(set("7") + &disk(", hidden = true"))))[1], "Disk boot system");
 }
+
+#[test]
+fn a_disk_that_cannot_be_divided_so_is_refused() {
+    let disk = |rows: &[[&str; 3]]| {
+        let mut pairs = vec![("Partitions".to_owned(), rows.len().to_string())];
+        for (at, row) in rows.iter().enumerate() {
+            let names = ["Type", "Size", "SizeUnits"];
+            pairs.extend(names.iter().zip(row).map(|(name, value)| (format!("Partitions{at}{name}"), (*value).into())));
+        }
+        let pair = |(name, value): &(String, String)| format!("{{ property = \"{name}\", value = \"{value}\" }}");
+        let pairs: Vec<String> = pairs.iter().map(pair).collect();
+        step("Disk", "Format and Partition Disk", &format!("variables = [{}]", pairs.join(", ")))
+    };
+    let esp = ["EFI", "300", "MB"];
+    let outcome = |rows: &[[&str; 3]]| dry(&disk(rows)).steps.remove(0);
+    assert_eq!(outcome(&[esp, ["Primary", "100", "%"]]).outcome, Outcome::Runs, "the control");
+    for (rows, expected) in [
+        ([esp, ["Primary", "1000000", "GB"]], "disk 0: the disk is too small: expected 107374"),
+        ([["EFI", "10", "MB"], ["Primary", "100", "%"]], "disk 0: partition 1 is too small for FAT32: expected "),
+        ([["EFI", "100", "%"], ["Primary", "100", "%"]], "OSDPartitions0Size: expected less than 100 percent"),
+        ([esp, ["Primary", "101", "%"]], "OSDPartitions1Size: expected a whole number of 1 to 100, found \"101\""),
+        ([esp, ["Primary", "1", "TB"]], "OSDPartitions1SizeUnits: expected MB, GB or PERCENT, found \"TB\""),
+        ([esp, ["Logical", "100", "%"]], "OSDPartitions1Type: expected Primary, Hidden, Recovery, EFI or MSR"),
+    ] {
+        let step = outcome(&rows);
+        assert_eq!(step.outcome, Outcome::Fails, "{rows:?}");
+        assert!(step.detail.starts_with(expected), "{}", step.detail);
+    }
+}

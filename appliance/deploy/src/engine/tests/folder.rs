@@ -16,10 +16,10 @@ use platen_windows::drivers::Device;
 use platen_windows::registry::Change;
 
 use crate::engine::checked::CheckedImage;
-use crate::engine::layout::DiskLayout;
 use crate::engine::machine::{
     BootSetup, Ended, FileSystem, Machine, MachineError, Order, Progress, TargetDisk, Volume,
 };
+use platen_sequence::layout::DiskLayout;
 
 /// What the power cut is told by.
 pub(crate) const POWER_CUT: &str = "the power was cut";
@@ -140,6 +140,7 @@ impl Machine for FolderMachine {
             return Err(MachineError::NoDisk { index: disk, expected, found });
         };
         let size_bytes = found.size_bytes;
+        layout.place(size_bytes, found.sector_bytes).map_err(|source| MachineError::Layout { index: disk, source })?;
         self.boots = None;
         self.volumes.retain(|volume| volume.disk != disk);
         for entry in fs::read_dir(&self.folder).expect("the machine's folder").flatten() {

@@ -97,7 +97,7 @@ impl Fate {
             (_, Some(Where::Cannot { why, todo }), _) => ("failed", format!("{why}; {todo}")),
             (Outcome::Fails, ..) => ("failed", step.detail.clone()),
             // A dry run names the disk, the engine its volumes.
-            (Outcome::Runs, ..) if step.label == "Format and Partition Disk" => ("done", String::new()),
+            (Outcome::Runs, ..) if step.label.ends_with("Format and Partition Disk") => ("done", String::new()),
             (Outcome::Runs, ..) => ("done", step.detail.clone()),
         };
         let in_deployed = match step.place {
@@ -297,6 +297,36 @@ fn with_an_image_of_the_shape_of_a_windows_it_is_the_same() {
         }
     }
     assert_eq!(installed, 9);
+}
+
+/// By the dry run and by the engine alike; None: it is done by both.
+fn are_refused(sequence: &TaskSequence, computer: &Computer, expected: Option<&str>) {
+    let planned = planned(sequence, computer);
+    assert_eq!(differences(&planned, &carried_out(sequence, computer)), Vec::<String>::new(), "{expected:?}");
+    assert_eq!(planned.failed.as_deref(), expected.map(|_| "Partition"));
+    let detail = &planned.steps[0].detail;
+    assert!(detail.contains(expected.unwrap_or_default()), "{expected:?}: {detail}");
+}
+
+#[test]
+fn a_disk_that_cannot_be_divided_so_is_refused_by_both_in_the_same_words() {
+    let size = r#""Partitions0Size", value = "100""#;
+    for (from, to, expected) in [
+        (size, size, None),
+        (r#"value = "%""#, r#"value = "GB""#, None),
+        (size, r#""Partitions0Size", value = "101""#, Some("OSDPartitions0Size: expected a whole number of 1 to 100")),
+        (size, r#""Partitions0Size", value = "all""#, Some("found \"all\"")),
+        (r#"value = "EXT4""#, r#"value = "REFS""#, Some("OSDPartitions0FileSystem: expected NTFS, FAT32 or EXT4")),
+        (r#"value = "Primary""#, r#"value = "Logical""#, Some("logical drives can't be made here")),
+    ] {
+        let text = installation("");
+        assert!(text.contains(from), "{from}");
+        let sequence = sequence(&text.replacen(from, to, 1));
+        are_refused(&sequence, &computer(), expected);
+    }
+    let mut small = computer();
+    small.disks[0].size_bytes = 5 << 20;
+    are_refused(&sequence(&installation("")), &small, Some("disk 0: the disk is too small: expected "));
 }
 
 #[test]

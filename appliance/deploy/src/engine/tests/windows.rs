@@ -3,6 +3,8 @@
 
 //! An image with the shape of a Windows on the machine in a folder, looked at by other people's programs.
 
+mod moves;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

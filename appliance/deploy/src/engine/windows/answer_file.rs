@@ -12,7 +12,7 @@ use platen_windows::answer::{
 };
 use platen_windows::{Architecture, paths};
 
-use super::{Carrier, StepError, existing, image, place, read, said};
+use super::{Carrier, StepError, existing, image, place_private, read, said};
 
 /// Where Setup looks before it looks in `Windows\Panther` itself ("Implicit Answer File Search Order").
 pub(super) const ANSWER_FILE: &str = "Windows\\Panther\\unattend\\unattend.xml";
@@ -129,7 +129,7 @@ fn parse(bytes: &[u8], architecture: Architecture, name: &str) -> Result<AnswerF
 
 fn keep(root: &Path, answers: AnswerFile) -> Result<(), StepError> {
     let finished = answers.finish().map_err(|error| said(platen_media::chain(&error)))?;
-    place(root, ANSWER_FILE, finished.text.as_bytes())
+    place_private(root, ANSWER_FILE, finished.text.as_bytes())
 }
 
 fn problems(problems: Vec<SettingProblem>) -> StepError {

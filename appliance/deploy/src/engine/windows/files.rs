@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! What copy, xcopy, robocopy, move, del, md and rd do to files, by their documented options. An option that would do
+//! What copy, xcopy, robocopy, del, md and rd do to files, by their documented options. An option that would do
 //! something else than is done here is refused, never passed over.
 
 use std::collections::HashMap;
@@ -24,7 +24,11 @@ enum Below {
 }
 
 /// Options apart from operands. `known` are those that change nothing here, `taken` those that are given back.
-fn parted<'w>(words: &[&'w str], known: &[&str], taken: &[&str]) -> Result<(Vec<&'w str>, Vec<String>), StepError> {
+pub(super) fn parted<'w>(
+    words: &[&'w str],
+    known: &[&str],
+    taken: &[&str],
+) -> Result<(Vec<&'w str>, Vec<String>), StepError> {
     let (mut operands, mut options) = (Vec::new(), Vec::new());
     for word in words {
         let option = word.to_lowercase();
@@ -43,7 +47,7 @@ fn parted<'w>(words: &[&'w str], known: &[&str], taken: &[&str]) -> Result<(Vec<
     Ok((operands, options))
 }
 
-fn two<'w>(operands: &[&'w str]) -> Result<(&'w str, &'w str), StepError> {
+pub(super) fn two<'w>(operands: &[&'w str]) -> Result<(&'w str, &'w str), StepError> {
     match operands {
         [from, to] => Ok((from, to)),
         _ => Err(said(format!("expected a source and a destination, found {} paths", operands.len()))),
@@ -57,25 +61,6 @@ pub(super) fn copy(paths: &Paths, words: &[&str]) -> Result<String, StepError> {
     let to = target(paths, to, is_pattern)?;
     for source in &sources {
         copy_file(source, &to.of(source)?)?;
-    }
-    Ok(counted(sources.len()))
-}
-
-pub(super) fn move_files(paths: &Paths, words: &[&str]) -> Result<String, StepError> {
-    let (operands, _) = parted(words, &["/y", "/-y"], &[])?;
-    let (from, to) = two(&operands)?;
-    let whole = paths.resolve_plain(from)?;
-    if let Some(folder) = whole.filter(|path| path.is_dir()) {
-        let to = target(paths, to, false)?.of(&folder)?;
-        copy_whole(&folder, &to)?;
-        fs::remove_dir_all(&folder).map_err(|error| said(format!("removing {}: {error}", folder.display())))?;
-        return Ok("1 folder".to_owned());
-    }
-    let (sources, is_pattern) = sources(paths, from)?;
-    let to = target(paths, to, is_pattern)?;
-    for source in &sources {
-        copy_file(source, &to.of(source)?)?;
-        fs::remove_file(source).map_err(|error| said(format!("removing {}: {error}", source.display())))?;
     }
     Ok(counted(sources.len()))
 }
@@ -174,13 +159,13 @@ pub(super) fn remove_folders(paths: &Paths, words: &[&str]) -> Result<String, St
     Ok(format!("{} folders", operands.len()))
 }
 
-fn counted(files: usize) -> String {
+pub(super) fn counted(files: usize) -> String {
     format!("{files} files")
 }
 
 impl Paths {
     /// A path that is there and no pattern.
-    fn resolve_plain(&self, path: &str) -> Result<Option<PathBuf>, StepError> {
+    pub(super) fn resolve_plain(&self, path: &str) -> Result<Option<PathBuf>, StepError> {
         if path.contains(['*', '?']) {
             return Ok(None);
         }
@@ -190,13 +175,13 @@ impl Paths {
 }
 
 /// A destination: a folder that files come into, or the file itself.
-struct Target {
+pub(super) struct Target {
     path: PathBuf,
     is_folder: bool,
 }
 
 impl Target {
-    fn of(&self, source: &Path) -> Result<PathBuf, StepError> {
+    pub(super) fn of(&self, source: &Path) -> Result<PathBuf, StepError> {
         if !self.is_folder {
             return Ok(self.path.clone());
         }
@@ -205,7 +190,7 @@ impl Target {
     }
 }
 
-fn target(paths: &Paths, path: &str, several: bool) -> Result<Target, StepError> {
+pub(super) fn target(paths: &Paths, path: &str, several: bool) -> Result<Target, StepError> {
     let found = paths.resolve(path)?;
     let is_folder = found.path.is_dir() || path.ends_with(['\\', '/']);
     if several && !is_folder {
@@ -215,7 +200,7 @@ fn target(paths: &Paths, path: &str, several: bool) -> Result<Target, StepError>
 }
 
 /// The files that an operand names, at least one, and whether it is a pattern.
-fn sources(paths: &Paths, operand: &str) -> Result<(Vec<PathBuf>, bool), StepError> {
+pub(super) fn sources(paths: &Paths, operand: &str) -> Result<(Vec<PathBuf>, bool), StepError> {
     let (found, is_pattern) = match paths.resolve_plain(operand)? {
         Some(folder) if folder.is_dir() => (files_in(&folder, "*")?, true),
         Some(file) => (vec![file], false),

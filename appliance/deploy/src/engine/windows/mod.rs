@@ -13,10 +13,11 @@ mod drivers;
 mod files;
 mod hand_over;
 mod image;
+mod moves;
 mod offline;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use platen_sequence::{Step, StepKind};
@@ -24,6 +25,7 @@ use platen_windows::paths;
 
 pub use self::hand_over::remove_first_start;
 
+use super::access::create_private;
 use super::carry::{Carrier, StepError};
 
 /// The hive that no Windows is without.
@@ -64,10 +66,25 @@ fn make_folder(folder: &Path) -> Result<(), StepError> {
 
 /// Puts a file in its place so that it is there as a whole or not at all.
 fn place(root: &Path, path: &str, bytes: &[u8]) -> Result<(), StepError> {
+    place_in(root, path, bytes, |path| fs::File::create(path))
+}
+
+/// The same of one that only administrators read.
+fn place_private(root: &Path, path: &str, bytes: &[u8]) -> Result<(), StepError> {
+    place_in(root, path, bytes, create_private)
+}
+
+fn place_in(
+    root: &Path,
+    path: &str,
+    bytes: &[u8],
+    create: impl FnOnce(&Path) -> io::Result<fs::File>,
+) -> Result<(), StepError> {
     let to = destination(root, path)?;
     let mut half = to.clone().into_os_string();
     half.push(".new");
-    let written = fs::File::create(&half).and_then(|mut file| {
+    let half = PathBuf::from(half);
+    let written = create(&half).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&half, &to)

@@ -90,7 +90,7 @@ impl Carrier<'_> {
             "xcopy" => (None, files::xcopy(&paths, rest)?),
             "robocopy" => files::robocopy(&paths, without_shell(&as_program).get(1..).unwrap_or_default())
                 .map(|(code, detail)| (Some(code), detail))?,
-            "move" => (None, files::move_files(&paths, rest)?),
+            "move" => (None, self.move_files(&paths, rest)?),
             "del" | "erase" => (None, files::delete(&paths, rest)?),
             "md" | "mkdir" => (None, files::make_folders(&paths, rest)?),
             "rd" | "rmdir" => (None, files::remove_folders(&paths, rest)?),

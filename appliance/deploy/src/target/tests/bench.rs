@@ -14,9 +14,9 @@ use std::process::Command;
 use platen_media::Scheme;
 use platen_testkit::need;
 
-use crate::engine::layout::{DiskLayout, PartitionUse, PartitionWish, Size};
 use crate::engine::machine::FileSystem;
 use crate::target::{Places, RealMachine};
+use platen_sequence::layout::{DiskLayout, PartitionUse, PartitionWish, Size};
 
 pub(super) struct Bench {
     folder: tempfile::TempDir,

@@ -181,8 +181,8 @@ fn a_bios_finds_grub_and_the_table_stays() {
     let mut of_gpt = of_uefi();
     of_gpt.partitions.drain(..4);
     of_gpt.partitions.push(super::bench::wish(
-        crate::engine::layout::PartitionUse::BiosBoot,
-        crate::engine::layout::Size::Mib(1),
+        platen_sequence::layout::PartitionUse::BiosBoot,
+        platen_sequence::layout::Size::Mib(1),
         None,
         "",
     ));

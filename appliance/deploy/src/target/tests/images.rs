@@ -14,7 +14,8 @@ use platen_testkit::need;
 use super::bench::{Bench, of_bios, of_uefi, put, said};
 use crate::engine::checked::{CheckedFile, CheckedImage};
 use crate::engine::machine::Machine;
-use crate::target::image::{clear, read_progress};
+use crate::target::RealMachine;
+use crate::target::image::{clear, read_needed, read_progress};
 
 /// Files as they are now, all of whose bytes are right.
 pub(super) fn checked(paths: &[PathBuf]) -> CheckedImage {
@@ -183,6 +184,59 @@ fn an_image_is_on_ntfs_with_its_streams_and_attributes() {
     assert_eq!(machine.peek(&volumes[1], has_state), Some(true));
     assert_eq!(machine.peek(&volumes[3], has_state), Some(false));
     assert_eq!(sum(), before);
+}
+
+#[test]
+fn too_little_room_is_named_before_anything_is_written() {
+    if !["wimlib-imagex", "ntfsls"].iter().all(|name| need::program(name)) {
+        return;
+    }
+    let Some(mut bench) = Bench::new(600 << 20, true) else { return };
+    let mut machine = bench.machine(&of_uefi());
+    let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
+    let recovery = volumes.iter().find(|volume| volume.size_bytes == 32 << 20).expect("of 32 MiB").clone();
+    let image = |size: usize, name: &str| {
+        let tree = bench.path().join(name);
+        fs::create_dir_all(tree.join("Windows")).expect("made");
+        fs::write(tree.join("Windows/large"), noise(size)).expect("written");
+        // Counted once: it takes its room once.
+        fs::hard_link(tree.join("Windows/large"), tree.join("Windows/again")).expect("linked");
+        let wim = bench.path().join(format!("{name}.wim"));
+        said(Command::new("wimlib-imagex").arg("capture").arg(&tree).arg(&wim).arg("--compress=none"));
+        checked(&[wim])
+    };
+    // One that is larger than the volume, one that is larger than what NTFS leaves of it.
+    let (larger, as_large, fits) =
+        (image(33 << 20, "larger"), image((32 << 20) - 4096, "as-large"), image(9 << 20, "fits"));
+    let refused = |machine: &mut RealMachine, image: &CheckedImage| {
+        let error =
+            machine.apply_image(image, 1, &recovery, &[], &mut |_| {}).expect_err("too little room").to_string();
+        let (what, found) = error.split_once(" bytes or more, found ").unwrap_or_else(|| panic!("{error}"));
+        assert!(what.starts_with("room for the image on disk 0 partition 4 (NTFS): expected "), "{error}");
+        assert!(found.ends_with("; make the partition larger, or use a smaller image"), "{error}");
+    };
+    for image in [&larger, &as_large] {
+        refused(&mut machine, image);
+    }
+    machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(said(Command::new("ntfsls").arg(bench.partition(4))).trim(), "", "nothing was written");
+    machine.apply_image(&fits, 1, &recovery, &[], &mut |_| {}).unwrap_or_else(|error| panic!("the control: {error}"));
+    refused(&mut machine, &larger);
+    machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
+    let left = said(Command::new("ntfsls").arg("--path=/Windows").arg(bench.partition(4)));
+    assert!(left.contains("large") && left.contains("again"), "what was there stays: {left}");
+}
+
+#[test]
+fn what_an_image_needs_is_what_the_program_says() {
+    let said =
+        "Index:  1\nName:  Hard Link Bytes: 9\nTotal Bytes:            6000000\nHard Link Bytes:        3000000\n";
+    assert_eq!(read_needed(said), Some(3_000_000));
+    assert_eq!(read_needed("Total Bytes: 7\n"), Some(7));
+    for said in ["", "Total Bytes: many", "Total Bytes: -1", "Hard Link Bytes: 7", "Total Bytes: 99999999999999999999"]
+    {
+        assert_eq!(read_needed(said), None, "{said}");
+    }
 }
 
 #[test]

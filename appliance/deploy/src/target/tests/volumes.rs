@@ -4,12 +4,15 @@
 //! Partitions and their file systems, by the programs that check them.
 
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Command;
 
+use platen_sequence::layout::LayoutProblem;
 use platen_testkit::need;
 
-use super::bench::{Bench, of_bios, of_uefi, said};
+use super::bench::{Bench, of_bios, of_uefi, put, said};
 use crate::engine::machine::{Machine, MachineError};
+use crate::engine::state::{FOLDER, Store};
 use crate::target::partition::writes;
 
 const SIZE_BYTES: u64 = 600 << 20;
@@ -130,7 +133,7 @@ fn what_stops_a_partitioning_is_named() {
     let Some(mut bench) = Bench::new(20 << 20, true) else { return };
     let mut machine = bench.look();
     match machine.partition(0, &of_uefi()) {
-        Err(MachineError::TooSmall { index: 0, expected_bytes, found_bytes }) => {
+        Err(MachineError::Layout { index: 0, source: LayoutProblem::SmallDisk { expected_bytes, found_bytes } }) => {
             assert_eq!(found_bytes, 20 << 20);
             assert!(expected_bytes > 100 << 20);
         }
@@ -143,4 +146,46 @@ fn what_stops_a_partitioning_is_named() {
     machine.places.programs = vec![bench.path().join("empty")];
     let error = machine.partition(0, &small).expect_err("no program").to_string();
     assert!(error.starts_with("busybox: not in the boot image"), "{error}");
+}
+
+/// What ntfssecaudit reads of a file's security descriptor: its owner, and who may do what.
+fn access(device: &Path, path: &str) -> Vec<String> {
+    let all = said(Command::new("ntfssecaudit").arg("-vv").arg(device).arg(path));
+    let said = |line: &&str| {
+        ["Access ", "dec ", "O:dec ", "Acc rgts ", "DACL cannot"].iter().any(|word| line.starts_with(word))
+    };
+    all.lines().map(str::trim).filter(said).map(str::to_owned).collect()
+}
+
+#[test]
+fn on_ntfs_only_administrators_read_what_holds_secrets() {
+    if !["ntfssecaudit", "ntfs-3g"].iter().all(|name| need::program(name)) {
+        return;
+    }
+    let Some(mut bench) = Bench::new(SIZE_BYTES, true) else { return };
+    let mut machine = bench.machine(&of_uefi());
+    let volumes = machine.partition(0, &of_uefi()).unwrap_or_else(|error| panic!("{error}"));
+    let root = machine.root(&volumes[1]).unwrap_or_else(|error| panic!("{error}"));
+    let store = Store::new(&root.join(FOLDER));
+    for text in ["first", "second"] {
+        store.keep_file("secrets.json", text.as_bytes()).expect("kept");
+    }
+    put(&root, "_SMSTaskSequence/control", "anybody's");
+    machine.unmount_all().unwrap_or_else(|error| panic!("{error}"));
+    let device = bench.partition(3);
+    let (system, administrators) = ("dec S-1-5-18", "dec S-1-5-32-544");
+    let expected = [
+        "DACL cannot be modified by inheritable ACEs",
+        &format!("O:{administrators}"),
+        "Access allowed",
+        "Acc rgts 0x1f01ff",
+        system,
+        "Access allowed",
+        "Acc rgts 0x1f01ff",
+        administrators,
+    ];
+    assert_eq!(access(&device, "/_SMSTaskSequence/secrets.json"), expected);
+    let anybodys = access(&device, "/_SMSTaskSequence/control");
+    assert!(anybodys.iter().any(|line| line == "dec S-1-1-0"), "the control: {anybodys:?}");
+    said(Command::new("ntfsfix").arg("--no-action").arg(&device));
 }

@@ -1,16 +1,18 @@
 // SPDX-FileCopyrightText: The Platen contributors
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-//! How a disk is to be divided: what Format and Partition Disk says, as plain data.
+//! How a disk is to be divided: what Format and Partition Disk says, as plain data. A dry run and the engine ask the same
+//! functions, so what one refuses the other does not do.
 
 mod of_step;
 mod place;
 #[cfg(test)]
 mod tests;
 
-use platen_media::Scheme;
+use std::fmt;
 
-use super::machine::FileSystem;
+use platen_media::Scheme;
+use serde::{Deserialize, Serialize};
 
 /// Why a disk can't be divided so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +26,32 @@ pub enum LayoutProblem {
     SmallPartition { number: usize, file_system: FileSystem, expected_bytes: u64, found_bytes: u64 },
     #[error("the disk is too small: expected {expected_bytes} bytes or more, found {found_bytes}")]
     SmallDisk { expected_bytes: u64, found_bytes: u64 },
+    #[error("the disk's table")]
+    Table(#[from] platen_disk::LayoutError),
     #[error("the disk has sectors of another size: expected 512 or 4096 bytes, found {found_bytes}")]
     Sector { found_bytes: u32 },
+}
+
+/// How a volume is formatted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileSystem {
+    /// For Windows.
+    Ntfs,
+    /// For EFI system partitions.
+    Fat32,
+    /// For Linux.
+    Ext4,
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ntfs => "NTFS",
+            Self::Fat32 => "FAT32",
+            Self::Ext4 => "ext4",
+        })
+    }
 }
 
 /// A disk's partitions, in order.

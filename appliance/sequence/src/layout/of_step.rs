@@ -6,11 +6,10 @@
 //! Partitions are counted from 0 in names (`OSDPartitions0Type`) and from 1 in what people are told.
 
 use platen_media::{Scheme, VolumeLabel};
-use platen_sequence::Step;
-use platen_sequence::run::Environment;
 
-use super::{DiskLayout, LayoutProblem, PartitionUse, PartitionWish, Size};
-use crate::engine::machine::FileSystem;
+use super::{DiskLayout, FileSystem, LayoutProblem, PartitionUse, PartitionWish, Size};
+use crate::Step;
+use crate::run::Environment;
 
 /// 1 PiB: no disk is larger, and sums of so many MiB stay far from the end of their numbers.
 const MAX_MIB: u64 = 1 << 30;

@@ -5,17 +5,16 @@ use std::io::{Seek, SeekFrom, Write};
 use std::process::Command;
 
 use platen_media::Scheme;
-use platen_sequence::run::{Environment, Origin};
-use platen_sequence::{Imported, Step, StepKind, TaskSequence, Variable};
 use platen_testkit::need;
 
-use super::{DiskLayout, LayoutProblem, PartitionUse, Size};
-use crate::engine::machine::FileSystem;
+use super::{DiskLayout, FileSystem, LayoutProblem, PartitionUse, Size};
+use crate::run::{Environment, Origin};
+use crate::{Imported, Step, StepKind, TaskSequence, Variable};
 
 const GIB: u64 = 1 << 30;
 
 fn sample(name: &str) -> Vec<Step> {
-    let path = format!("{}/../sequence/tests/samples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/samples/{name}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(path).expect("a sample");
     let import = Imported::from_bytes(&bytes).expect("an export");
     let steps = import.sequence.steps().into_iter().map(|entry| entry.step);

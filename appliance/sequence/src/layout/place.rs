@@ -10,8 +10,7 @@ use platen_disk::table::{Partition, PartitionKind, PartitionTable};
 use platen_disk::{ALIGN_BYTES, SECTOR_SIZES};
 use platen_media::Scheme;
 
-use super::{DiskLayout, LayoutProblem, PartitionUse, PartitionWish, Size};
-use crate::engine::machine::FileSystem;
+use super::{DiskLayout, FileSystem, LayoutProblem, PartitionUse, PartitionWish, Size};
 
 /// UEFI 5.3.1: the entries of a GPT take 16,384 bytes or more.
 const ENTRIES_BYTES: u64 = 128 * 128;
