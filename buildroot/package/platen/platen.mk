@@ -24,6 +24,12 @@ PLATEN_PRE_BUILD_HOOKS += PLATEN_FETCH_CRATES
 PLATEN_PACKAGES = platen $(if $(wildcard $(PLATEN_SITE)/appliance/keeper/Cargo.toml),platen-keeper)
 PLATEN_CARGO_BUILD_OPTS = $(addprefix --package ,$(PLATEN_PACKAGES)) --bins
 
+# The archive that goes with the licences is of the sources; what cargo made of them is some gigabytes.
+define PLATEN_REMOVE_BUILT
+	rm -rf $(@D)/target
+endef
+PLATEN_PRE_LEGAL_INFO_HOOKS += PLATEN_REMOVE_BUILT
+
 define PLATEN_INSTALL_TARGET_CMDS
 	$(INSTALL) -D -m 0755 -t $(TARGET_DIR)/usr/bin \
 		$(@D)/target/$(RUSTC_TARGET_NAME)/release/platen \
