@@ -227,13 +227,14 @@ def _running(firmware, devices):
             machine.end()
 
 
-def station(disk, firmware="seabios", has_panel=True):
+def station(disk, firmware="seabios", has_panel=True, more=()):
     """The computer that board/qemu_x86_64 describes; its USB controller has some sockets more than the board has ports."""
     devices = ["-drive", f"if=virtio,format=raw,file={disk.path}"]
     if has_panel:
         devices += ["-device", "virtio-vga,xres=800,yres=480"]
         devices += ["-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci"]
     devices += ["-device", "qemu-xhci,id=usb,addr=0x5,p2=8,p3=8", "-device", "i6300esb", "-action", "watchdog=reset"]
+    devices += more
     return _running(firmware, devices)
 
 
