@@ -20,7 +20,7 @@ override HOST_$(1)_LICENSE_FILES =
 override HOST_$(1)_REDISTRIBUTE = NO
 override HOST_$(1)_CONFIGURE_CMDS = true
 override HOST_$(1)_BUILD_CMDS = true
-override HOST_$(1)_INSTALL_CMDS = mkdir -p $$(HOST_DIR)/bin $$(foreach program,$(2),&& ln -sf $$$$(PATH=$(PLATEN_REGISTRY)/python/bin:/usr/sbin:/usr/bin:/usr/lib/x86_64-linux-gnu/glib-2.0 command -v $$(program)) $$(HOST_DIR)/bin/$$(program))
+override HOST_$(1)_INSTALL_CMDS = mkdir -p $$(HOST_DIR)/bin $$(foreach program,$(2),&& ln -sf $$$$(PATH=$$(BR2_EXTERNAL_PLATEN_PATH)/registry:$(PLATEN_REGISTRY)/python/bin:/usr/sbin:/usr/bin:/usr/lib/x86_64-linux-gnu/glib-2.0 command -v $$(program)) $$(HOST_DIR)/bin/$$(program))
 endef
 
 platen-stand-ins = \

@@ -151,8 +151,8 @@ def refuses_bad_updates(machine, work, output, board):
         ("older", release(output, board, OLDER, work), "older than what was in use"),
     ]
     for name, bundle, said in cases:
-        machine.insert(1, stick_with(work, f"update-{name}", bundle), name)
-        status_says(machine, name)
+        machine.insert(1, stick_with(work, f"update-{name}", bundle), f"UPDATE-{name}")
+        status_says(machine, f"UPDATE-{name}")
         machine.platen("import --from 1", statuses=(0, 3))
         if said:
             status_says(machine, said)
@@ -162,8 +162,9 @@ def refuses_bad_updates(machine, work, output, board):
             machine.platen(f"install-update {NEWER}")
             status_says(machine, "P-U-00")
         machine.pull(1)
-    refused = machine.platen(f"install-update {OLDER}", statuses=(1, 2, 3, 4))
-    expect("P-U-003" in refused or "administrator" in refused, "an older one refused", refused)
+    # Nobody said that an older one is wanted.
+    machine.platen(f"install-update {OLDER}", statuses=(0, 3))
+    status_says(machine, "P-U-003")
     return good
 
 
@@ -203,8 +204,7 @@ def whole_day(output, board):
             begin(machine)
             status_says(machine, "P-U-007")
             status_says(machine, f"{NEWER} for {board} in slot b")
-            counted = disk.environment()
-        expect(counted["A_LEFT"] == "0", "no start left of the broken release", counted)
+            until(lambda: disk.environment()["A_OK"] == "0", "the broken release may not be started any more", disk.environment)
         for firmware in ("seabios", "ovmf"):
             with computer(drives["ONE"], firmware) as machine:
                 machine.hear("PLATEN MEDIA OK")
