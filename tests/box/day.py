@@ -67,7 +67,8 @@ def written(machine, work, names):
 
 def rows(machine):
     """Of each row of the ledger: the drive's serial and the rest of the row."""
-    return {line.split()[2]: line for line in machine.platen("history --limit 100").splitlines()[1:] if line.strip()}
+    lines = machine.platen("history --limit 100").splitlines()
+    return {line.split()[2]: line for line in lines if line[:1].isdigit()}
 
 
 def restart(machine):

@@ -356,6 +356,9 @@ impl Service {
         }
         tolerate("folders", data::make_folders(&self.places, self.owner));
         tolerate("the log", self.log.open(&self.places.log()).map_err(KeeperError::file(&at, "open the log")));
+        // The station's map of ports lay on the old one, and it does not start without.
+        let check = || check_settings(&self.places, &self.system.board);
+        tolerate("settings", settings::prepare(&self.places, &check));
         made
     }
 

@@ -103,6 +103,7 @@ impl Box {
         self.put("usr/share/platen/mode", mode);
         self.put("usr/share/platen/box/station.toml", "name = \"image\"\n");
         self.put("usr/share/platen/box/keys/image.pub", "key\n");
+        self.put("usr/share/platen/box/ports.toml", "# none\n");
         fs::copy(std::env::current_exe().expect("this"), self.root().join("usr/bin/platend")).expect("copied");
         fs::copy(env!("CARGO_BIN_EXE_platen-keeper"), self.root().join("usr/bin/platen-keeper")).expect("copied");
         fs::create_dir_all(self.root().join("etc/rauc")).expect("made");

@@ -28,6 +28,10 @@ pub(crate) fn run(arguments: Vec<String>) -> ExitCode {
     if mode == "dies" {
         return ExitCode::FAILURE;
     }
+    if fs::read("/data/platen/ports.toml").is_err() {
+        println!("the played station has no map of ports");
+        return ExitCode::from(WRONG_SETTINGS);
+    }
     // Whoever started it hears its signals in another way.
     let blocked = SigSet::thread_get_mask().expect("known");
     let mut end = SigSet::empty();
