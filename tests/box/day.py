@@ -42,9 +42,11 @@ def status_says(machine, text):
 
 
 def begin(machine):
-    machine.reach_first_screen()
+    """Until the station answers: what its display shows first depends on what it remembers."""
+    machine.hear("~ # ")
     # What the kernel says of drives would stand between a command's words.
     machine.shell("echo 1 > /proc/sys/kernel/printk")
+    until(lambda: "in slot" in machine.platen("status", statuses=(0, 4)), "the station answers", lambda: machine.said[-2000:])
 
 
 def bring_medium(machine, work, medium):
@@ -75,6 +77,7 @@ def restart(machine):
     machine.from_now_on()
     machine.platen("restart")
     machine.hear(r"platen\.slot=")
+    machine.from_now_on()
     begin(machine)
 
 
@@ -120,9 +123,10 @@ def writes_four_and_loses_one(machine, work):
           "the drive that is held is being written", lambda: machine.platen("status"))
     machine.pull(3)
     until(lambda: set(rows(machine)) >= set(drives), "a row for each", lambda: machine.platen("history"))
-    for serial, row in rows(machine).items():
+    ended = rows(machine)
+    for serial in drives:
         wanted = VANISHED if serial == "PULLED" else "READY"
-        expect(wanted in row, f"{serial}: {wanted}", row)
+        expect(wanted in ended[serial], f"{serial}: {wanted}", ended[serial])
     machine.platen("disarm")
     for port in (1, 2, 4):
         machine.pull(port)
@@ -185,6 +189,7 @@ def whole_day(output, board):
         medium = medium_in(work)
         disk.trust(medium / "test-insecure.pub")
         with station(disk) as machine:
+            machine.reach_first_screen()
             begin(machine)
             bring_medium(machine, work, medium)
             no_keyboard(machine)
@@ -202,6 +207,7 @@ def whole_day(output, board):
             machine.hear(r"platen\.slot=a")
             # Three starts of a slot whose station ends at once, then the one before it.
             machine.hear(r"platen\.slot=b")
+            machine.from_now_on()
             begin(machine)
             status_says(machine, "P-U-007")
             status_says(machine, f"{NEWER} for {board} in slot b")

@@ -325,9 +325,10 @@ impl Service {
             let installed = bundle::install(&places.rauc, &places.offer(), &mut percent);
             if installed.is_ok() {
                 tolerate("the release's name", store.change(&|boot| boot.set_version(other, &version)));
-                if let Err(error) = fs::remove_file(places.offer()) {
-                    tracing::error!("{}: {error}", places.offer().display());
-                }
+            }
+            // One that could not be installed is brought again: a byte among those that only installing reads may be wrong.
+            if let Err(error) = fs::remove_file(places.offer()) {
+                tracing::error!("{}: {error}", places.offer().display());
             }
             Input::Installed(installed)
         });

@@ -65,7 +65,8 @@ pub fn look(places: &Places, running: &Running) -> Looked {
     for brought in brought(&places.incoming()) {
         let taken = take(places, &brought).and_then(|()| judge(places, &places.candidate(), running));
         match taken {
-            Ok(offer) if best.as_ref().is_none_or(|best| best.version.is_older_than(&offer.version)) => {
+            // Of the same release the one that was brought last: the other may have been damaged on its way.
+            Ok(offer) if best.as_ref().is_none_or(|best| !offer.version.is_older_than(&best.version)) => {
                 match fs::rename(places.candidate(), places.offer()) {
                     Ok(()) => best = Some(offer),
                     Err(error) => refused = Some(Refusal::new(Code::UpdateFailed, error)),

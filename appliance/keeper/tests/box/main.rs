@@ -178,6 +178,11 @@ fn updates_are_offered_or_refused_with_their_code() {
     machine.ask(&SystemRequest::Install { version: "1.10.0-rc.1".to_owned(), older: false });
     let failed = |state: &platen_events::SystemState| matches!(&state.update, UpdateState::Refused { code, .. } if code.to_string() == "P-U-006");
     machine.state_when(MINUTE, failed);
+    // It is not offered by itself once more: a good copy has to be brought, and takes its place.
+    assert!(!machine.data_has("keeper/offer.raucb"));
+    machine.data_put("incoming/platen-b.raucb", &machine.bundle("played", "1.10.0-rc.1", true));
+    machine.ask(&SystemRequest::Look);
+    machine.state_when(MINUTE, |state| state.update == newest);
 }
 
 fn a_broken_disk_is_said_and_made_anew() {
