@@ -85,9 +85,13 @@ def broken_data(output, board):
             machine.platen("make-data-anew")
             until(lambda: "ext4" in machine.shell("grep ' /data ' /proc/mounts"), "a new file system",
                   lambda: machine.shell("cat /proc/mounts"))
-            # The station is started again on it.
-            status = lambda: machine.platen("status", statuses=(0, 4))
-            until(lambda: f"for {board} in slot a" in status() and "P-U-008" not in status(), "a station with nothing broken", status)
+
+            def status():
+                """It says nothing while it is started again."""
+                return machine.platen("status", statuses=(0, 4))
+
+            until(lambda: f"for {board} in slot a" in status() and "P-U-008" not in status(),
+                  "a station with nothing broken", status)
     return "said, and made anew"
 
 
